@@ -1,0 +1,1 @@
+"""Value types, events, actions and formulas; the standard library only, no clock, no input or output."""

@@ -1,0 +1,105 @@
+"""The owner's settings as the core sees them: frozen, validated by `bot.settings`, defaults as shipped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+
+class CapOf(StrEnum):
+    NAV = "nav"
+    CAPACITY = "capacity"
+    """NAV x leverage ceiling."""
+
+
+class Style(StrEnum):
+    TAKER = "taker"
+
+
+@dataclass(frozen=True, slots=True)
+class FundingStop:
+    """R1c: close when the funding paid over `window_h` hours exceeds `share` of the hedge's notional."""
+
+    window_h: float = 48
+    share: Decimal = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """R7: distances as fractions of price; `basis_stress` widens the perp's premium in the stressed move."""
+
+    warn: float = 0.25
+    min: float = 0.15
+    basis_stress: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rules of the book. Fractions unless the name says otherwise."""
+
+    negative_funding_days: int = 5
+    readmit_days: int = 3
+    funding_stop: FundingStop = field(default_factory=FundingStop)
+    per_coin_cap: Decimal = Decimal("0.05")
+    per_coin_cap_of: CapOf = CapOf.NAV
+    per_coin_cap_overrides: Mapping[str, Decimal] = field(default_factory=dict)
+    per_coin_cap_band: Decimal = Decimal("0.1")
+    leverage_ceiling: Decimal = Decimal(2)
+    leverage_band: Decimal = Decimal("0.05")
+    liquidation: Liquidation = field(default_factory=Liquidation)
+    stale_s: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """R8. `coins` empty means every coin that the venue lists with both legs."""
+
+    coins: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    core: tuple[str, ...] = ("BTC", "ETH")
+    volume_usd_min: float = 10_000_000
+    depth_usd_min: float = 20_000
+    open_interest_usd_min: float = 2_000_000
+    listing_age_days_min: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyConfig:
+    """How carry is estimated and what is worth holding."""
+
+    horizon_h: float = 480
+    half_life_h: float = 72
+    history_days_min: float = 5
+    """No opinion on a coin with less settled history than this."""
+    hurdle_bps: float = 2
+    """What a new hedge must be worth over the horizon after all costs, in basis points of its notional."""
+    basis_reversion: float = 1.0
+    """Share of the basis at entry that is expected to have gone by the end of the horizon."""
+    reserve: Decimal = Decimal("0.02")
+    """Share of the budget that is never deployed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    style: Style = Style.TAKER
+    slice_usd: Decimal = Decimal(20_000)
+    depth_share: float = 0.25
+    """Largest share of the thinner leg's depth within 10 bps that one slice may take."""
+    guard_bps: Decimal = Decimal(15)
+    """How far beyond the touch a limit-IOC may reach."""
+    repair_guard_bps: Decimal = Decimal(60)
+    """How far a repair of an imbalance may reach."""
+    max_leg_s: float = 3
+    rehedges_max: int = 5
+    order_timeout_s: float = 10
+    settle_window_s: float = 2
+    """How long 'not found' is not believed after an order was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreConfig:
+    limits: Limits = field(default_factory=Limits)
+    universe: Universe = field(default_factory=Universe)
+    strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    execution: Execution = field(default_factory=Execution)
+    strategies: tuple[str, ...] = ("cash_and_carry",)

@@ -1,0 +1,198 @@
+"""Everything that can enter the core: facts in the past tense, and the owner's commands in the imperative.
+
+Market facts are `Quote`, `Mark`, `SettledRate` and `Liquidity` themselves (`bot.domain.market`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.config import CoreConfig
+from bot.domain.hedges import Receipt
+from bot.domain.instruments import FeeRates, Instrument, MarginTier
+from bot.domain.market import Liquidity, Mark, Quote, SettledRate
+from bot.domain.orders import Fill, OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class VenueListed:
+    """A venue's instruments with the account's own fees and the margin tiers; replaces what was known."""
+
+    venue: str
+    instruments: tuple[Instrument, ...]
+    fees: Mapping[str, FeeRates]
+    tiers: Mapping[str, tuple[MarginTier, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAlive:
+    """Any frame or pong arrived on a feed; sent at most a few times a second."""
+
+    feed: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLost:
+    """A feed's connection ended. Its quotes are stale from now on and its venue must be reconciled."""
+
+    feed: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReported:
+    """The venue's word on one of our orders: its state and the cumulative filled quantity (base units)."""
+
+    client_id: str
+    state: OrderState
+    filled_base: Decimal
+    venue_order_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOutcomeUnknown:
+    """A request about an order got no answer that can be trusted (time-out, reset, 5xx, unreadable reply)."""
+
+    client_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNotFound:
+    """The venue answered that it knows no such order; `sources` says how many independent views agree."""
+
+    client_id: str
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilled:
+    """A trade of ours, from the private stream or a query; repeats are expected and harmless."""
+
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class FundingReceived:
+    """A funding payment or charge, from the venue's history; repeats are expected and harmless."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSettled:
+    """The venue moved margin between wallets; `transfer_id` is ours, `venue_id` the venue's."""
+
+    transfer_id: str
+    venue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailed:
+    """The venue refused a transfer with a code that is known to mean refused."""
+
+    transfer_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferUnknown:
+    """A transfer got no answer that can be trusted; the wallets are reconciled before the next one."""
+
+    transfer_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReported:
+    """The venue's truth at one moment: wallet -> asset -> total, and signed base quantity by instrument.
+
+    Perp wallet balances exclude unrealised P&L. `complete` says that all fills and receipts up to that moment
+    were delivered as events before this one, so a difference from the ledger is a real one.
+    """
+
+    venue: str
+    balances: Mapping[str, Mapping[str, Decimal]]
+    positions: Mapping[str, Decimal]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """Orders, fills, receipts, transfers and balances of a venue were all fetched and delivered."""
+
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The shell's heartbeat, a few times a second of wall time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCoin:
+    coin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readmit:
+    coin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """The owner's edit of the YAML, already validated."""
+
+    config: CoreConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The daemon is about to end: start nothing new, let what is in flight come home."""
+
+
+Event = (
+    Quote
+    | Mark
+    | SettledRate
+    | Liquidity
+    | VenueListed
+    | FeedAlive
+    | FeedLost
+    | OrderReported
+    | OrderOutcomeUnknown
+    | OrderNotFound
+    | OrderFilled
+    | FundingReceived
+    | TransferSettled
+    | TransferFailed
+    | TransferUnknown
+    | AccountReported
+    | Reconciled
+    | Tick
+    | Halt
+    | Resume
+    | Flatten
+    | CloseCoin
+    | Readmit
+    | Reconfigure
+    | Stop
+)

@@ -1,0 +1,139 @@
+"""A hedge: legs whose exposures cancel, its life, and what it has earned and cost."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.domain.instruments import Kind
+from bot.domain.numbers import ZERO
+
+
+class HedgeState(StrEnum):
+    OPENING = "opening"
+    HEDGED = "hedged"
+    UNBALANCED = "unbalanced"
+    REDUCING = "reducing"
+    CLOSING = "closing"
+    CLOSED = "closed"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(slots=True)
+class Leg:
+    """One instrument's part. Quantities are signed base units (short is negative), net of fees taken in coin."""
+
+    instrument: str
+    kind: Kind
+    direction: int
+    quantity_base: Decimal = ZERO
+    cost_quote: Decimal = ZERO
+    """Signed cost of what is open: quantity x average entry price."""
+    realized_quote: Decimal = ZERO
+    """Price P&L of what has been closed, before fees."""
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        return self.cost_quote / self.quantity_base if self.quantity_base else None
+
+
+@dataclass(slots=True)
+class Hedge:
+    """A live structure. `target_base` is what one side shall hold, in base units, never negative."""
+
+    id: str
+    number: int
+    strategy: str
+    coin: str
+    venue: str
+    state: HedgeState
+    legs: tuple[Leg, ...]
+    target_base: Decimal
+    opened_ms: int
+    closed_ms: int | None = None
+    orders_made: int = 0
+    funding_usd: Decimal = ZERO
+    fees_usd: Decimal = ZERO
+    slippage_usd: Decimal = ZERO
+    reason: str = ""
+    """Why the hedge is in its state: the rule or command that asked for it."""
+    last_funding_ms: int = 0
+    unbalanced_mono_ms: int | None = None
+    """Monotonic time since which the legs do not cancel; None while they do."""
+    rehedges: int = 0
+    """Repairs tried since the legs last cancelled."""
+    wait_until_mono_ms: int = 0
+    order_ids: list[str] = field(default_factory=list)
+    """Client ids of orders that are not settled yet."""
+
+    @property
+    def size_base(self) -> Decimal:
+        """The larger side, in base units."""
+        return max((abs(leg.quantity_base) for leg in self.legs), default=ZERO)
+
+    @property
+    def imbalance_base(self) -> Decimal:
+        """Exposure left over when the legs do not cancel: signed base units (linear legs)."""
+        return sum((leg.quantity_base for leg in self.legs), ZERO)
+
+    @property
+    def live(self) -> bool:
+        return self.state is not HedgeState.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One funding payment (positive) or charge booked by the venue; unique by its first, second, third and last field."""
+
+    venue: str
+    account: str
+    instrument: str
+    coin: str
+    settled_ms: int
+    rate: Decimal | None
+    quantity_base: Decimal | None
+    mark_price: Decimal | None
+    payment: Decimal
+    asset: str
+    venue_id: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.venue, self.account, self.instrument, self.venue_id
+
+
+@dataclass(frozen=True, slots=True)
+class TransferIntent:
+    """A move of margin between the wallets of a split account, decided and committed before it is asked for."""
+
+    id: str
+    venue: str
+    asset: str
+    amount: Decimal
+    source: str
+    target: str
+    created_ms: int
+
+
+class Control(StrEnum):
+    """What the owner allows: everything, only what reduces, or closing everything."""
+
+    RUNNING = "running"
+    HALTED = "halted"
+    FLATTENING = "flattening"
+
+
+@dataclass(slots=True)
+class Removal:
+    """State of rule R1 for one direction of one coin at one venue."""
+
+    venue: str
+    coin: str
+    direction: int
+    """+1 for the short perpetual (it receives +rate), -1 for the long one."""
+    day: int | None = None
+    day_carry: Decimal = ZERO
+    negative_days: int = 0
+    positive_days: int = 0
+    removed: bool = False
+    removed_ms: int | None = None
+    reason: str = ""

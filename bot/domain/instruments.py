@@ -1,0 +1,93 @@
+"""What can be traded, in base units: a venue's contract sizes and multipliers end at its adapter."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    SPOT = "spot"
+    MARGIN = "margin"
+    PERP = "perp"
+    FUTURE = "future"
+
+
+class Payoff(StrEnum):
+    LINEAR = "linear"
+    INVERSE = "inverse"
+    QUANTO = "quanto"
+
+
+class Wallet(StrEnum):
+    """The pocket of a split account that an instrument settles in; a unified account has only `unified`."""
+
+    SPOT = "spot"
+    PERP = "perp"
+    UNIFIED = "unified"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One tradable thing at a venue.
+
+    `lot`, `quantity_min` and `quantity_max` are base units (single coins, so 1000PEPE has a lot of 1000 PEPE),
+    `tick` is quote per base unit, `notional_min` is quote. `fee_in_base` says that a buy's fee is taken out of
+    what was bought (Binance spot).
+    """
+
+    id: str
+    venue: str
+    symbol: str
+    coin: str
+    kind: Kind
+    payoff: Payoff
+    wallet: Wallet
+    base_asset: str
+    quote_asset: str
+    settle_asset: str
+    tick: Decimal
+    lot: Decimal
+    quantity_min: Decimal
+    quantity_max: Decimal
+    notional_min: Decimal
+    multiplier: Decimal = Decimal(1)
+    fee_in_base: bool = False
+    funding_interval_s: int | None = None
+    listed_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeeRates:
+    """Fractions of notional at the account's own tier, after discounts."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MarginTier:
+    """One bracket of a venue's margin table: maintenance = notional x rate - cumulative (USD)."""
+
+    floor_usd: Decimal
+    cap_usd: Decimal
+    leverage_max: int
+    maintenance_rate: Decimal
+    cumulative_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two instruments of a cash-and-carry: the spot and the linear perpetual of one coin at one venue."""
+
+    coin: str
+    venue: str
+    spot: Instrument
+    perp: Instrument
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.venue, self.coin
+
+
+def instrument_id(venue: str, symbol: str, kind: Kind) -> str:
+    return f"{venue}:{symbol}:{kind.value}"

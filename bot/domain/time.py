@@ -1,0 +1,32 @@
+"""Market time: UTC milliseconds; funding days and nominal settlement times. Nothing here reads a clock."""
+
+from dataclasses import dataclass
+
+SECOND_MS = 1_000
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+YEAR_H = 8_760
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When and in which order something entered the core.
+
+    `market_ms` is the venue's UTC clock, which a simulator may run fast: calendar rules use it.
+    `mono_ms` is the monotonic wall clock: staleness, leg limits and time-outs use it.
+    """
+
+    seq: int
+    market_ms: int
+    mono_ms: int
+
+
+def nominal_ms(recorded_ms: int) -> int:
+    """Settlement time with the venue's jitter removed: the nearest whole minute (Binance is 0 to 47 ms late)."""
+    return (recorded_ms + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS
+
+
+def funding_day(settled_ms: int) -> int:
+    """UTC day number whose carry a settlement counts into: its period's end, so 00:00 closes the day before."""
+    return (settled_ms - 1) // DAY_MS

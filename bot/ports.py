@@ -1,0 +1,142 @@
+"""The seams between the core and the world: clock, venue, store, ids. Shells depend on these, not on each other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from bot.domain.actions import Persist
+from bot.domain.books import Books
+from bot.domain.events import AccountReported, Event, VenueListed
+from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.market import Liquidity, SettledRate
+from bot.domain.orders import Fill, OrderIntent
+
+
+class Clock(Protocol):
+    """Market time follows the venue (a simulator may run it fast); monotonic time is the machine's own."""
+
+    def market_ms(self) -> int: ...
+    def mono_ms(self) -> int: ...
+
+
+Deliver = Callable[[Event], None]
+"""Puts an event into the daemon's inbox; never blocks, never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an API key may do. A key that can withdraw is refused."""
+
+    can_read: bool
+    can_trade_spot: bool
+    can_trade_perp: bool
+    can_withdraw: bool
+    ip_restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VenueHistory:
+    """What the venue booked for our account since a market time, complete up to `until_ms`."""
+
+    fills: tuple[Fill, ...]
+    receipts: tuple[Receipt, ...]
+    transfers: tuple["TransferBooked", ...]
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferBooked:
+    """A transfer between wallets as the venue lists it."""
+
+    venue_id: str
+    asset: str
+    amount: Decimal
+    source: str
+    target: str
+    at_ms: int
+
+
+class VenueError(Exception):
+    """A venue could not be reached or did not answer in a form that can be trusted. Never carries secrets."""
+
+
+class VenueRefused(VenueError):
+    """The venue refused with a code of its own; `code` is that code as text."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class Venue(Protocol):
+    """One exchange account. Quantities and prices cross this line in base units.
+
+    Methods that place, cancel, query or transfer deliver their outcome as events and raise nothing; methods
+    that fetch raise VenueError. `run` keeps the streams alive until it is cancelled.
+    """
+
+    name: str
+
+    async def connect(self) -> None:
+        """Measure the clock's offset and speed, load the instruments. Raises VenueError."""
+        ...
+
+    async def close(self) -> None: ...
+    def market_ms(self) -> int:
+        """The venue's UTC clock now, from the last answers and the monotonic clock."""
+        ...
+
+    async def run(self, deliver: Deliver) -> None:
+        """Public and private streams with reconnects; delivers Quote, Mark, FeedAlive, FeedLost, order events."""
+        ...
+
+    async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None: ...
+    async def cancel(self, client_id: str, instrument: str, deliver: Deliver) -> None: ...
+    async def query(
+        self, client_id: str, instrument: str, venue_order_id: str | None, since_ms: int, deliver: Deliver
+    ) -> None: ...
+    async def transfer(self, intent: TransferIntent, deliver: Deliver) -> None: ...
+    async def fetch_listing(self) -> VenueListed: ...
+    async def fetch_rates(
+        self, since_ms: int, instruments: Sequence[str] | None = None
+    ) -> Sequence[SettledRate]:
+        """Settled public rates; all perpetuals at once when `instruments` is None."""
+        ...
+
+    async def fetch_liquidity(self, instruments: Sequence[str]) -> Sequence[Liquidity]: ...
+    async def fetch_account(self) -> AccountReported:
+        """Balances and positions; `complete` is False (the caller decides that)."""
+        ...
+
+    async def fetch_receipts(self, since_ms: int) -> Sequence[Receipt]: ...
+    async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory: ...
+    async def fetch_open_orders(self) -> Sequence[tuple[str, str, str]]:
+        """(client id, instrument id, venue order id) of all open orders of the account."""
+        ...
+
+    async def key_rights(self) -> KeyRights: ...
+
+
+class Store(Protocol):
+    """The books. One writing connection; every commit is durable when it returns."""
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def load(self) -> Books:
+        """Read everything recovery needs and start a new epoch."""
+        ...
+
+    async def commit(self, records: Sequence[Persist]) -> None:
+        """All records in one durable transaction, or none (StoreError)."""
+        ...
+
+
+class StoreError(Exception):
+    """The database refused: nothing of the commit happened."""
+
+
+class IdSource(Protocol):
+    """Deterministic ids: nothing random, so that after a crash we can ask the venue for them."""
+
+    def order_id(self, hedge_number: int, order_number: int) -> str: ...
