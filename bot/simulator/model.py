@@ -148,7 +148,9 @@ class Market(Protocol):
     @property
     def listings(self) -> Mapping[tuple[Book, str], Listing]: ...
     def top(self, book: Book, symbol: str, at_ms: int) -> Top: ...
-    def depth(self, book: Book, symbol: str, at_ms: int, levels: int) -> tuple[Sequence[Level], Sequence[Level]]:
+    def depth(
+        self, book: Book, symbol: str, at_ms: int, levels: int
+    ) -> tuple[Sequence[Level], Sequence[Level]]:
         """Bids (best first) and asks (best first)."""
         ...
 
@@ -158,7 +160,9 @@ class Market(Protocol):
         ...
 
     def day_stats(self, book: Book, symbol: str, at_ms: int) -> DayStats: ...
-    def candles(self, book: Book, symbol: str, interval_s: int, from_ms: int, until_ms: int) -> Sequence[Candle]: ...
+    def candles(
+        self, book: Book, symbol: str, interval_s: int, from_ms: int, until_ms: int
+    ) -> Sequence[Candle]: ...
     def open_interest(self, symbol: str, at_ms: int) -> Decimal:
         """Open interest in base units of the perpetual."""
         ...
@@ -206,11 +210,16 @@ class Trade:
     realized_pnl: Decimal
     maker: bool
     at_ms: int
+    quote_quantity: Decimal = Decimal(0)  # what changed hands in quote: price x quantity to 8 decimals
 
 
 @dataclass(frozen=True, slots=True)
 class Income:
-    """One row of the perp wallet's history (FUNDING_FEE, REALIZED_PNL, COMMISSION, TRANSFER, LIQUIDATION_FEE)."""
+    """One row of the perp wallet's history.
+
+    Kinds as the venue names them: FUNDING_FEE, REALIZED_PNL, COMMISSION, TRANSFER, INSURANCE_CLEAR (negative
+    with a symbol: the fee of a liquidation; positive without: the insurance fund covers a bankruptcy).
+    """
 
     id: int
     kind: str
@@ -235,7 +244,12 @@ class Position:
 class Happening:
     """Something an account's private stream must be told. Exactly one group of fields is set, by kind:
 
-    ORDER (order, trade or None), FUNDING (income), BALANCE (asset, delta), LIQUIDATION (order, trade).
+    ORDER (order, trade or None), FUNDING (income), BALANCE (asset, delta, free, locked, reason),
+    LIQUIDATION (order, trade or None: first the order without, then each trade; as ORDER otherwise).
+    The order is a copy taken at that step, so a NEW that was filled at once still reads NEW, filled 0.
+    BALANCE follows the steps of one call, one per asset whose free or locked part changed; `free` and
+    `locked` are the amounts afterwards (perp: free is the wallet balance, locked 0), `delta` is the change of
+    their sum, `reason` is ORDER, FUNDING_FEE, TRANSFER or INSURANCE_CLEAR.
     """
 
     kind: str
@@ -246,6 +260,9 @@ class Happening:
     income: Income | None = None
     asset: str | None = None
     delta: Decimal | None = None
+    free: Decimal | None = None
+    locked: Decimal | None = None
+    reason: str | None = None
 
 
 class VenueError(Exception):
