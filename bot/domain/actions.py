@@ -110,7 +110,7 @@ class Persist:
     """Write or overwrite one record; all of a step's records are one database transaction.
 
     `OrderIntent`, `Fill`, `Receipt`, `TransferIntent`, `Transaction`, `VerdictGiven` and `Alert` are only ever
-    inserted; `OrderRecord` (by client id), `Hedge` (by id) `Removal` (by venue, coin, direction), `SettledRate` and
+    inserted; `OrderRecord` (by client id), `Hedge` (by id), `Removal` (by venue, coin, direction), `SettledRate` and
     `LastPrice` are upserts.
     Mutable records must be read before the next step.
     """
@@ -182,14 +182,4 @@ class Emit:
     fields: Mapping[str, str | int | float | Decimal | bool | None]
 
 
-Action = (
-    Persist
-    | PlaceOrders
-    | CancelOrder
-    | QueryOrder
-    | MoveMargin
-    | FetchRates
-    | FetchReceipts
-    | Reconcile
-    | Emit
-)
+Action = Persist | PlaceOrders | CancelOrder | QueryOrder | MoveMargin | FetchRates | FetchReceipts | Reconcile | Emit

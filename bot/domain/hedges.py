@@ -82,7 +82,7 @@ class Hedge:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One funding payment (positive) or charge booked by the venue; unique by its first, second, third and last field."""
+    """One funding payment (positive) or charge booked by the venue; unique by venue, account, instrument and id."""
 
     venue: str
     account: str
@@ -130,6 +130,8 @@ class Removal:
     coin: str
     direction: int
     """+1 for the short perpetual (it receives +rate), -1 for the long one."""
+    counted_until_ms: int = 0
+    """Newest settlement counted, so that history delivered again after a restart counts once."""
     day: int | None = None
     day_carry: Decimal = ZERO
     negative_days: int = 0

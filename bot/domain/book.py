@@ -1,0 +1,47 @@
+"""The book: everything held, in flight, allowed and known. The engine owns it; the rooms below only read it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.domain.config import CoreConfig
+from bot.domain.hedges import Control, Hedge, Removal
+from bot.domain.instruments import Pair
+from bot.domain.market import MarketState
+from bot.domain.orders import OrderRecord
+from bot.domain.time import Stamp
+
+
+@dataclass(slots=True)
+class Book:
+    config: CoreConfig
+    market: MarketState = field(default_factory=MarketState)
+    hedges: dict[str, Hedge] = field(default_factory=dict)
+    """Live hedges by id; closed ones are only in the database."""
+    orders: dict[str, OrderRecord] = field(default_factory=dict)
+    """Orders that are not settled, by client id."""
+    removals: dict[tuple[str, str, int], Removal] = field(default_factory=dict)
+    """Rule R1's state by venue, coin and direction."""
+    balances: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    """The ledger's own balances by account and asset (the same object, read here)."""
+    control: Control = Control.HALTED
+    """Starts halted; the books or the owner say what holds after reconciliation."""
+    ready: dict[str, bool] = field(default_factory=dict)
+    """Venues whose truth has been reconciled since the last disconnect."""
+    now: Stamp = field(default_factory=lambda: Stamp(0, 0, 0))
+
+    def live_hedges(self) -> Iterator[Hedge]:
+        return (hedge for hedge in self.hedges.values() if hedge.live)
+
+    def hedge_of(self, venue: str, coin: str) -> Hedge | None:
+        """The live hedge of a coin at a venue, if there is one."""
+        for hedge in self.hedges.values():
+            if hedge.live and hedge.coin == coin and hedge.venue == venue:
+                return hedge
+        return None
+
+    def pair_of(self, hedge: Hedge) -> Pair | None:
+        return self.market.pairs.get((hedge.venue, hedge.coin))
+
+    def orders_of(self, hedge: Hedge) -> list[OrderRecord]:
+        return [self.orders[client_id] for client_id in hedge.order_ids if client_id in self.orders]

@@ -1,0 +1,131 @@
+"""What the book is worth and how far it reaches: NAV, notionals, leverage, unhedged exposure. All USD.
+
+USD-like quote assets count as one dollar each; the account's own stable coin is its unit of account.
+"""
+
+from decimal import Decimal
+
+from bot.domain.book import Book
+from bot.domain.hedges import Hedge, Leg
+from bot.domain.instruments import Kind
+from bot.domain.numbers import ZERO
+from bot.domain.orders import OrderRecord
+
+USD_ASSETS = frozenset({"USDT", "USDC", "USD", "FDUSD"})
+
+
+def coin_prices(book: Book) -> dict[tuple[str, str], Decimal]:
+    """Spot price of each coin by (venue, asset), from the newest quote or mark."""
+    prices: dict[tuple[str, str], Decimal] = {}
+    for pair in book.market.pairs.values():
+        price = book.market.price(pair.spot.id) or book.market.price(pair.perp.id)
+        if price is not None:
+            prices[pair.venue, pair.spot.base_asset] = price
+    return prices
+
+
+def mark_price(book: Book, instrument: str) -> Decimal | None:
+    mark = book.market.marks.get(instrument)
+    return mark.mark if mark is not None else book.market.price(instrument)
+
+
+def unrealized_usd(book: Book, leg: Leg) -> Decimal:
+    """A derivative leg's P&L at the mark that is not in a wallet yet; zero without a price."""
+    mark = mark_price(book, leg.instrument)
+    return ZERO if mark is None else leg.quantity_base * mark - leg.cost_quote
+
+
+def nav_usd(book: Book) -> Decimal:
+    """All balances of the venue accounts at spot prices plus the unrealised P&L of the derivative legs."""
+    prices = coin_prices(book)
+    total = ZERO
+    for (account, asset), amount in book.balances.items():
+        if not amount or not account.startswith("venue:"):
+            continue
+        if asset in USD_ASSETS:
+            total += amount
+        else:
+            total += amount * prices.get((account.split(":")[1], asset), ZERO)
+    for hedge in book.hedges.values():
+        for leg in hedge.legs:
+            if leg.kind is not Kind.SPOT and leg.quantity_base:
+                total += unrealized_usd(book, leg)
+    return total
+
+
+def price_of(book: Book, hedge: Hedge) -> Decimal:
+    """One price for a hedge's coin (USD per base unit): its spot leg's, else any leg's, else the entry's."""
+    for leg in hedge.legs:
+        price = book.market.price(leg.instrument)
+        if price is not None:
+            return price
+    for leg in hedge.legs:
+        if leg.entry_price is not None:
+            return leg.entry_price
+    return ZERO
+
+
+def notional_usd(book: Book, hedge: Hedge) -> Decimal:
+    """Value of the larger side."""
+    return max((leg_usd(book, leg) for leg in hedge.legs), default=ZERO)
+
+
+def leg_usd(book: Book, leg: Leg) -> Decimal:
+    price = book.market.price(leg.instrument) or leg.entry_price or ZERO
+    return abs(leg.quantity_base) * price
+
+
+def worst_usd(book: Book, hedge: Hedge) -> Decimal:
+    """Value of the larger side if everything that may still fill fills at its limit (open and unknown orders)."""
+    sides = []
+    for position, leg in enumerate(hedge.legs):
+        usd = leg_usd(book, leg)
+        usd += sum((_open_usd(order) for order in book.orders_of(hedge) if _adds(order, leg, position)), ZERO)
+        sides.append(usd)
+    return max(sides, default=ZERO)
+
+
+def _adds(order: OrderRecord, leg: Leg, position: int) -> bool:
+    return order.intent.leg == position and order.intent.side.sign == leg.direction
+
+
+def _open_usd(order: OrderRecord) -> Decimal:
+    return order.open_base * max(order.intent.limit_price, order.intent.decided_price)
+
+
+def deployed_usd(book: Book) -> Decimal:
+    return sum((notional_usd(book, hedge) for hedge in book.live_hedges()), ZERO)
+
+
+def leverage(book: Book, nav: Decimal | None = None) -> Decimal:
+    """Sum of the notionals of all hedges divided by NAV; zero while NAV is not positive and nothing is held."""
+    worth = nav_usd(book) if nav is None else nav
+    held = deployed_usd(book)
+    if worth <= 0:
+        return ZERO if not held else Decimal("Infinity")
+    return held / worth
+
+
+def unhedged_usd(book: Book) -> Decimal:
+    """Sum of the absolute leg imbalances, valued at the coins' prices."""
+    return sum((abs(hedge.imbalance_base) * price_of(book, hedge) for hedge in book.live_hedges()), ZERO)
+
+
+def basis(book: Book, venue: str, coin: str) -> Decimal | None:
+    """(perp mid - spot mid) / spot mid as a fraction; None without both prices."""
+    pair = book.market.pairs.get((venue, coin))
+    if pair is None:
+        return None
+    spot, perp = book.market.price(pair.spot.id), book.market.price(pair.perp.id)
+    return None if spot is None or perp is None or not spot else perp / spot - 1
+
+
+def price_pnl_usd(book: Book, hedge: Hedge) -> Decimal:
+    """Price P&L of all legs, realised and open, at current prices, before fees."""
+    total = ZERO
+    for leg in hedge.legs:
+        price = book.market.price(leg.instrument)
+        total += leg.realized_quote
+        if price is not None:
+            total += leg.quantity_base * price - leg.cost_quote
+    return total

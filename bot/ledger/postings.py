@@ -1,0 +1,66 @@
+"""What each fact means in double entry. Ids are made of the venue's own ids, so that a repeat is recognised.
+
+Accounts: `venue:<venue>:<wallet>` is what the venue holds for us; `trade:`, `fee:` and `funding:<hedge>` are
+where it came from or went; `equity:opening` is what was there before the first start.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.instruments import Instrument, Kind
+from bot.domain.ledger import Entry
+from bot.domain.orders import Fill
+
+FOREIGN = "foreign"
+"""Stands for the hedge where an order or receipt is not one of ours."""
+
+
+def wallet_account(venue: str, wallet: str) -> str:
+    return f"venue:{venue}:{wallet}"
+
+
+def _pair(account: str, contra: str, asset: str, amount: Decimal) -> tuple[Entry, Entry]:
+    return Entry(account, asset, amount), Entry(contra, asset, -amount)
+
+
+def fill_id(fill: Fill) -> str:
+    return f"fill:{fill.instrument}:{fill.trade_id}"
+
+
+def fill_entries(fill: Fill, instrument: Instrument, hedge_id: str) -> list[Entry]:
+    """Spot: coin against quote. Perp: the realised P&L as the venue booked it. Both: the fee in its own asset."""
+    account = wallet_account(fill.venue, instrument.wallet.value)
+    trade = f"trade:{hedge_id}"
+    entries: list[Entry] = []
+    if instrument.kind is Kind.SPOT:
+        signed = fill.side.sign * fill.quantity_base
+        entries += _pair(account, trade, instrument.base_asset, signed)
+        entries += _pair(account, trade, instrument.quote_asset, -signed * fill.price)
+    else:
+        entries += _pair(account, trade, instrument.settle_asset, fill.realized_pnl)
+    entries += _pair(account, f"fee:{hedge_id}", fill.fee_asset, -fill.fee)
+    return entries
+
+
+def receipt_id(receipt: Receipt) -> str:
+    return f"funding:{receipt.account}:{receipt.instrument}:{receipt.venue_id}"
+
+
+def receipt_entries(receipt: Receipt, instrument: Instrument, hedge_id: str) -> list[Entry]:
+    account = wallet_account(receipt.venue, instrument.wallet.value)
+    return list(_pair(account, f"funding:{hedge_id}", receipt.asset, receipt.payment))
+
+
+def transfer_entries(intent: TransferIntent) -> list[Entry]:
+    target = wallet_account(intent.venue, intent.target)
+    return list(_pair(target, wallet_account(intent.venue, intent.source), intent.asset, intent.amount))
+
+
+def opening_entries(venue: str, balances: Mapping[str, Mapping[str, Decimal]]) -> list[Entry]:
+    """The account as it was found at the very first start."""
+    entries: list[Entry] = []
+    for wallet, assets in sorted(balances.items()):
+        for asset, amount in sorted(assets.items()):
+            entries += _pair(wallet_account(venue, wallet), "equity:opening", asset, amount)
+    return entries
