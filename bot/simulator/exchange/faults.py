@@ -2,9 +2,9 @@
 
 A rule is a JSON object. Every kind takes the filters and limits below; a filter that is left out matches all.
 
-    kind          delay reply_lost reset rate_limit_429 maintenance     (transport: asked once per HTTP request)
-                  silent_feed duplicate_event late_event reset          (stream: asked once per message)
-                  reject partial_fill not_found                         (order: applied by the core itself)
+    kind          delay reply_lost reset rate_limit_429 maintenance   (transport: asked once per request)
+                  silent_feed duplicate_event late_event reset        (stream: asked once per message)
+                  reject partial_fill not_found                       (order: applied by the core itself)
     path, stream  shell patterns for the request path or the stream name ("/fapi/v1/order*", "*@bookTicker")
     method        GET, POST, PUT or DELETE
     book, symbol, api_key
@@ -188,9 +188,7 @@ class FaultPlan:
 
     def describe(self) -> list[dict[str, Any]]:
         """The rules in force as JSON-ready values, with `id`, `matched` and `fired`."""
-        return [
-            {**r.document, "id": r.id, "matched": r.matched, "fired": r.fired} for r in self._rules.values()
-        ]
+        return [{**r.document, "id": r.id, "matched": r.matched, "fired": r.fired} for r in self._rules.values()]
 
     def transport(
         self,
@@ -220,9 +218,7 @@ class FaultPlan:
         """The faults of one websocket message of the stream `name`, in order of rule id."""
         if not self._rules:
             return []
-        return self._ask(
-            _STREAM, {"stream": name, "api_key": api_key, "book": book, "symbol": symbol}, now_ms
-        )
+        return self._ask(_STREAM, {"stream": name, "api_key": api_key, "book": book, "symbol": symbol}, now_ms)
 
     def placing(self, api_key: str, request: OrderRequest, now_ms: int) -> list[Fault]:
         """`reject` and `partial_fill` for one order (the core asks)."""

@@ -9,7 +9,7 @@ by the next `advance` call (also one with an older `to_ms`). An `at_ms` before `
 
 Persistence. Either `snapshot()` (everything, grows with the history) or, cheaper, `checkpoint()` each second:
 it gives the records that are new or changed since the last checkpoint, and the small live state; both must be
-committed in one transaction. Records are upserted by (table, api_key, id); orders come again when they change.
+committed in one transaction. Records are upserted by (table, api_key, id); a changed order comes again.
 
     exchange = Exchange(market, accounts, start_ms, seed)            # first start
     records, state = exchange.checkpoint()                           # each second, and before exit
@@ -114,9 +114,7 @@ class ExchangeCore(Protocol):
         """All open orders of one symbol; none is no error here (spot answers -2011 then: the wire's job)."""
         ...
 
-    def order(
-        self, api_key: str, book: Book, symbol: str, order_id: int | None, client_id: str | None
-    ) -> Order:
+    def order(self, api_key: str, book: Book, symbol: str, order_id: int | None, client_id: str | None) -> Order:
         """The order, the newest where a client id was used again. Raises VenueError -2013: there is none."""
         ...
 
@@ -131,7 +129,7 @@ class ExchangeCore(Protocol):
         ...
 
     def wallet(self, api_key: str, book: Book) -> dict[str, tuple[Decimal, Decimal]]:
-        """Asset -> (free, locked); for the perp wallet free is the whole wallet balance without unrealised P&L."""
+        """Asset -> (free, locked); of the perp wallet free is the wallet balance without unrealised P&L."""
         ...
 
     def margin_usd(self, api_key: str, at_ms: int) -> dict[str, Decimal]:
@@ -152,7 +150,7 @@ class ExchangeCore(Protocol):
     def set_fee_rates(self, api_key: str, book: Book, maker: Decimal, taker: Decimal) -> None: ...
     def leverage(self, api_key: str, symbol: str) -> int: ...
     def set_leverage(self, api_key: str, symbol: str, leverage: int) -> None:
-        """Raises VenueError -4028 outside the brackets, -4161 or -2027/-2019 where the position forbids it."""
+        """Raises VenueError -4028 outside the brackets, -2027 or -2028 where position or margin forbid it."""
         ...
 
     def snapshot(self) -> dict[str, Any]:
@@ -168,7 +166,7 @@ class ExchangeCore(Protocol):
         ...
 
     def live_state(self) -> dict[str, Any]:
-        """Balances, positions, open orders, counters, faults: JSON-ready, independent of the history's length."""
+        """Balances, positions, open orders, counters, faults: JSON-ready, of a size free of the history's."""
         ...
 
     def truth(self, api_key: str, at_ms: int) -> dict[str, Any]:
@@ -180,9 +178,7 @@ class ExchangeFactory(Protocol):
     """What the class `bot.simulator.exchange.core.Exchange` offers besides its instances' methods."""
 
     @classmethod
-    def restore(
-        cls, market: Any, state: Mapping[str, Any], records: Sequence[JournalRecord] = ()
-    ) -> ExchangeCore:
+    def restore(cls, market: Any, state: Mapping[str, Any], records: Sequence[JournalRecord] = ()) -> ExchangeCore:
         """From a `snapshot()`, or from a `live_state()` and all records of all time (the newest of each key).
 
         Raises ValueError for a state of another version or without the records that it refers to.

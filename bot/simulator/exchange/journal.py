@@ -1,0 +1,26 @@
+"""What is new or changed since it was last drained: references only, turned into rows when asked."""
+
+from dataclasses import dataclass, field
+
+from bot.simulator.exchange.interface import JournalRecord, Transfer
+from bot.simulator.exchange.rows import income_row, order_row, trade_row, transfer_row
+from bot.simulator.model import Income, Order, Trade
+
+ORDERS, TRADES, INCOMES, TRANSFERS = "orders", "trades", "incomes", "transfers"
+
+
+@dataclass(slots=True)
+class Journal:
+    orders: dict[int, tuple[str, Order]] = field(default_factory=dict)
+    trades: list[tuple[str, Trade]] = field(default_factory=list)
+    incomes: list[tuple[str, Income]] = field(default_factory=list)
+    transfers: list[tuple[str, Transfer]] = field(default_factory=list)
+
+    def drain(self) -> list[JournalRecord]:
+        """Each changed order once, as it is now; then trades, incomes and transfers in order of id."""
+        records = [JournalRecord(ORDERS, k, o.id, o.updated_ms, order_row(o)) for k, o in self.orders.values()]
+        records += [JournalRecord(TRADES, k, t.id, t.at_ms, trade_row(t)) for k, t in self.trades]
+        records += [JournalRecord(INCOMES, k, i.id, i.at_ms, income_row(i)) for k, i in self.incomes]
+        records += [JournalRecord(TRANSFERS, k, t.id, t.at_ms, transfer_row(t)) for k, t in self.transfers]
+        self.orders, self.trades, self.incomes, self.transfers = {}, [], [], []
+        return records

@@ -1,0 +1,90 @@
+"""Liquidation of the perp wallet: its orders are cancelled, then positions are closed, the worst loss first.
+
+Positions are closed whole, at the mark, with the taker commission and a liquidation fee, until the margin
+balance is back at the maintenance margin. What the account then lacks the insurance fund pays. The fee is the
+`liquidationFee` that the venue publishes in exchangeInfo (1.25 %), at most what is left.
+"""
+
+from decimal import Decimal
+
+from bot.simulator.exchange.accounts import Account
+from bot.simulator.exchange.booking import book_fill, cover_bankruptcy, end_order
+from bot.simulator.exchange.margin import maintenance_of
+from bot.simulator.exchange.matching import Fill
+from bot.simulator.exchange.money import ZERO, half_even
+from bot.simulator.exchange.state import State
+from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
+
+LIQUIDATION_FEE_RATE = Decimal("0.0125")
+_MINUTE_MS = 60_000
+# (maintenance / margin balance below, market time until the next look)
+_LOOKS = ((Decimal("0.1"), 15 * _MINUTE_MS), (Decimal("0.3"), 5 * _MINUTE_MS))
+
+
+def next_check_ms(account: Account, now_ms: int) -> int:
+    """The latest time up to which a jump may go before the margin is looked at."""
+    return max(account.check_at_ms, now_ms + _MINUTE_MS)
+
+
+def health(state: State, account: Account, at_ms: int) -> tuple[Decimal, Decimal]:
+    """(margin balance, maintenance margin) in USD."""
+    unrealized = maintenance = ZERO
+    for symbol, holding in account.holdings.items():
+        mark = state.mark(symbol, at_ms)
+        unrealized += holding.unrealized(mark)
+        maintenance += maintenance_of(state.listings[(Book.PERP, symbol)], abs(holding.quantity * mark))
+    return account.perp_wallet + unrealized, maintenance
+
+
+def check_account(state: State, account: Account, at_ms: int) -> None:
+    """Liquidates where needed and sets when to look next: the nearer to maintenance, the sooner."""
+    balance, maintenance = health(state, account, at_ms)
+    if balance < maintenance:
+        _liquidate(state, account, at_ms)
+        balance, maintenance = health(state, account, at_ms)
+    account.check_at_ms = at_ms + _MINUTE_MS
+    for share, pause_ms in _LOOKS:
+        if maintenance < balance * share:
+            account.check_at_ms = at_ms + pause_ms
+            break
+
+
+def _liquidate(state: State, account: Account, at_ms: int) -> None:
+    for order in [o for o in account.open.values() if o.request.book is Book.PERP]:
+        end_order(state, account, order, Status.CANCELED, at_ms)
+    while account.holdings:
+        balance, maintenance = health(state, account, at_ms)
+        if balance >= maintenance:
+            break
+        losses = [(h.unrealized(state.mark(s, at_ms)), s) for s, h in account.holdings.items()]
+        _close(state, account, min(losses)[1], at_ms)
+    cover_bankruptcy(state, account, at_ms)
+    state.tell_balances(account, "INSURANCE_CLEAR", at_ms)
+
+
+def _close(state: State, account: Account, symbol: str, at_ms: int) -> None:
+    holding = account.holdings[symbol]
+    mark = state.mark(symbol, at_ms)
+    quantity = abs(holding.quantity)
+    order_id = state.next_order_id()
+    request = OrderRequest(
+        book=Book.PERP,
+        symbol=symbol,
+        side=Side.SELL if holding.quantity > 0 else Side.BUY,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.IOC,
+        quantity=quantity,
+        price=mark,
+        reduce_only=True,
+        client_id=f"autoclose-{order_id}",
+    )
+    order = Order(order_id, request, Status.NEW, at_ms, at_ms)
+    state.tell_order(account, order, at_ms, kind="LIQUIDATION")
+    trade = book_fill(state, account, order, Fill(mark, quantity), at_ms, maker=False, resting=False)
+    account.remember(order)
+    balance, _ = health(state, account, at_ms)
+    fee = min(half_even(quantity * mark * LIQUIDATION_FEE_RATE), max(ZERO, min(account.perp_wallet, balance)))
+    fee = half_even(fee)
+    if fee:
+        state.pay_new(account, "INSURANCE_CLEAR", symbol, -fee, at_ms, trade.id)
+    state.tell_order(account, order, at_ms, trade, kind="LIQUIDATION")
