@@ -3,13 +3,14 @@
 USD-like quote assets count as one dollar each; the account's own stable coin is its unit of account.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.domain.book import Book
 from bot.domain.hedges import Hedge, Leg
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ZERO
-from bot.domain.orders import OrderRecord
+from bot.domain.orders import OrderIntent
 
 USD_ASSETS = frozenset({"USDT", "USDC", "USD", "FDUSD"})
 
@@ -75,22 +76,21 @@ def leg_usd(book: Book, leg: Leg) -> Decimal:
     return abs(leg.quantity_base) * price
 
 
-def worst_usd(book: Book, hedge: Hedge) -> Decimal:
-    """Value of the larger side if everything that may still fill fills at its limit (open and unknown orders)."""
+def worst_usd(book: Book, hedge: Hedge, extra: Sequence[OrderIntent] = ()) -> Decimal:
+    """Value of the larger side if everything that may still fill fills at the worse of limit and touch.
+
+    Counts open and unknown orders and the `extra` ones that are about to be sent for this hedge.
+    """
+    flying = [(order.intent, order.open_base) for order in book.orders_of(hedge)]
+    flying += [(intent, intent.quantity_base) for intent in extra if intent.hedge_id == hedge.id]
     sides = []
     for position, leg in enumerate(hedge.legs):
         usd = leg_usd(book, leg)
-        usd += sum((_open_usd(order) for order in book.orders_of(hedge) if _adds(order, leg, position)), ZERO)
+        for intent, open_base in flying:
+            if intent.leg == position and intent.side.sign == leg.direction:
+                usd += open_base * max(intent.limit_price, intent.decided_price)
         sides.append(usd)
     return max(sides, default=ZERO)
-
-
-def _adds(order: OrderRecord, leg: Leg, position: int) -> bool:
-    return order.intent.leg == position and order.intent.side.sign == leg.direction
-
-
-def _open_usd(order: OrderRecord) -> Decimal:
-    return order.open_base * max(order.intent.limit_price, order.intent.decided_price)
 
 
 def deployed_usd(book: Book) -> Decimal:

@@ -1,0 +1,120 @@
+"""The risk manager's three answers: who may grow, what must change, and whether these orders may be sent.
+
+Order of strength: R15, R10, R7, R3, R1 and R1c, R2, the rest. Orders that reduce are always allowed once they are
+sane. Every opening order is looked at by every rule below; there is no way around `approve_orders`.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from bot.domain.actions import Verdict
+from bot.domain.book import Book
+from bot.domain.hedges import Hedge, HedgeState
+from bot.domain.instruments import Pair
+from bot.domain.numbers import ZERO
+from bot.domain.orders import OrderIntent, Purpose
+from bot.domain.valuation import notional_usd, price_of
+from bot.risk.rules import (
+    r01_negative_funding,
+    r01c_funding_stop,
+    r02_coin_cap,
+    r03_leverage,
+    r07_liquidation,
+    r08_universe,
+    r10_leg_imbalance,
+    r11_stale,
+    r15_kill_switch,
+    sanity,
+)
+from bot.risk.verdicts import Forced
+
+GROWS = frozenset({Purpose.OPEN, Purpose.COMPLETE})
+
+
+def entry_verdicts(book: Book, pair: Pair) -> list[Verdict]:
+    """What the rules that do not depend on size say of adding to this pair, strongest first."""
+    return [
+        r15_kill_switch.check(book, pair.venue),
+        r10_leg_imbalance.check(book, book.hedge_of(pair.venue, pair.coin)),
+        r01_negative_funding.check(book, pair.venue, pair.coin),
+        r08_universe.check(book, pair),
+        r11_stale.check(book, pair),
+    ]
+
+
+def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[OrderIntent]) -> list[Verdict]:
+    """All verdicts on these linked orders; they may be sent only if each is approved and there is at least one."""
+    verdicts = [sanity.check(book, hedge, intent) for intent in intents if intent.purpose not in GROWS]
+    growing = [intent for intent in intents if intent.purpose in GROWS]
+    if not growing:
+        return verdicts
+    pair = book.pair_of(hedge)
+    if pair is None:
+        return [*verdicts, Verdict("R8", approved=False, limit="listed pair", observed=hedge.coin)]
+    repairing = all(intent.purpose is Purpose.COMPLETE for intent in growing)
+    if not repairing:
+        verdicts += entry_verdicts(book, pair)
+    else:
+        verdicts += [r15_kill_switch.check(book, pair.venue), r11_stale.check(book, pair)]
+    verdicts.append(r02_coin_cap.check(book, nav, hedge.coin, growing))
+    verdicts.append(r03_leverage.check(book, nav, growing))
+    limit = book.config.limits.liquidation.min if repairing else None
+    verdicts.append(r07_liquidation.check(book, hedge.venue, growing, limit=limit))
+    return verdicts
+
+
+def forced_changes(book: Book, nav: Decimal, worst_first: Sequence[Hedge]) -> list[Forced]:
+    """What the rules demand of live hedges now. `worst_first` orders them by carry for R7 and R3."""
+    forced: dict[str, Forced] = {}
+    for hedge in worst_first:
+        if hedge.state is HedgeState.CLOSING:
+            continue
+        found = (
+            r01_negative_funding.forced(book, hedge)
+            or r01c_funding_stop.forced(book, hedge)
+            or r02_coin_cap.forced(book, nav, hedge)
+        )
+        if found is not None:
+            forced[hedge.id] = found
+    for venue in sorted({hedge.venue for hedge in worst_first}):
+        there = [hedge for hedge in worst_first if hedge.venue == venue]
+        excess = r07_liquidation.excess_usd(book, venue)
+        if excess > 0:
+            observed = f"{r07_liquidation.distance(book, venue):.4f}"
+            _give_up(
+                book, there, excess, forced, r07_liquidation.RULE, f"{book.config.limits.liquidation.min}", observed
+            )
+    excess = r03_leverage.excess_usd(book, nav)
+    if excess > 0:
+        observed = r03_leverage.check(book, nav).observed
+        _give_up(
+            book, worst_first, excess, forced, r03_leverage.RULE, f"{book.config.limits.leverage_ceiling}", observed
+        )
+    return list(forced.values())
+
+
+def _give_up(
+    book: Book,
+    worst_first: Sequence[Hedge],
+    excess_usd: Decimal,
+    forced: dict[str, Forced],
+    rule: str,
+    limit: str,
+    observed: str,
+) -> None:
+    """Take `excess_usd` off the hedges, worst carry first, counting what is on its way out already."""
+    left = excess_usd
+    for hedge in worst_first:
+        price = price_of(book, hedge)
+        target = min(hedge.target_base, forced[hedge.id].target_base if hedge.id in forced else hedge.target_base)
+        left -= max(ZERO, notional_usd(book, hedge) - target * price)
+    for hedge in worst_first:
+        price = price_of(book, hedge)
+        if left <= 0 or not price:
+            continue
+        current = forced[hedge.id].target_base if hedge.id in forced else min(hedge.target_base, hedge.size_base)
+        cut = min(current, left / price)
+        if cut > 0:
+            reason = f"{rule}: worst carry first"
+            forced[hedge.id] = Forced(rule, hedge.id, current - cut, limit, observed, reason)
+            left -= cut * price

@@ -1,0 +1,87 @@
+"""R7: the smallest joint move of all coins that would bring the perp wallet to maintenance, by the venue's tiers.
+
+Below the warning no entries and margin is moved (the engine does that); below the minimum both legs are reduced.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from bot.domain.actions import Verdict
+from bot.domain.book import Book
+from bot.domain.instruments import Kind
+from bot.domain.margin import ShortPosition, liquidation_distance, margin_needed_usd
+from bot.domain.numbers import ZERO
+from bot.domain.orders import OrderIntent
+from bot.domain.valuation import mark_price, unrealized_usd
+from bot.risk.verdicts import judge
+
+RULE = "R7"
+AIM_MARGIN = 0.01
+"""Margin moves and reductions aim this far beyond the warning."""
+
+
+def perp_margin_usd(book: Book, venue: str) -> Decimal:
+    """Perp wallet balance plus unrealised P&L of our positions at the mark."""
+    wallet = book.balances.get((f"venue:{venue}:perp", "USDT"), ZERO)
+    for hedge in book.live_hedges():
+        if hedge.venue == venue:
+            wallet += sum((unrealized_usd(book, leg) for leg in hedge.legs if leg.kind is Kind.PERP), ZERO)
+    return wallet
+
+
+def positions(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> list[ShortPosition]:
+    """Perp positions with everything in flight and `extra` orders filled."""
+    signed: dict[str, Decimal] = {}
+    for hedge in book.live_hedges():
+        if hedge.venue != venue:
+            continue
+        for leg in hedge.legs:
+            if leg.kind is Kind.PERP:
+                signed[leg.instrument] = signed.get(leg.instrument, ZERO) + leg.quantity_base
+        for order in book.orders_of(hedge):
+            name = order.intent.instrument
+            if name in signed and not order.intent.reduce_only:
+                signed[name] += order.intent.side.sign * order.open_base
+    for intent in extra:
+        if intent.instrument in signed:
+            signed[intent.instrument] += intent.side.sign * intent.quantity_base
+    found = []
+    for name, quantity in signed.items():
+        price = mark_price(book, name)
+        if quantity and price is not None:
+            found.append(ShortPosition(float(quantity * price), book.market.tiers.get(name, ())))
+    return found
+
+
+def distance(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> float:
+    stress = book.config.limits.liquidation.basis_stress
+    return liquidation_distance(float(perp_margin_usd(book, venue)), positions(book, venue, extra), stress)
+
+
+def check(book: Book, venue: str, extra: Sequence[OrderIntent] = (), *, limit: float | None = None) -> Verdict:
+    asked = book.config.limits.liquidation.warn if limit is None else limit
+    observed = distance(book, venue, extra)
+    return judge(RULE, ok=observed >= asked, limit=asked, observed=observed, detail="liquidation distance")
+
+
+def needed_usd(book: Book, venue: str) -> float:
+    """Perp margin with which what is held is beyond the warning by the aim."""
+    liquidation = book.config.limits.liquidation
+    return margin_needed_usd(positions(book, venue), liquidation.warn + AIM_MARGIN, liquidation.basis_stress)
+
+
+def excess_usd(book: Book, venue: str) -> Decimal:
+    """Notional to give up so that the wallet, with the spot proceeds moved into it, is beyond the warning again.
+
+    Giving up one dollar of both legs frees its own margin need and a dollar of spot that can follow.
+    """
+    limits = book.config.limits.liquidation
+    held = positions(book, venue)
+    short = sum(-one.notional_usd for one in held)
+    margin = float(perp_margin_usd(book, venue))
+    if short <= 0 or liquidation_distance(margin, held, limits.basis_stress) >= limits.min:
+        return ZERO
+    movable = max(ZERO, book.balances.get((f"venue:{venue}:spot", "USDT"), ZERO))
+    lacking = needed_usd(book, venue) - margin - float(movable)
+    per_dollar = needed_usd(book, venue) / short + 1
+    return Decimal(repr(max(0.0, lacking / per_dollar)))

@@ -1,0 +1,27 @@
+"""What a reducing order must be to be let through whatever else holds: smaller than what it reduces, in lots."""
+
+from bot.domain.actions import Verdict
+from bot.domain.book import Book
+from bot.domain.hedges import Hedge
+from bot.domain.numbers import ZERO, floor_to
+from bot.domain.orders import OrderIntent
+from bot.risk.verdicts import judge
+
+RULE = "sanity"
+
+
+def check(book: Book, hedge: Hedge, intent: OrderIntent) -> Verdict:
+    """A reducing order may not flip its leg, nor exceed it together with what is already in flight against it."""
+    leg = hedge.legs[intent.leg]
+    instrument = book.market.instruments[intent.instrument]
+    if intent.quantity_base <= 0 or floor_to(intent.quantity_base, instrument.lot) != intent.quantity_base:
+        detail = "quantity is not a positive multiple of the lot"
+        return judge(RULE, ok=False, limit=instrument.lot, observed=intent.quantity_base, detail=detail)
+    flying = sum(
+        (o.open_base for o in book.orders_of(hedge) if o.intent.leg == intent.leg and o.intent.side is intent.side),
+        ZERO,
+    )
+    against = intent.side.sign * leg.quantity_base < 0
+    asked = intent.quantity_base + flying
+    ok = against and asked <= abs(leg.quantity_base)
+    return judge(RULE, ok=ok, limit=leg.quantity_base, observed=asked, detail="reducing order against its leg")

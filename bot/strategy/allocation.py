@@ -1,0 +1,105 @@
+"""One budget over disjoint caps, filled in order of marginal value: the exact optimum, switching rule included.
+
+What is held is worth its carry over the horizon; what is new is worth that less opening and later closing. Sorted
+by that value, a held hedge gives way to a new one only when the difference pays for the whole round trip.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.strategy.carry import CarryEstimate
+
+TOP_UP_BAND = 0.1
+"""A held hedge is topped up when it is more than this share below its cap."""
+GIVE_WAY_MIN = 0.25
+"""A held hedge gives way to a better one by at least this share of itself, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One pair as the allocator sees it; notionals in USD, `capital_factor` in USD of account per USD of notional."""
+
+    estimate: CarryEstimate
+    cap_usd: float
+    held_usd: float
+    capital_factor: float
+    may_grow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What a coin should have: target one-side notional (USD) and why."""
+
+    venue: str
+    coin: str
+    target_usd: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    value: float
+    candidate: Candidate
+    size_usd: float
+    held: bool
+
+
+def allocate(
+    candidates: Sequence[Candidate], notional_budget_usd: float, capital_budget_usd: float, hurdle: float
+) -> list[Allotment]:
+    """Targets for the coins whose holding should change; a coin that is not listed stays as it is."""
+    exits = {c.estimate.coin for c in candidates if c.held_usd > 0 and c.estimate.held < -c.estimate.close_cost}
+    pieces = sorted(
+        (piece for c in candidates if c.estimate.coin not in exits for piece in _pieces(c, hurdle)),
+        key=lambda piece: (-piece.value, piece.candidate.estimate.coin),
+    )
+    granted: dict[str, float] = {}
+    kept: dict[str, float] = {}
+    notional, capital = notional_budget_usd, capital_budget_usd
+    for piece in pieces:
+        coin = piece.candidate.estimate.coin
+        room = max(0.0, min(notional, capital / piece.candidate.capital_factor))
+        if piece.held:
+            size = piece.size_usd if piece.size_usd - room < GIVE_WAY_MIN * piece.size_usd else room
+            if not _contested(piece, granted):
+                size = piece.size_usd
+            kept[coin] = size
+        else:
+            size = min(piece.size_usd, room)
+            granted[coin] = granted.get(coin, 0.0) + size
+        notional -= size
+        capital -= size * piece.candidate.capital_factor
+    return _changes(candidates, exits, kept, granted)
+
+
+def _pieces(candidate: Candidate, hurdle: float) -> list[_Piece]:
+    pieces = []
+    held = candidate.held_usd
+    if held > 0:
+        pieces.append(_Piece(candidate.estimate.held, candidate, held, held=True))
+    grow = candidate.cap_usd - held
+    if candidate.may_grow and candidate.estimate.new > hurdle and grow > TOP_UP_BAND * candidate.cap_usd:
+        pieces.append(_Piece(candidate.estimate.new, candidate, grow, held=False))
+    return pieces
+
+
+def _contested(held: _Piece, granted: dict[str, float]) -> bool:
+    """Whether something new took room before this held piece: only then may it give way (risk cuts, not we)."""
+    return any(size > 0 for coin, size in granted.items() if coin != held.candidate.estimate.coin)
+
+
+def _changes(
+    candidates: Sequence[Candidate], exits: set[str], kept: dict[str, float], granted: dict[str, float]
+) -> list[Allotment]:
+    changes = []
+    for candidate in candidates:
+        venue, coin, held = candidate.estimate.venue, candidate.estimate.coin, candidate.held_usd
+        if coin in exits:
+            changes.append(Allotment(venue, coin, 0.0, "carry gone"))
+            continue
+        target = kept.get(coin, 0.0) + granted.get(coin, 0.0)
+        if held > 0 and target < held:
+            changes.append(Allotment(venue, coin, target, "gives way to a better one"))
+        elif target > held:
+            changes.append(Allotment(venue, coin, target, "carry pays"))
+    return changes

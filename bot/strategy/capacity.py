@@ -1,0 +1,26 @@
+"""How much can be held: coin caps, the leverage ceiling, and the margin that the liquidation distance asks for.
+
+In a split account every dollar of notional uses one dollar of spot and f - 1 dollars of perp margin, where
+f = (1 + distance)(1 + basis stress)(1 + maintenance rate): about 1.28 at a distance of 25 %, so that leverage
+ends near 0.8.
+"""
+
+from decimal import Decimal
+
+from bot.domain.book import Book
+from bot.domain.instruments import Pair
+from bot.domain.margin import ShortPosition, margin_needed_usd
+
+ENTRY_DISTANCE_MARGIN = 0.01
+"""Entries aim this much beyond R7's warning, so that the first tick against us does not raise it."""
+CAP_HEADROOM = Decimal("0.98")
+"""Share of a cap that targets aim at: a slice's limit price may lie above the mid, and no order may break a cap."""
+
+
+def capital_factor(book: Book, pair: Pair, notional_usd: float) -> float:
+    """Dollars of the account that one dollar of this pair's notional occupies (spot plus perp margin)."""
+    liquidation = book.config.limits.liquidation
+    tiers = book.market.tiers.get(pair.perp.id, ())
+    short = ShortPosition(-max(notional_usd, 1.0), tiers)
+    needed = margin_needed_usd([short], liquidation.warn + ENTRY_DISTANCE_MARGIN, liquidation.basis_stress)
+    return 1 + needed / max(notional_usd, 1.0)

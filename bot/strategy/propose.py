@@ -1,0 +1,90 @@
+"""Strategy's one answer: which hedges should change, and to what size."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.book import Book
+from bot.domain.hedges import HedgeState
+from bot.domain.instruments import Pair
+from bot.domain.limits import coin_cap_usd
+from bot.domain.numbers import common_step, floor_to
+from bot.domain.valuation import notional_usd, price_of
+from bot.strategy.allocation import Allotment, Candidate, allocate
+from bot.strategy.capacity import CAP_HEADROOM, capital_factor
+from bot.strategy.carry import CarryEstimate, estimate
+
+CASH_AND_CARRY = "cash_and_carry"
+OCCUPIED_FACTOR = 1.3
+"""Capital that a closing or unjudged hedge still ties up, a dollar of notional: above any coin's own factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Hold `target_base` (base units a side, both legs) of a coin at a venue by a strategy."""
+
+    strategy: str
+    venue: str
+    coin: str
+    target_base: Decimal
+    grows: bool
+    reason: str
+    estimate: CarryEstimate
+
+
+def propose(book: Book, nav: Decimal, may_enter: Collection[tuple[str, str]]) -> list[Proposal]:
+    """Cash-and-carry over all pairs. `may_enter` lists the (venue, coin) that the rules let grow."""
+    candidates: dict[tuple[str, str], Candidate] = {}
+    for key, pair in book.market.pairs.items():
+        candidate = _candidate(book, nav, pair, grow=key in may_enter)
+        if candidate is not None:
+            candidates[key] = candidate
+    limits, strategy = book.config.limits, book.config.strategy
+    usable = float(nav * (1 - strategy.reserve))
+    elsewhere = [hedge for hedge in book.live_hedges() if (hedge.venue, hedge.coin) not in candidates]
+    occupied = sum(float(notional_usd(book, hedge)) for hedge in elsewhere)
+    allotments = allocate(
+        list(candidates.values()),
+        usable * float(limits.leverage_ceiling) - occupied,
+        usable - occupied * OCCUPIED_FACTOR,
+        strategy.hurdle_bps * 1e-4,
+    )
+    proposals = [_proposal(book, one, candidates[one.venue, one.coin]) for one in allotments]
+    return [one for one in proposals if one is not None]
+
+
+def _candidate(book: Book, nav: Decimal, pair: Pair, *, grow: bool) -> Candidate | None:
+    cap_usd = float(coin_cap_usd(book.config.limits, pair.coin, nav) * CAP_HEADROOM)
+    hedge = book.hedge_of(pair.venue, pair.coin)
+    if hedge is not None and hedge.state in (HedgeState.CLOSING, HedgeState.QUARANTINED):
+        return None
+    found = estimate(book, pair, cap_usd)
+    if found is None:
+        return None
+    held = (
+        0.0
+        if hedge is None
+        else max(float(notional_usd(book, hedge)), float(hedge.target_base * price_of(book, hedge)))
+    )
+    return Candidate(found, cap_usd, held, capital_factor(book, pair, cap_usd), grow)
+
+
+def _proposal(book: Book, allotment: Allotment, candidate: Candidate) -> Proposal | None:
+    pair = book.market.pairs[allotment.venue, allotment.coin]
+    price = book.market.price(pair.spot.id)
+    if not price:
+        return None
+    step = common_step(pair.spot.lot, pair.perp.lot)
+    base = floor_to(Decimal(repr(allotment.target_usd)) / price, step)
+    if base * price < minimum_usd(pair, price):
+        base = Decimal(0)
+    grows = allotment.target_usd > candidate.held_usd
+    if base == 0 and grows:
+        return None
+    return Proposal(CASH_AND_CARRY, pair.venue, pair.coin, base, grows, allotment.reason, candidate.estimate)
+
+
+def minimum_usd(pair: Pair, price: Decimal) -> Decimal:
+    """Smallest one-side notional that both legs accept, with room for the price to move until the close."""
+    smallest = max(pair.spot.notional_min, pair.perp.notional_min)
+    return 2 * max(smallest, pair.spot.quantity_min * price, pair.perp.quantity_min * price)
