@@ -11,6 +11,8 @@ from bot.strategy.carry import CarryEstimate
 
 TOP_UP_BAND = 0.1
 """A held hedge is topped up when it is more than this share below its cap."""
+AIM_BAND = 0.02
+"""Targets that differ by less than this share are the same target."""
 GIVE_WAY_MIN = 0.25
 """A held hedge gives way to a better one by at least this share of itself, or not at all."""
 
@@ -22,6 +24,8 @@ class Candidate:
     estimate: CarryEstimate
     cap_usd: float
     held_usd: float
+    aimed_usd: float
+    """What an earlier decision aims at; differs from `held_usd` while a hedge is still being built or cut."""
     capital_factor: float
     may_grow: bool
 
@@ -101,5 +105,8 @@ def _changes(
         if held > 0 and target < held:
             changes.append(Allotment(venue, coin, target, "gives way to a better one"))
         elif target > held:
-            changes.append(Allotment(venue, coin, target, "carry pays"))
+            if abs(target - candidate.aimed_usd) > AIM_BAND * target:
+                changes.append(Allotment(venue, coin, target, "carry pays"))
+        elif candidate.aimed_usd > held * (1 + AIM_BAND):
+            changes.append(Allotment(venue, coin, held, "no longer pays to enter"))
     return changes

@@ -1,0 +1,40 @@
+"""An order before it has an id: what execution wants sent. The engine numbers it and the risk manager judges it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.hedges import HedgeState
+from bot.domain.instruments import Instrument
+from bot.domain.market import Quote
+from bot.domain.numbers import ceil_to, floor_to
+from bot.domain.orders import Purpose, Side
+
+BPS = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    leg: int
+    instrument: str
+    side: Side
+    quantity_base: Decimal
+    limit_price: Decimal
+    reduce_only: bool
+    purpose: Purpose
+    decided_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next step of one hedge: the state it is in now and the linked orders to send together (may be none)."""
+
+    state: HedgeState
+    drafts: tuple[Draft, ...] = ()
+    note: str = ""
+
+
+def limit_price(instrument: Instrument, quote: Quote, side: Side, guard_bps: Decimal) -> Decimal:
+    """Touch plus the guard, on the tick grid, never short of the touch itself."""
+    if side is Side.BUY:
+        return max(quote.ask, floor_to(quote.ask * (1 + guard_bps * BPS), instrument.tick))
+    return min(quote.bid, ceil_to(quote.bid * (1 - guard_bps * BPS), instrument.tick))
