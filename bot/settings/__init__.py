@@ -1,0 +1,41 @@
+"""The owner's settings: one YAML file and the environment -> frozen, checked values (docs/configuration.md)."""
+
+from bot.settings.load import Settings, load, require_credentials, shipped_files
+from bot.settings.problems import Problem, SettingsError
+from bot.settings.shell import (
+    Adapter,
+    Api,
+    Database,
+    Health,
+    Log,
+    LogFormat,
+    LogLevel,
+    Simulator,
+    Transport,
+    Venue,
+)
+from bot.settings.views import Change, changes, redacted, schema, secrets
+
+__all__ = [
+    "Adapter",
+    "Api",
+    "Change",
+    "Database",
+    "Health",
+    "Log",
+    "LogFormat",
+    "LogLevel",
+    "Problem",
+    "Settings",
+    "SettingsError",
+    "Simulator",
+    "Transport",
+    "Venue",
+    "changes",
+    "load",
+    "redacted",
+    "require_credentials",
+    "schema",
+    "secrets",
+    "shipped_files",
+]

@@ -1,0 +1,127 @@
+"""Settings that are each valid and cannot stand together. Each check names every key that is part of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.domain.config import CoreConfig
+from bot.settings.document import KeyPath
+from bot.settings.environment import variable_of
+from bot.settings.shell import Shell, Venue
+
+ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """`path` is the key to look at first; `wrong` names the other one too."""
+
+    path: KeyPath
+    wrong: str
+    remedy: str
+
+
+def find(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
+    yield from _core(core)
+    yield from _coins(core)
+    yield from _ports(shell)
+    yield from _venues(shell)
+    for name, venue in shell.venues.items():
+        yield from _venue(name, venue)
+
+
+def _core(core: CoreConfig) -> Iterator[Contradiction]:
+    distance = core.limits.liquidation
+    if distance.min >= distance.warn:
+        yield Contradiction(
+            ("limits", "liquidation", "min"),
+            f"{distance.min} is not below limits.liquidation.warn ({distance.warn})",
+            "margin is moved at warn, both legs are cut at min: lower min or raise warn",
+        )
+    strategy, execution = core.strategy, core.execution
+    if strategy.half_life_h > strategy.horizon_h:
+        yield Contradiction(
+            ("strategy", "half_life_h"),
+            f"{strategy.half_life_h} is longer than strategy.horizon_h ({strategy.horizon_h})",
+            "an estimate must be able to change within the holding time",
+        )
+    if execution.repair_guard_bps < execution.guard_bps:
+        yield Contradiction(
+            ("execution", "repair_guard_bps"),
+            f"{execution.repair_guard_bps} is below execution.guard_bps ({execution.guard_bps})",
+            "a repair must reach at least as far as the order that it completes",
+        )
+    if execution.settle_window_s > execution.order_timeout_s:
+        yield Contradiction(
+            ("execution", "settle_window_s"),
+            f"{execution.settle_window_s} is longer than execution.order_timeout_s ({execution.order_timeout_s})",
+            "an order would be unknown before the venue's word on it is believed",
+        )
+
+
+def _coins(core: CoreConfig) -> Iterator[Contradiction]:
+    universe = core.universe
+    excluded = set(universe.exclude)
+    remedy = "remove it from one of them"
+    for key, coins in (("coins", universe.coins), ("core", universe.core)):
+        for coin in coins:
+            if coin in excluded:
+                yield Contradiction(("universe", key), f"{coin} is also in universe.exclude", remedy)
+    for coin in core.limits.per_coin_cap_overrides:
+        if coin in excluded:
+            path = ("limits", "per_coin_cap_overrides", coin)
+            yield Contradiction(path, f"{coin} is also in universe.exclude", remedy)
+
+
+def _ports(shell: Shell) -> Iterator[Contradiction]:
+    taken: list[tuple[KeyPath, str, int]] = [
+        (("health", "port"), shell.health.host, shell.health.port),
+        (("api", "port"), shell.api.host, shell.api.port),
+    ]
+    for name, venue in shell.venues.items():
+        if venue.simulator is not None and venue.embedded:
+            taken.append((("venues", name, "simulator", "port"), "127.0.0.1", venue.simulator.port))
+    for index, (path, host, port) in enumerate(taken):
+        for other_path, other_host, other_port in taken[:index]:
+            if port and port == other_port and (host == other_host or host in ANY_HOST or other_host in ANY_HOST):
+                yield Contradiction(
+                    path, f"{port} is also {'.'.join(map(str, other_path))}", "give each its own port"
+                )
+
+
+def _venues(shell: Shell) -> Iterator[Contradiction]:
+    if not shell.venues:
+        yield Contradiction(("venues",), "no venue is named", "add one, as in config/demo.yaml")
+    accounts: dict[tuple[str, str], str] = {}
+    embedded: str | None = None
+    for name, venue in shell.venues.items():
+        other = accounts.setdefault((venue.adapter, venue.account), name)
+        if other != name and not venue.embedded:
+            yield Contradiction(
+                ("venues", name, "account"),
+                f"venues.{other}.account names the same account ({venue.adapter} {venue.account})",
+                "two venues must not trade one account: name the other account, or remove one",
+            )
+        if venue.embedded:
+            if embedded is not None:
+                yield Contradiction(
+                    ("venues", name, "simulator", "embedded"),
+                    f"venues.{embedded}.simulator.embedded is true too",
+                    "one simulated exchange can be embedded",
+                )
+            embedded = name
+
+
+def _venue(name: str, venue: Venue) -> Iterator[Contradiction]:
+    if venue.embedded and venue.transport is not None:
+        yield Contradiction(
+            ("venues", name, "transport"),
+            f"venues.{name}.simulator.embedded is true and already says where connections go",
+            "remove transport, or set embedded to false",
+        )
+    if (venue.api_key is None) != (venue.api_secret is None):
+        have, lack = ("api_key", "api_secret") if venue.api_secret is None else ("api_secret", "api_key")
+        yield Contradiction(
+            ("venues", name, have),
+            f"it is set and venues.{name}.{lack} is not",
+            f"set {variable_of(('venues', name, lack))} or {variable_of(('venues', name, lack))}_FILE too",
+        )

@@ -1,0 +1,201 @@
+"""What every key means and which values it takes. Types and defaults stand in the dataclasses and only there.
+
+A test holds this table against the dataclasses: each field has one entry, and each number has bounds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.config import (
+    CoreConfig,
+    Execution,
+    FundingStop,
+    Limits,
+    Liquidation,
+    StrategyConfig,
+    Universe,
+)
+from bot.settings import checks
+from bot.settings.shell import Api, Database, Health, Log, Shell, Simulator, Transport, Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`doc` is one sentence for people; bounds hold for the number or for each value of a mapping.
+
+    `check` gets the typed value (of each item of a list), returns it, and raises ValueError with what is wrong.
+    """
+
+    doc: str
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    check: Callable[[Any], Any] | None = None
+    secret: bool = False
+
+
+def _share(doc: str) -> Rule:
+    return Rule(doc, gt=0, le=1)
+
+
+def _port(doc: str, ge: int = 0) -> Rule:
+    return Rule(doc, ge=ge, le=65_535)
+
+
+_YEAR_H = 24 * 365
+
+RULES: Mapping[type, Mapping[str, Rule]] = {
+    CoreConfig: {
+        "limits": Rule("The rules of the book: what the risk manager enforces. Applied at once when edited."),
+        "universe": Rule("Which coins may be held at all (R8). Applied at once when edited."),
+        "strategy": Rule("How carry is estimated and what is worth holding. Applied at once when edited."),
+        "execution": Rule("How orders are sent. Applied at once when edited."),
+        "strategies": Rule("The strategies in use.", check=checks.strategy),
+    },
+    Limits: {
+        "negative_funding_days": Rule(
+            "R1: consecutive UTC days of negative carry after which a coin is removed and its hedge closed.",
+            ge=1,
+            le=365,
+        ),
+        "readmit_days": Rule(
+            "R1b: consecutive UTC days of positive carry after which a removed coin may return.", ge=1, le=365
+        ),
+        "funding_stop": Rule("R1c: closes a hedge that pays too much funding in too short a time."),
+        "per_coin_cap": _share("R2: the most that may be held in one coin, one side, as a share of per_coin_cap_of."),
+        "per_coin_cap_of": Rule("R2: what the cap is a share of: nav, or capacity (NAV x leverage_ceiling)."),
+        "per_coin_cap_overrides": Rule(
+            "R2: other caps for single coins, such as {BTC: 0.2}.", gt=0, le=1, check=checks.coin
+        ),
+        "per_coin_cap_band": Rule(
+            "R2: a hedge that drifted past its cap by more than this share of the cap is trimmed.", ge=0, le=1
+        ),
+        "leverage_ceiling": Rule(
+            "R3: the most that all hedges together may be, one side, in multiples of NAV.", gt=0, le=10
+        ),
+        "leverage_band": Rule(
+            "R3: leverage above the ceiling by more than this share of it is reduced, worst carry first.", ge=0, le=1
+        ),
+        "liquidation": Rule("R7: how far every coin may move jointly before the venue would liquidate."),
+        "stale_s": Rule(
+            "R11: wall seconds without a sign of life of a feed after which nothing is opened.", gt=0, le=600
+        ),
+    },
+    FundingStop: {
+        "window_h": Rule("Trailing window in hours of market time.", gt=0, le=_YEAR_H),
+        "share": _share("Funding paid within the window that closes the hedge, as a share of its notional."),
+    },
+    Liquidation: {
+        "warn": Rule("Below this distance (a share of price) margin is moved between wallets.", gt=0, lt=1),
+        "min": Rule("Below this distance both legs are reduced together.", gt=0, lt=1),
+        "basis_stress": Rule("By how much the perp's premium is taken to widen in the stressed move.", ge=0, lt=1),
+    },
+    Universe: {
+        "coins": Rule("Only these coins; an empty list means every coin that has both legs.", check=checks.coin),
+        "exclude": Rule("Never these coins.", check=checks.coin),
+        "core": Rule("Large coins that survive an extreme event.", check=checks.coin),
+        "volume_usd_min": Rule("Smallest 24 h volume in USD.", ge=0, le=1e13),
+        "depth_usd_min": Rule("Smallest depth within 10 bps of the touch in USD.", ge=0, le=1e13),
+        "open_interest_usd_min": Rule("Smallest open interest of the perp in USD.", ge=0, le=1e13),
+        "listing_age_days_min": Rule("Fewest days since the perp was listed.", ge=0, le=3_650),
+    },
+    StrategyConfig: {
+        "horizon_h": Rule("Holding time in hours over which a hedge must pay for itself.", gt=0, le=_YEAR_H),
+        "half_life_h": Rule("Hours after which a settled rate counts half in the estimate.", gt=0, le=_YEAR_H),
+        "history_days_min": Rule("No opinion on a coin with fewer days of settled rates.", ge=0, le=365),
+        "hurdle_bps": Rule(
+            "What a new hedge must be worth over the horizon after all costs, in bps of its notional.",
+            ge=0,
+            le=10_000,
+        ),
+        "basis_reversion": Rule(
+            "Share of the basis at entry that is expected to be gone by the horizon.", ge=0, le=1
+        ),
+        "reserve": Rule("Share of the budget that is never deployed.", ge=0, lt=1),
+    },
+    Execution: {
+        "style": Rule("taker: both legs together as limit-IOC orders with a price guard."),
+        "slice_usd": Rule("Largest notional in USD, one side, that is sent at once.", gt=0, le=10_000_000),
+        "depth_share": _share("Largest share of the thinner leg's depth within 10 bps that one slice may take."),
+        "guard_bps": Rule("How far beyond the touch an order may reach, in bps.", gt=0, le=1_000),
+        "basis_guard_bps": Rule(
+            "How far the basis may have fallen since the decision for a slice still to be opened, in bps.",
+            ge=0,
+            le=1_000,
+        ),
+        "repair_guard_bps": Rule(
+            "How far beyond the touch the repair of an imbalance may reach, in bps.", gt=0, le=1_000
+        ),
+        "max_leg_s": Rule(
+            "R10: wall seconds for which the legs may be out of balance by up to a slice.", gt=0, le=60
+        ),
+        "rehedges_max": Rule("Attempts to complete a hedge before its filled leg is unwound.", ge=0, le=100),
+        "order_timeout_s": Rule("Wall seconds after which an unanswered order counts as unknown.", gt=0, le=120),
+        "settle_window_s": Rule("Wall seconds for which the venue's `not found` is not believed.", gt=0, le=120),
+    },
+    Shell: {
+        "venues": Rule(
+            "The exchange accounts by a name of your choice. A change needs a restart.", check=checks.name
+        ),
+        "database": Rule("Where the books are kept. A change needs a restart."),
+        "api": Rule("The local control port that the other commands use. A change needs a restart."),
+        "health": Rule("The port where /readyz answers. A change needs a restart."),
+        "log": Rule("Logging."),
+        "data_dir": Rule(
+            "Folder for the books, tokens and the embedded simulator's state; CARRYBOT_DATA moves it. "
+            "A change needs a restart.",
+            check=checks.folder,
+        ),
+    },
+    Venue: {
+        "adapter": Rule("Which exchange this is."),
+        "account": Rule("A name for the account, used in the books.", check=checks.name),
+        "api_key": Rule("From the environment only.", check=checks.secret, secret=True),
+        "api_secret": Rule("From the environment only.", check=checks.secret, secret=True),
+        "transport": Rule("Sends every connection of this venue to a simulated exchange that runs elsewhere."),
+        "simulator": Rule("A simulated exchange that `run` starts and stops."),
+    },
+    Transport: {
+        "port": _port("Port of the simulated exchange.", ge=1),
+        "ca_file": Rule("File with the certificate of the simulated exchange's own CA (PEM).", check=checks.path),
+        "host": Rule("Address of the simulated exchange.", check=checks.host),
+    },
+    Simulator: {
+        "embedded": Rule("true: `run` starts the simulated exchange. false: the section is ignored."),
+        "speed": Rule("Market seconds per wall second; 14400 passes four hours a second.", ge=1, le=1_000_000),
+        "tick_ms": Rule("Wall milliseconds between two prices.", ge=10, le=60_000),
+        "seed": Rule(
+            "Seed of the price path between the recorded points; null: the simulator's own.", ge=0, le=2**63 - 1
+        ),
+        "history": Rule("Folder with other recorded history; null: the table that ships with it.", check=checks.path),
+        "port": _port("Port to listen on; 0: any free one."),
+        "idle_exit_s": Rule(
+            "Wall seconds without a client after which it ends by itself; 0: never.", ge=0, le=86_400
+        ),
+    },
+    Database: {
+        "url": Rule(
+            "SQLAlchemy URL of the database; empty: carrybot.db in data_dir. Example: sqlite:////var/lib/carrybot.db",
+            check=checks.database_url,
+        ),
+    },
+    Api: {
+        "host": Rule("Loopback address to listen on.", check=checks.loopback),
+        "port": _port("Port to listen on; 0: any free one."),
+    },
+    Health: {
+        "host": Rule("Address to listen on; 0.0.0.0 inside a container that publishes the port.", check=checks.host),
+        "port": _port("Port to listen on; 0: any free one."),
+    },
+    Log: {
+        "format": Rule("auto: JSON lines unless the output is a terminal. A change needs a restart."),
+        "level": Rule("Least severe level that is written. Applied at once when edited."),
+    },
+}
+
+
+def rule_of(source: type, name: str) -> Rule:
+    """The rule of a dataclass's field; none without an entry, which a test does not let pass."""
+    return RULES[source].get(name, Rule(""))

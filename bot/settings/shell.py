@@ -1,0 +1,110 @@
+"""The settings that only the shell reads: venues, storage, ports, logs. Validated by `bot.settings.mirror`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import SecretStr
+
+
+class Adapter(StrEnum):
+    BINANCE = "binance"
+
+
+class LogFormat(StrEnum):
+    AUTO = "auto"
+    """JSON lines unless the stream is a terminal."""
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """Sends every connection of a venue to one place (a simulated exchange); the venue's URLs stay as they are."""
+
+    port: int
+    ca_file: Path
+    host: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """The simulated exchange that `run` starts as a process of its own and stops when it stops."""
+
+    embedded: bool = True
+    speed: float = 14_400
+    """Market seconds per wall second."""
+    tick_ms: int = 250
+    seed: int | None = None
+    """None: the simulator's own seed."""
+    history: Path | None = None
+    """None: the table that ships with the simulator."""
+    port: int = 0
+    """0: any free port."""
+    idle_exit_s: float = 600
+    """Wall time without any client after which the process ends by itself; 0 never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """One account at one exchange."""
+
+    adapter: Adapter
+    account: str = "main"
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+    transport: Transport | None = None
+    simulator: Simulator | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the daemon brings this venue along."""
+        return self.simulator is not None and self.simulator.embedded
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    url: str = ""
+    """SQLAlchemy's form. Empty in the file; `Settings` always holds the URL in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The control port for `carrybot status`, `halt` and the like; it is guarded by a token in the data folder."""
+
+    host: str = "127.0.0.1"
+    port: int = 8471
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Where `/readyz` answers: a container checks itself there."""
+
+    host: str = "127.0.0.1"
+    port: int = 8470
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    format: LogFormat = LogFormat.AUTO
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The top-level keys that do not concern the core."""
+
+    venues: Mapping[str, Venue]
+    database: Database = field(default_factory=Database)
+    api: Api = field(default_factory=Api)
+    health: Health = field(default_factory=Health)
+    log: Log = field(default_factory=Log)
+    data_dir: Path = Path("data")
