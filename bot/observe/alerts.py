@@ -1,0 +1,43 @@
+"""The owner's alerts: what happened, what the daemon did, what to do. They never need the database.
+
+Warnings and worse are kept in memory for `carrybot alerts` and counted for the metrics; their records reach the
+books by the runtime. The log line is written first of all.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from decimal import Decimal
+
+from bot.domain.actions import Alert, Emit, Severity
+from bot.domain.numbers import text
+from bot.domain.time import Stamp
+
+KEPT_MAX = 500
+Writer = Callable[..., None]
+"""writer(level, name, **fields): one log line."""
+
+_LEVELS = {
+    Severity.DEBUG: "debug",
+    Severity.INFO: "info",
+    Severity.WARNING: "warning",
+    Severity.CRITICAL: "critical",
+}
+
+
+class Announcer:
+    """The sink of everything that is emitted: log, counts, and the latest alerts."""
+
+    def __init__(self, write: Writer) -> None:
+        self._write = write
+        self.latest: deque[Alert] = deque(maxlen=KEPT_MAX)
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """Emitted lines by (severity, name)."""
+
+    def __call__(self, emit: Emit, at: Stamp) -> None:
+        fields = {name: text(value) if isinstance(value, Decimal) else value for name, value in emit.fields.items()}
+        fields.pop("event", None)
+        self._write(_LEVELS[emit.severity], emit.name, market_ms=at.market_ms, **fields)
+        self.counts[emit.severity.value, emit.name] += 1
+        if emit.severity in (Severity.WARNING, Severity.CRITICAL):
+            said = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
+            self.latest.append(Alert(at.market_ms, emit.severity, emit.name, said))

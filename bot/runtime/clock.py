@@ -1,0 +1,25 @@
+"""The daemon's two clocks: market time from the venue, monotonic time from the machine."""
+
+import time
+from collections.abc import Callable
+
+
+def mono_ms() -> int:
+    """Milliseconds of the machine's monotonic clock; its zero means nothing."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class VenueClock:
+    """`ports.Clock` over a venue. Market time never runs backwards here, however the venue corrects itself."""
+
+    def __init__(self, venue_market_ms: Callable[[], int]) -> None:
+        self._venue_market_ms = venue_market_ms
+        self._newest_ms = 0
+
+    def market_ms(self) -> int:
+        """UTC milliseconds of market time, never less than an answer given before."""
+        self._newest_ms = max(self._newest_ms, self._venue_market_ms())
+        return self._newest_ms
+
+    def mono_ms(self) -> int:
+        return mono_ms()

@@ -1,0 +1,322 @@
+"""Life and death of the daemon: load, connect, reconcile, run, stop.
+
+Start-up is crash recovery and nothing else: whatever ended the last run, the books are loaded, the venue's
+truth is fetched and compared, and only then does the core open anything.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from bot.domain.actions import Action, Severity
+from bot.domain.config import CoreConfig
+from bot.domain.events import Event, FeedAlive, Stop, Tick, TransferSettled
+from bot.domain.time import DAY_MS, Stamp
+from bot.engine.core import step
+from bot.engine.recovery import restore
+from bot.engine.state import EngineState
+from bot.ports import Store, Venue, VenueError
+from bot.runtime.account import StateView
+from bot.runtime.clock import VenueClock, mono_ms
+from bot.runtime.consumer import Consumer
+from bot.runtime.counters import Counters
+from bot.runtime.desk import Desk
+from bot.runtime.dispatcher import Dispatcher
+from bot.runtime.inbox import Inbox
+from bot.runtime.notices import Notices, Sink
+from bot.runtime.pollers import Rhythm, tick
+from bot.runtime.reconcile import BooksEnd
+from bot.runtime.vitals import Vitals, guard
+
+RATES_DAYS = 35
+CONNECT_TRIES = 6
+QUIET_S = 2.5
+DRAIN_S = 0.7
+FINAL_S = 1.2
+
+T = TypeVar("T")
+
+
+async def _nothing() -> None:
+    """No drain hook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the wiring decides. `books_floor_ms` is the market time of the opening balance, 0 without one."""
+
+    config: CoreConfig
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    run_for_s: float | None = None
+    books_floor_ms: int = 0
+    transfers_seen: frozenset[str] = frozenset()
+    on_drain: Callable[[], Awaitable[None]] = _nothing
+    """Awaited after the last order has ended and before the final fetch: stops a simulator's market."""
+
+
+class Daemon:
+    """Build it, `load()` it, `run()` it. Views and health read its attributes between steps."""
+
+    def __init__(self, venues: Mapping[str, Venue], store: Store, plan: Plan, sink: Sink) -> None:
+        self.venues = venues
+        self.plan = plan
+        self.inbox = Inbox()
+        self.counters = Counters()
+        self.clock = VenueClock(next(iter(venues.values())).market_ms)
+        self.vitals = Vitals(mono_ms)
+        self.notices = Notices(self.clock, sink)
+        self.phase = "starting"
+        """starting, running or stopping: what the shell is doing, beside what the core allows."""
+        self.started_mono_ms = mono_ms()
+        self._store = store
+        self._state: EngineState | None = None
+        self._consumer: Consumer | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._desks: dict[str, Desk] = {}
+        self._books: dict[str, BooksEnd] = {}
+        self._long: list[asyncio.Task[None]] = []
+
+    @property
+    def state(self) -> EngineState:
+        """The core's state; only after `load`."""
+        assert self._state is not None, "load() comes first"
+        return self._state
+
+    @property
+    def store_error(self) -> str | None:
+        """Why the database refuses; None while it accepts."""
+        return self._consumer.store_error if self._consumer is not None else None
+
+    def task_problems(self) -> list[str]:
+        """Tasks that are dead or stalled, one sentence each."""
+        return self.vitals.problems()
+
+    def counts(self) -> Mapping[str, float]:
+        """What the shell counted since start."""
+        return {**self.counters.values(), "inbox_length": len(self.inbox), "quotes_coalesced": self.inbox.coalesced}
+
+    def ask(self, event: Event) -> "asyncio.Future[None]":
+        """The owner's command: ends when the core has handled it and the consequences are committed."""
+        return self.inbox.ask(event)
+
+    async def flush(self) -> None:
+        """Wait until everything delivered so far was handled and committed."""
+        await self.inbox.ask(Tick())
+
+    async def load(self) -> None:
+        """Read the books and restore the core. Raises StoreError."""
+        books = await self._store.load()
+        self._state = restore(books, self.plan.config)
+        for name in self.venues:
+            seen = set(self.plan.transfers_seen)
+            self._books[name] = BooksEnd(self.plan.books_floor_ms, books.last_market_ms, seen)
+        self.notices.report(
+            Severity.INFO,
+            "books.loaded",
+            epoch=books.epoch,
+            hedges=len(books.hedges),
+            orders_unsettled=len(books.orders),
+            transactions=books.transaction_count,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set or the time is over. Raises VenueError when the venue cannot be reached at start.
+
+        An ExceptionGroup means that a part of the shell or the core failed; the next start recovers.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            self._build(tasks)
+            tasks.create_task(self._live(tasks, stop), name="life")
+
+    def _build(self, tasks: asyncio.TaskGroup) -> None:
+        report = self.notices.report
+        self._dispatcher = Dispatcher(
+            self.venues,
+            tasks,
+            self.deliver,
+            report,
+            self.counters,
+            lambda venue, since_ms: self._desks[venue].rates.request(since_ms),
+            lambda venue, since_ms: self._desks[venue].receipts.request(since_ms),
+            lambda venue, reason: self._desks[venue].reconciler.request(reason),
+        )
+        self._consumer = Consumer(
+            self._step,
+            self.inbox,
+            self.clock,
+            self._store.commit,
+            self._dispatcher.dispatch,
+            self.notices,
+            self.counters,
+            lambda: self.vitals.beat("consumer"),
+        )
+        self._consumer.on_overflow = self._reconcile_all
+
+    def _step(self, event: Event, at: Stamp) -> list[Action]:
+        return step(self.state, event, at)
+
+    def deliver(self, event: Event) -> None:
+        """Where venues put events (`ports.Deliver`)."""
+        if isinstance(event, FeedAlive):
+            self.vitals.beat(f"streams:{event.feed.split(':', 1)[0]}")
+        elif isinstance(event, TransferSettled):
+            for books in self._books.values():
+                books.transfers_seen.add(event.venue_id)
+        self.inbox.put(event)
+
+    async def _live(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        starting = tasks.create_task(self._start(tasks), name="start")
+        await _first(starting, tasks.create_task(_set(stop), name="stop-signal"))
+        if starting.done() and not starting.cancelled():
+            starting.result()
+            await _wait(stop, self.plan.run_for_s)
+            await self._end(stop)
+        else:
+            starting.cancel()
+        for task in self._long:
+            task.cancel()
+        assert self._dispatcher is not None
+        self._dispatcher.cancel_all()
+        stop.set()
+
+    async def _start(self, tasks: asyncio.TaskGroup) -> None:
+        assert self._consumer is not None
+        for name, venue in self.venues.items():
+            await self._insist(venue.name, venue.connect)
+            self.notices.report(Severity.INFO, "venue.connected", venue=name)
+            self._desks[name] = self._open_desk(name, venue)
+        self._keep(tasks, "consumer", self._consumer.run, restarts_max=0)
+        for name, desk in self._desks.items():
+            listed = await self._insist(name, desk.venue.fetch_listing)
+            await self.ask(listed)
+            self.notices.report(Severity.INFO, "venue.listed", venue=name, instruments=len(listed.instruments))
+            desk.rates.request(self.clock.market_ms() - RATES_DAYS * DAY_MS)
+            for task, work in desk.first_tasks():
+                self._keep(tasks, task, work)
+            if not await self._insist(name, partial(desk.reconciler.once, "start")):
+                desk.reconciler.request("the first pass was not complete")
+            for task, work in desk.later_tasks(listed):
+                self._keep(tasks, task, work)
+        ticking = self.plan.rhythm.tick_s
+        self._keep(tasks, "tick", lambda: tick(self.deliver, self.vitals, ticking))
+        self.phase = "running"
+        took_s = round((mono_ms() - self.started_mono_ms) / 1000, 2)
+        self.notices.report(Severity.INFO, "daemon.running", started_in_s=took_s)
+
+    def _open_desk(self, name: str, venue: Venue) -> Desk:
+        dispatcher = self._dispatcher
+        assert dispatcher is not None
+        return Desk(
+            venue=venue,
+            view=StateView(self.state, name),
+            books=self._books[name],
+            clock=self.clock,
+            deliver=self.deliver,
+            flush=self.flush,
+            traffic=lambda: (dispatcher.sending, self.counters.orders_sent),
+            settle_window_s=self.plan.config.execution.settle_window_s,
+            rhythm=self.plan.rhythm,
+            vitals=self.vitals,
+            report=self.notices.report,
+            counters=self.counters,
+        )
+
+    async def _insist(self, venue: str, call: Callable[[], Awaitable[T]]) -> T:
+        """A call that the start depends on, tried a bounded number of times. Raises VenueError."""
+        attempt = 1
+        while True:
+            try:
+                return await call()
+            except VenueError as error:
+                if attempt == CONNECT_TRIES:
+                    raise
+                self.notices.report(
+                    Severity.WARNING, "venue.unreachable", venue=venue, reason=str(error), attempt=attempt
+                )
+                await asyncio.sleep(min(0.5 * 2**attempt, 8.0))
+                attempt += 1
+
+    async def _end(self, stop: asyncio.Event) -> None:
+        """Start nothing new, let what is in flight come home, fetch the last facts, commit. About 5 s at most."""
+        self.phase = "stopping"
+        self.notices.report(Severity.INFO, "daemon.stopping", signal=stop.is_set())
+        await _limited(self.ask(Stop()), 1.0)
+        quiet = await self._quiet(QUIET_S)
+        await _limited(self.plan.on_drain(), DRAIN_S)
+        for desk in self._desks.values():
+            await _limited(self._final(desk), FINAL_S)
+        await _limited(self.flush(), 1.0)
+        open_orders = sum(1 for record in self.state.orders.values() if not record.settled)
+        self.notices.report(
+            Severity.INFO if quiet and not open_orders else Severity.WARNING,
+            "daemon.stopped",
+            orders_unsettled=open_orders,
+            hedges=sum(1 for hedge in self.state.hedges.values() if hedge.live),
+        )
+        await _limited(self.flush(), 0.5)
+
+    async def _final(self, desk: Desk) -> None:
+        try:
+            await desk.reconciler.once("stop", tries=2)
+        except VenueError as error:
+            self.notices.report(
+                Severity.WARNING, "reconcile.failed", venue=desk.venue.name, reason=str(error), done="next start"
+            )
+
+    async def _quiet(self, seconds: float) -> bool:
+        """Wait until no order of ours is in flight or unsettled; False when the time ran out."""
+        assert self._dispatcher is not None
+        until = mono_ms() + int(seconds * 1000)
+        while mono_ms() < until:
+            unsettled = any(not record.settled for record in self.state.orders.values())
+            if not unsettled and not self._dispatcher.sending:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+    def _keep(
+        self,
+        tasks: asyncio.TaskGroup,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        restarts_max: int = 5,
+    ) -> None:
+        def watched() -> Awaitable[None]:
+            self.counters.task_restarts += 1
+            return work()
+
+        self.counters.task_restarts -= 1
+        guarded = guard(name, watched, self.vitals, self.notices.report, mono_ms, restarts_max)
+        self._long.append(tasks.create_task(guarded, name=name))
+
+    def _reconcile_all(self) -> None:
+        for desk in self._desks.values():
+            desk.reconciler.request("the inbox overflowed")
+
+
+async def _set(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def _first(*tasks: "asyncio.Task[None]") -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _wait(stop: asyncio.Event, seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+async def _limited(work: Awaitable[object], seconds: float) -> bool:
+    """Await at most this long; False when it took longer or failed to end in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        return False
+    return True

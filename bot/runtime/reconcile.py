@@ -1,0 +1,233 @@
+"""Fetches a venue's truth and delivers it in the order that lets the core compare: facts first, balances last.
+
+One pass: ask for every order that is not settled, fetch balances, the history since the books end (with an
+overlap; repeats are recognised by their ids), and balances again. Only when both balances are the same, nothing
+was sent meanwhile and no order is unsettled are the balances delivered as `complete`: then a difference from the
+ledger is a real one. A pass that cannot be complete is tried again a bounded number of times.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bot.domain.actions import Severity
+from bot.domain.events import (
+    AccountReported,
+    FundingReceived,
+    OrderFilled,
+    Reconciled,
+    TransferFailed,
+    TransferSettled,
+)
+from bot.domain.hedges import TransferIntent
+from bot.domain.orders import OrderRecord
+from bot.domain.time import DAY_MS, HOUR_MS
+from bot.ports import Clock, Deliver, TransferBooked, Venue, VenueError, VenueHistory
+from bot.runtime.vitals import Report, Vitals
+
+START_OVERLAP_MS = 3 * DAY_MS
+OVERLAP_MS = DAY_MS
+TRIES = 6
+TRY_PAUSE_S = 0.3
+TRANSFER_SLACK_MS = HOUR_MS
+"""How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
+BACKOFF_S_MAX = 10.0
+
+
+class AccountView(Protocol):
+    """What the core knows about one venue's account; read between steps only."""
+
+    def unsettled(self) -> Sequence[OrderRecord]: ...
+    def pending_transfers(self) -> Sequence[TransferIntent]: ...
+    def instruments(self) -> Sequence[str]: ...
+
+
+@dataclass(slots=True)
+class BooksEnd:
+    """Where the books of a venue begin and how far they are known to be complete (market time)."""
+
+    floor_ms: int
+    """The opening balance was taken here: nothing older is ever booked. 0: the books are empty."""
+    complete_ms: int
+    """Everything up to here was fetched and delivered."""
+    transfers_seen: set[str]
+    """Venue ids of transfers that are booked."""
+
+
+class Reconciler:
+    """Runs passes for one venue, one at a time."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        view: AccountView,
+        books: BooksEnd,
+        clock: Clock,
+        deliver: Deliver,
+        flush: Callable[[], Awaitable[None]],
+        traffic: Callable[[], tuple[int, int]],
+        settle_window_s: float,
+        vitals: Vitals,
+        report: Report,
+    ) -> None:
+        self._venue = venue
+        self._view = view
+        self._books = books
+        self._clock = clock
+        self._deliver = deliver
+        self._flush = flush
+        self._traffic = traffic
+        """(requests in flight that change the account, orders sent since start)"""
+        self._settle_ms = int(settle_window_s * 1000)
+        self._vitals = vitals
+        self._report = report
+        self._asked = asyncio.Event()
+        self._reason = ""
+        self._missing: dict[str, int] = {}
+        self.passes = 0
+        self.failures = 0
+
+    @property
+    def name(self) -> str:
+        return f"reconcile:{self._venue.name}"
+
+    def request(self, reason: str) -> None:
+        """Ask for a pass; several requests before it begins are one."""
+        self._reason = reason
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Until cancelled: one pass for each request, with back-off while the venue does not answer."""
+        failures = 0
+        while True:
+            await self._wait()
+            self._asked.clear()
+            try:
+                await self.once(self._reason)
+                failures = 0
+            except VenueError as error:
+                failures += 1
+                self.failures += 1
+                pause_s = min(0.5 * 2**failures, BACKOFF_S_MAX)
+                severity = Severity.WARNING if failures >= 2 else Severity.INFO
+                self._report(severity, "reconcile.failed", venue=self._venue.name, reason=str(error))
+                self.request(self._reason)
+                await self._vitals.sleep(self.name, pause_s)
+
+    async def once(self, reason: str, tries: int = TRIES) -> bool:
+        """One pass; True when the delivered balances are complete. Raises VenueError."""
+        self.passes += 1
+        await self._ask_for_orders()
+        complete = False
+        report: AccountReported | None = None
+        for attempt in range(tries):
+            if attempt:
+                await asyncio.sleep(TRY_PAUSE_S)
+            self._vitals.beat(self.name)
+            report, complete = await self._compare()
+            if complete:
+                break
+        assert report is not None
+        self._deliver(replace(report, complete=complete))
+        self._deliver(Reconciled(self._venue.name))
+        self._report(Severity.INFO, "venue.reconciled", venue=self._venue.name, reason=reason, complete=complete)
+        return complete
+
+    async def _ask_for_orders(self) -> None:
+        """Query what is not settled, and warn of open orders that bear no id of the books."""
+        unsettled = list(self._view.unsettled())
+        for record in unsettled:
+            self._vitals.beat(self.name)
+            intent = record.intent
+            await self._venue.query(
+                intent.client_id, intent.instrument, record.venue_order_id, intent.created_ms, self._deliver
+            )
+        known = {record.intent.client_id for record in unsettled}
+        strangers = [o for o in await self._venue.fetch_open_orders() if o[0] not in known]
+        if strangers:
+            shown = ", ".join(f"{client_id} ({instrument})" for client_id, instrument, _ in strangers[:5])
+            self._report(
+                Severity.WARNING,
+                "orders.foreign",
+                venue=self._venue.name,
+                count=len(strangers),
+                orders=shown,
+                done="left alone",
+            )
+
+    async def _compare(self) -> tuple[AccountReported, bool]:
+        began_ms = self._clock.market_ms()
+        traffic = self._traffic()
+        before = await self._venue.fetch_account()
+        history = await self._venue.fetch_history(self._since_ms(began_ms), self._view.instruments())
+        after = await self._venue.fetch_account()
+        waiting = await self._hand_over(history)
+        still = before.balances == after.balances and before.positions == after.positions
+        quiet = traffic == self._traffic() and traffic[0] == 0
+        settled = not self._view.unsettled() and not waiting
+        fresh = not self._books.floor_ms
+        empty = not (history.fills or history.receipts or history.transfers)
+        complete = still and quiet and settled and (empty or not fresh)
+        if complete:
+            self._books.complete_ms = max(self._books.complete_ms, began_ms)
+            if fresh:
+                self._books.floor_ms = began_ms
+        return after, complete
+
+    def _since_ms(self, now_ms: int) -> int:
+        if not self._books.floor_ms:
+            return now_ms
+        overlap_ms = OVERLAP_MS if self.passes > 1 else START_OVERLAP_MS
+        return max(self._books.floor_ms, self._books.complete_ms - overlap_ms)
+
+    async def _hand_over(self, history: VenueHistory) -> bool:
+        """Deliver the history and wait until the core has it; True when a transfer is still unexplained."""
+        if not self._books.floor_ms:
+            return False
+        for fill in sorted(history.fills, key=lambda f: (f.traded_ms, f.trade_id)):
+            self._deliver(OrderFilled(fill))
+        for receipt in sorted(history.receipts, key=lambda r: (r.settled_ms, r.venue_id)):
+            self._deliver(FundingReceived(receipt))
+        waiting = self._match(history.transfers)
+        await self._flush()
+        return waiting
+
+    def _match(self, booked: Sequence[TransferBooked]) -> bool:
+        """Explain our pending transfers by what the venue booked; True while one is undecided."""
+        free = [entry for entry in booked if entry.venue_id not in self._books.transfers_seen]
+        undecided = False
+        for intent in self._view.pending_transfers():
+            found = next((entry for entry in free if _explains(entry, intent)), None)
+            if found is not None:
+                free.remove(found)
+                self._books.transfers_seen.add(found.venue_id)
+                self._missing.pop(intent.id, None)
+                self._deliver(TransferSettled(intent.id, found.venue_id))
+                continue
+            now_ms = self._clock.mono_ms()
+            first_ms = self._missing.setdefault(intent.id, now_ms)
+            if now_ms - first_ms >= self._settle_ms and self._traffic()[0] == 0:
+                del self._missing[intent.id]
+                self._deliver(TransferFailed(intent.id, "the venue has no record of it, twice"))
+            else:
+                undecided = True
+        return undecided
+
+    async def _wait(self) -> None:
+        while not self._asked.is_set():
+            self._vitals.beat(self.name)
+            try:
+                async with asyncio.timeout(2.0):
+                    await self._asked.wait()
+            except TimeoutError:
+                continue
+
+
+def _explains(entry: TransferBooked, intent: TransferIntent) -> bool:
+    return (
+        entry.asset == intent.asset
+        and entry.amount == intent.amount
+        and (entry.source, entry.target) == (intent.source, intent.target)
+        and entry.at_ms >= intent.created_ms - TRANSFER_SLACK_MS
+    )
