@@ -87,6 +87,8 @@ class Execution:
     """Largest share of the thinner leg's depth within 10 bps that one slice may take."""
     guard_bps: Decimal = Decimal(15)
     """How far beyond the touch a limit-IOC may reach."""
+    basis_guard_bps: Decimal = Decimal(10)
+    """How far the basis may have fallen since the decision for a slice still to be opened."""
     repair_guard_bps: Decimal = Decimal(60)
     """How far a repair of an imbalance may reach."""
     max_leg_s: float = 3

@@ -17,6 +17,7 @@ from bot.execution.drafts import Draft, Plan, limit_price
 from bot.execution.repair import repair
 
 SPOT, PERP = 0, 1
+BASIS_NOTE = "basis below the entry's guard"
 FEE_GUESS = Decimal("0.001")
 """Taker fee of a spot whose rates are not known yet."""
 
@@ -34,8 +35,11 @@ class Situation:
     taker_fee: Decimal
 
 
-def plan(book: Book, hedge: Hedge, *, may_open: bool) -> Plan:
-    """The hedge's state and the orders to send now. Only for a hedge with no order in flight."""
+def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None = None) -> Plan:
+    """The hedge's state and the orders to send now. Only for a hedge with no order in flight.
+
+    `basis_min` guards entries: perp bid over spot ask less one must not be below it (fraction).
+    """
     situation = _situation(book, hedge)
     if situation is None:
         return Plan(hedge.state, note="no quote")
@@ -46,6 +50,8 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool) -> Plan:
         if fixed is not None:
             return fixed
     if situation.short < hedge.target_base and may_open:
+        if basis_min is not None and situation.perp_quote.bid / situation.spot_quote.ask - 1 < basis_min:
+            return Plan(_resting(situation), note=BASIS_NOTE)
         return _grow(book, hedge, situation)
     if situation.short > hedge.target_base or (hedge.target_base == 0 and _sellable(situation)):
         return _shrink(book, hedge, situation)
@@ -98,12 +104,15 @@ def _grow(book: Book, hedge: Hedge, now: Situation) -> Plan:
         or spot < now.pair.spot.quantity_min
         or spot * now.spot_quote.bid < now.pair.spot.notional_min
     ):
-        state = HedgeState.HEDGED if now.short > 0 else HedgeState.OPENING
-        return Plan(state, note="below a leg's minimum or short of cash")
+        return Plan(_resting(now), note="below a leg's minimum or short of cash")
     buy = Draft(SPOT, now.pair.spot.id, Side.BUY, spot, price, False, Purpose.OPEN, now.spot_quote.mid)
     sell_at = limit_price(now.pair.perp, now.perp_quote, Side.SELL, book.config.execution.guard_bps)
     sell = Draft(PERP, now.pair.perp.id, Side.SELL, quantity, sell_at, False, Purpose.OPEN, now.perp_quote.mid)
     return Plan(HedgeState.OPENING, (buy, sell))
+
+
+def _resting(now: Situation) -> HedgeState:
+    return HedgeState.HEDGED if now.short > 0 else HedgeState.OPENING
 
 
 def _spot_to_buy(now: Situation, quantity: Decimal) -> Decimal:

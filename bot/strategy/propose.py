@@ -9,7 +9,7 @@ from bot.domain.hedges import HedgeState
 from bot.domain.instruments import Pair
 from bot.domain.limits import coin_cap_usd
 from bot.domain.numbers import common_step, floor_to
-from bot.domain.valuation import notional_usd, price_of
+from bot.domain.valuation import notional_usd, price_of, worst_usd
 from bot.strategy.allocation import Allotment, Candidate, allocate
 from bot.strategy.capacity import CAP_HEADROOM, capital_factor
 from bot.strategy.carry import CarryEstimate, estimate
@@ -27,7 +27,7 @@ class Proposal:
     venue: str
     coin: str
     target_base: Decimal
-    grows: bool
+    shrinks: bool
     reason: str
     estimate: CarryEstimate
 
@@ -61,12 +61,11 @@ def _candidate(book: Book, nav: Decimal, pair: Pair, *, grow: bool) -> Candidate
     found = estimate(book, pair, cap_usd)
     if found is None:
         return None
-    held = (
-        0.0
-        if hedge is None
-        else max(float(notional_usd(book, hedge)), float(hedge.target_base * price_of(book, hedge)))
-    )
-    return Candidate(found, cap_usd, held, capital_factor(book, pair, cap_usd), grow)
+    held = aimed = 0.0
+    if hedge is not None:
+        held = float(worst_usd(book, hedge))
+        aimed = float(hedge.target_base * price_of(book, hedge))
+    return Candidate(found, cap_usd, held, aimed, capital_factor(book, pair, cap_usd), grow)
 
 
 def _proposal(book: Book, allotment: Allotment, candidate: Candidate) -> Proposal | None:
@@ -78,10 +77,10 @@ def _proposal(book: Book, allotment: Allotment, candidate: Candidate) -> Proposa
     base = floor_to(Decimal(repr(allotment.target_usd)) / price, step)
     if base * price < minimum_usd(pair, price):
         base = Decimal(0)
-    grows = allotment.target_usd > candidate.held_usd
-    if base == 0 and grows:
+    shrinks = allotment.target_usd < max(candidate.held_usd, candidate.aimed_usd)
+    if base == 0 and not shrinks:
         return None
-    return Proposal(CASH_AND_CARRY, pair.venue, pair.coin, base, grows, allotment.reason, candidate.estimate)
+    return Proposal(CASH_AND_CARRY, pair.venue, pair.coin, base, shrinks, allotment.reason, candidate.estimate)
 
 
 def minimum_usd(pair: Pair, price: Decimal) -> Decimal:

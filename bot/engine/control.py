@@ -1,0 +1,63 @@
+"""The owner's commands, and the switch behind them (R15). What the owner asked for survives restarts."""
+
+from bot.domain.actions import ControlSet
+from bot.domain.events import CloseCoin, Flatten, Halt, Readmit, Resume
+from bot.domain.hedges import Control
+from bot.domain.numbers import ZERO
+from bot.engine.deciding import flatten
+from bot.engine.hedging import aim
+from bot.engine.state import Actions, EngineState
+from bot.risk.rules import r01_negative_funding
+
+
+def switch(state: EngineState, control: Control, reason: str, out: Actions) -> None:
+    before = state.book.control
+    state.wanted, state.wanted_reason, state.book.control = control, reason, control
+    out.persist(ControlSet(control, reason, state.book.now.market_ms))
+    if before is not control:
+        out.warning(f"control.{control.value}", reason=reason, before=before.value)
+
+
+def halt(state: EngineState, event: Halt, out: Actions) -> None:
+    switch(state, Control.HALTED, event.reason, out)
+    for hedge in state.book.live_hedges():
+        if hedge.target_base > hedge.size_base:
+            aim(state, hedge, hedge.size_base, "halted", out)
+
+
+def resume(state: EngineState, event: Resume, out: Actions) -> None:
+    switch(state, Control.RUNNING, event.reason, out)
+    state.decide_due = True
+
+
+def flatten_all(state: EngineState, event: Flatten, out: Actions) -> None:
+    switch(state, Control.FLATTENING, event.reason, out)
+    flatten(state, f"flatten: {event.reason}", out)
+
+
+def finish_flattening(state: EngineState, out: Actions) -> None:
+    """Once everything is closed the book stays halted until the owner resumes."""
+    if state.book.control is Control.FLATTENING and not any(True for _ in state.book.live_hedges()):
+        switch(state, Control.HALTED, "flattened: all hedges are closed", out)
+
+
+def close_coin(state: EngineState, event: CloseCoin, out: Actions) -> None:
+    """Close a coin's hedges and keep the coin out until the owner readmits it."""
+    for (venue, coin), _pair in state.market.pairs.items():
+        if coin == event.coin:
+            removal = r01_negative_funding.removal_of(state.book, venue, coin)
+            r01_negative_funding.remove(removal, state.book.now.market_ms, f"closed by the owner: {event.reason}")
+            out.persist(removal)
+    for hedge in list(state.book.live_hedges()):
+        if hedge.coin == event.coin:
+            aim(state, hedge, ZERO, f"closed by the owner: {event.reason}", out)
+    out.info("coin.closing", coin=event.coin, reason=event.reason)
+
+
+def readmit(state: EngineState, event: Readmit, out: Actions) -> None:
+    for removal in state.book.removals.values():
+        if removal.coin == event.coin and removal.removed:
+            removal.removed, removal.removed_ms, removal.reason, removal.negative_days = False, None, "", 0
+            out.persist(removal)
+            out.info("coin.readmitted", coin=event.coin, rule="by hand", reason=event.reason)
+    state.decide_due = True

@@ -1,0 +1,188 @@
+"""`step`: one event in, actions out. The only way anything in the engine changes."""
+
+from typing import assert_never
+
+from bot.domain import events as ev
+from bot.domain.actions import LastPrice, NavPoint, Reconcile
+from bot.domain.hedges import Control, Hedge
+from bot.domain.market import Liquidity, Mark, Quote, SettledRate
+from bot.domain.time import HOUR_MS, Stamp
+from bot.domain.valuation import deployed_usd, leverage, nav_usd, unhedged_usd
+from bot.engine import control, margin_moves, money, orders, settlements
+from bot.engine.deciding import decide, decision_due, flatten, force
+from bot.engine.hedging import rest_after_nothing, work
+from bot.engine.state import Actions, EngineState
+
+RECONCILE_EVERY_MS = 20_000
+NAV_EVERY_MS = HOUR_MS
+
+
+def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
+    """Apply one event at its stamp. Deterministic: the same state, event and stamp give the same actions."""
+    state.book.now = at
+    out = Actions()
+    match event:
+        case Quote():
+            _quote(state, event, out)
+        case Mark():
+            settlements.mark_seen(state, event)
+        case ev.FeedAlive():
+            state.market.feed_alive_ms[event.feed] = at.mono_ms
+        case ev.Tick():
+            _tick(state, out)
+        case ev.OrderReported():
+            _go_on(state, orders.reported(state, event, out), out)
+        case ev.OrderFilled():
+            _go_on(state, orders.filled(state, event, out), out)
+        case ev.OrderOutcomeUnknown():
+            hedge = orders.unknown(state, event, out)
+            _go_on(state, hedge, out)
+        case ev.OrderNotFound():
+            _go_on(state, orders.not_found(state, event, out), out)
+        case SettledRate():
+            settlements.rate_settled(state, event, out)
+        case Liquidity():
+            state.market.liquidity[event.instrument] = event
+        case ev.FundingReceived():
+            money.book_receipt(state, event, out)
+        case ev.TransferSettled():
+            margin_moves.settled(state, event, out)
+        case ev.TransferFailed():
+            margin_moves.failed(state, event, out)
+        case ev.TransferUnknown():
+            margin_moves.unknown(state, event, out)
+        case ev.AccountReported():
+            money.compare_account(state, event, out)
+        case _:
+            _rare(state, event, out)
+    return out
+
+
+def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
+    match event:
+        case ev.VenueListed():
+            state.market.list_instruments(event.instruments)
+            state.market.fees.update(event.fees)
+            state.market.tiers.update(event.tiers)
+            out.info(
+                "venue.listed", venue=event.venue, instruments=len(event.instruments), pairs=len(state.market.pairs)
+            )
+        case ev.FeedLost():
+            _feed_lost(state, event, out)
+        case ev.Reconciled():
+            _reconciled(state, event, out)
+        case ev.Halt():
+            control.halt(state, event, out)
+        case ev.Resume():
+            control.resume(state, event, out)
+        case ev.Flatten():
+            control.flatten_all(state, event, out)
+        case ev.CloseCoin():
+            control.close_coin(state, event, out)
+        case ev.Readmit():
+            control.readmit(state, event, out)
+        case ev.Reconfigure():
+            state.book.config = event.config
+            state.decide_due = True
+        case ev.Stop():
+            state.stopping = True
+            for hedge in state.book.live_hedges():
+                state.basis_min.pop(hedge.id, None)
+        case (
+            Quote()
+            | Mark()
+            | SettledRate()
+            | Liquidity()
+            | ev.FeedAlive()
+            | ev.Tick()
+            | ev.OrderReported()
+            | ev.OrderFilled()
+            | ev.OrderOutcomeUnknown()
+            | ev.OrderNotFound()
+            | ev.FundingReceived()
+            | ev.TransferSettled()
+            | ev.TransferFailed()
+            | ev.TransferUnknown()
+            | ev.AccountReported()
+        ):
+            raise AssertionError(f"{type(event).__name__} is handled by step")
+        case _:
+            assert_never(event)
+
+
+def _quote(state: EngineState, quote: Quote, out: Actions) -> None:
+    state.market.quotes[quote.instrument] = quote
+    if quote.instrument in state.armed:
+        hedge = state.hedges.get(state.armed[quote.instrument])
+        if hedge is not None:
+            work(state, hedge, out)
+
+
+def _go_on(state: EngineState, hedge: Hedge | None, out: Actions) -> None:
+    """All orders of a hedge are home: take its next step, or pause when they brought nothing."""
+    if hedge is None:
+        return
+    before = hedge.rehedges
+    work(state, hedge, out)
+    if not hedge.order_ids and hedge.rehedges == before and hedge.size_base == 0:
+        rest_after_nothing(state, hedge)
+
+
+def _tick(state: EngineState, out: Actions) -> None:
+    orders.chase(state, out)
+    force(state, out)
+    if decision_due(state):
+        decide(state, out)
+    for hedge in list(state.book.live_hedges()):
+        work(state, hedge, out)
+    control.finish_flattening(state, out)
+    now = state.book.now
+    for venue, ready in state.book.ready.items():
+        if ready:
+            margin_moves.manage(state, venue, out)
+            settlements.ask_for_due(state, venue, out)
+        if now.mono_ms - state.reconciled_mono_ms.get(venue, now.mono_ms) > RECONCILE_EVERY_MS:
+            state.reconciled_mono_ms[venue] = now.mono_ms
+            out.append(Reconcile(venue, "periodic"))
+    if now.market_ms - state.nav_ms >= NAV_EVERY_MS and any(state.book.ready.values()):
+        _value(state, out)
+
+
+def _value(state: EngineState, out: Actions) -> None:
+    """A point of the NAV history, with the prices that the books need while the daemon is down."""
+    state.nav_ms = state.book.now.market_ms
+    nav = nav_usd(state.book)
+    deployed, unhedged = deployed_usd(state.book), unhedged_usd(state.book)
+    out.persist(NavPoint(state.nav_ms, nav, leverage(state.book, nav), deployed, unhedged))
+    for hedge in state.book.live_hedges():
+        for leg in hedge.legs:
+            price = state.market.price(leg.instrument)
+            if price is not None:
+                out.persist(LastPrice(leg.instrument, price, state.nav_ms))
+
+
+def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
+    """Nothing opens on this venue until the feed lives again and the venue's truth has been fetched."""
+    state.market.feed_alive_ms.pop(event.feed, None)
+    venue = event.feed.split(":")[0]
+    state.book.ready[venue] = False
+    out.warning("feed.lost", feed=event.feed, reason=event.reason)
+    state.reconciled_mono_ms[venue] = state.book.now.mono_ms
+    out.append(Reconcile(venue, f"{event.feed} was lost"))
+
+
+def _reconciled(state: EngineState, event: ev.Reconciled, out: Actions) -> None:
+    state.reconciled_mono_ms[event.venue] = state.book.now.mono_ms
+    was = state.book.ready.get(event.venue, False)
+    explained = not money.confirmed_difference(state, event.venue)
+    state.book.ready[event.venue] = explained
+    if was == explained:
+        return
+    if not explained:
+        out.critical("venue.unexplained", venue=event.venue, remedy="carrybot ledger --verify shows what differs")
+        return
+    state.decide_due = True
+    state.book.control = state.wanted
+    if state.wanted is Control.FLATTENING:
+        flatten(state, f"flatten: {state.wanted_reason}", out)
+    out.info("venue.reconciled", venue=event.venue, orders=len(state.orders), hedges=len(state.hedges))

@@ -1,0 +1,112 @@
+"""What should change: forced changes at any time, the strategy's proposals after settlements and at each new day."""
+
+from bot.domain.actions import VerdictGiven
+from bot.domain.hedges import Control, Hedge, HedgeState
+from bot.domain.numbers import ZERO, common_step, floor_to
+from bot.domain.time import DAY_MS
+from bot.domain.valuation import nav_usd
+from bot.engine.hedging import aim, open_hedge
+from bot.engine.state import Actions, EngineState
+from bot.risk.review import entry_verdicts, forced_changes
+from bot.risk.rules import r01_negative_funding, r01c_funding_stop
+from bot.risk.verdicts import Forced, judge
+from bot.strategy.carry import estimate
+from bot.strategy.propose import propose
+
+SAME_TARGET = 0.995
+"""A forced target within half a per cent of the present one is the present one."""
+
+
+def force(state: EngineState, out: Actions) -> None:
+    """Apply what the rules demand of the live hedges."""
+    hedges = [hedge for hedge in state.book.live_hedges() if state.book.ready.get(hedge.venue)]
+    if not hedges:
+        return
+    for change in forced_changes(state.book, nav_usd(state.book), _worst_first(state, hedges)):
+        hedge = state.hedges[change.hedge_id]
+        pair = state.book.pair_of(hedge)
+        if pair is None or hedge.state is HedgeState.CLOSING:
+            continue
+        target = floor_to(change.target_base, common_step(pair.spot.lot, pair.perp.lot))
+        if target and float(target) > SAME_TARGET * float(hedge.target_base):
+            continue
+        _record(state, hedge, change, out)
+        if change.rule == r01c_funding_stop.RULE:
+            removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin)
+            r01_negative_funding.remove(removal, state.book.now.market_ms, change.reason)
+            out.persist(removal)
+            out.warning(
+                "coin.removed", coin=hedge.coin, venue=hedge.venue, rule=change.rule, observed=change.observed
+            )
+        aim(state, hedge, target, change.reason, out)
+
+
+def _record(state: EngineState, hedge: Hedge, change: Forced, out: Actions) -> None:
+    verdict = judge(change.rule, ok=False, limit=change.limit, observed=change.observed, detail=change.reason)
+    out.persist(VerdictGiven(state.book.now.market_ms, hedge.id, hedge.coin, verdict))
+    out.warning(
+        "risk.forced",
+        rule=change.rule,
+        limit=change.limit,
+        observed=change.observed,
+        hedge=hedge.id,
+        coin=hedge.coin,
+        target_base=change.target_base,
+    )
+
+
+def _worst_first(state: EngineState, hedges: list[Hedge]) -> list[Hedge]:
+    def carry(hedge: Hedge) -> tuple[float, int]:
+        pair = state.book.pair_of(hedge)
+        found = estimate(state.book, pair, 0.0) if pair is not None else None
+        return (found.held if found is not None else float("-inf"), hedge.number)
+
+    return sorted(hedges, key=carry)
+
+
+def decide(state: EngineState, out: Actions) -> None:
+    """Ask the strategy what to hold, within what the rules let grow."""
+    state.decide_due = False
+    state.decided_day = state.book.now.market_ms // DAY_MS
+    may_enter: set[tuple[str, str]] = set()
+    for key, pair in state.market.pairs.items():
+        refused = next((v for v in entry_verdicts(state.book, pair) if not v.approved), None)
+        if refused is None:
+            may_enter.add(key)
+            continue
+        said = state.refusals.get((pair.coin, "entry"))
+        if said != refused.rule:
+            state.refusals[pair.coin, "entry"] = refused.rule
+            out.persist(VerdictGiven(state.book.now.market_ms, None, pair.coin, refused))
+            out.info(
+                "risk.refused",
+                rule=refused.rule,
+                limit=refused.limit,
+                observed=refused.observed,
+                coin=pair.coin,
+                hedge=None,
+                detail=refused.detail,
+            )
+    for coin, rule in [key for key in state.refusals if key[1] == "entry"]:
+        if any(key[1] == coin for key in may_enter):
+            del state.refusals[coin, rule]
+    for proposal in propose(state.book, nav_usd(state.book), may_enter):
+        hedge = state.book.hedge_of(proposal.venue, proposal.coin)
+        if hedge is not None:
+            aim(state, hedge, proposal.target_base, proposal.reason, out)
+        elif proposal.target_base > 0:
+            open_hedge(state, state.market.pairs[proposal.venue, proposal.coin], proposal, out)
+
+
+def decision_due(state: EngineState) -> bool:
+    """Daily and after each settlement, while running, reconciled and with no settlement still unknown."""
+    if state.book.control is not Control.RUNNING or state.stopping or not any(state.book.ready.values()):
+        return False
+    new_day = state.book.now.market_ms // DAY_MS != state.decided_day
+    return state.decide_due or new_day
+
+
+def flatten(state: EngineState, reason: str, out: Actions) -> None:
+    for hedge in list(state.book.live_hedges()):
+        if hedge.target_base != ZERO or hedge.state is not HedgeState.CLOSING:
+            aim(state, hedge, ZERO, reason, out)

@@ -1,0 +1,232 @@
+"""A hedge's life: opened with a target, worked step by step, closed when both legs are gone."""
+
+from decimal import Decimal
+
+from bot.domain.actions import VerdictGiven
+from bot.domain.hedges import Control, Hedge, HedgeState, Leg
+from bot.domain.instruments import Kind, Pair
+from bot.domain.numbers import ZERO
+from bot.domain.orders import OrderIntent, OrderState, TimeInForce
+from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
+from bot.engine.orders import send
+from bot.engine.state import Actions, EngineState
+from bot.execution.drafts import BPS, Draft, Plan
+from bot.execution.plan import BASIS_NOTE, plan
+from bot.risk.review import approve_orders
+from bot.risk.rules import r10_leg_imbalance
+from bot.strategy.propose import Proposal
+
+PAUSE_MS = 250
+"""Least wall time between two tries of a hedge whose orders were refused or filled nothing."""
+PAUSE_MS_MAX = 30_000
+
+
+def open_hedge(state: EngineState, pair: Pair, proposal: Proposal, out: Actions) -> Hedge:
+    """A new hedge with nothing in it yet; its first orders follow from its target."""
+    state.hedge_count += 1
+    hedge = Hedge(
+        id=f"h{state.hedge_count}",
+        number=state.hedge_count,
+        strategy=proposal.strategy,
+        coin=pair.coin,
+        venue=pair.venue,
+        state=HedgeState.OPENING,
+        legs=(Leg(pair.spot.id, Kind.SPOT, 1), Leg(pair.perp.id, Kind.PERP, -1)),
+        target_base=ZERO,
+        opened_ms=state.book.now.market_ms,
+    )
+    state.hedges[hedge.id] = hedge
+    for leg in hedge.legs:
+        state.last_hedge[leg.instrument] = hedge
+    aim(state, hedge, proposal.target_base, proposal.reason, out)
+    return hedge
+
+
+def aim(state: EngineState, hedge: Hedge, target_base: Decimal, reason: str, out: Actions) -> None:
+    """Give a hedge a new target; a growing one is guarded by the basis at this moment."""
+    grows = target_base > hedge.size_base
+    hedge.target_base, hedge.reason = target_base, reason
+    hedge.wait_until_mono_ms = 0
+    if target_base == 0:
+        hedge.state = HedgeState.CLOSING
+    elif not grows and target_base < hedge.size_base:
+        hedge.state = HedgeState.REDUCING
+    state.basis_min.pop(hedge.id, None)
+    now = basis(state.book, hedge.venue, hedge.coin)
+    if grows and now is not None:
+        state.basis_min[hedge.id] = now - state.config.execution.basis_guard_bps * BPS
+    out.info(
+        "hedge.aimed",
+        hedge=hedge.id,
+        coin=hedge.coin,
+        target_base=target_base,
+        held_base=hedge.size_base,
+        reason=reason,
+    )
+    out.persist(hedge)
+
+
+def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
+    """Take the next step of a hedge that has no order in flight."""
+    _disarm(state, hedge)
+    if hedge.order_ids:
+        _quarantine(state, hedge, out)
+        return
+    now = state.book.now
+    if not hedge.live or not state.book.ready.get(hedge.venue) or now.mono_ms < hedge.wait_until_mono_ms:
+        return
+    if hedge.state is HedgeState.QUARANTINED:
+        hedge.state = HedgeState.UNBALANCED
+    may_open = state.book.control is Control.RUNNING and not state.stopping
+    step = plan(state.book, hedge, may_open=may_open, basis_min=state.basis_min.get(hedge.id))
+    _watch_balance(state, hedge, out)
+    if step.drafts:
+        _place(state, hedge, step, out)
+    else:
+        _rest(state, hedge, step, out)
+
+
+def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
+    intents = tuple(_intent(state, hedge, position, draft) for position, draft in enumerate(step.drafts))
+    verdicts = approve_orders(state.book, nav_usd(state.book), hedge, intents)
+    refused = [verdict for verdict in verdicts if not verdict.approved]
+    if refused or not verdicts:
+        for verdict in refused:
+            key = hedge.coin, verdict.rule
+            if state.refusals.get(key) != verdict.limit + verdict.detail:
+                state.refusals[key] = verdict.limit + verdict.detail
+                out.persist(VerdictGiven(state.book.now.market_ms, hedge.id, hedge.coin, verdict))
+                out.info(
+                    "risk.refused",
+                    rule=verdict.rule,
+                    limit=verdict.limit,
+                    observed=verdict.observed,
+                    coin=hedge.coin,
+                    hedge=hedge.id,
+                    detail=verdict.detail,
+                )
+        hedge.wait_until_mono_ms = state.book.now.mono_ms + PAUSE_MS
+        return
+    hedge.orders_made += len(intents)
+    _change(state, hedge, step.state, out)
+    send(state, hedge, intents, out)
+
+
+def _intent(state: EngineState, hedge: Hedge, position: int, draft: Draft) -> OrderIntent:
+    return OrderIntent(
+        client_id=f"cb{state.epoch}-{hedge.number}-{hedge.orders_made + position + 1}",
+        hedge_id=hedge.id,
+        leg=draft.leg,
+        venue=hedge.venue,
+        instrument=draft.instrument,
+        side=draft.side,
+        quantity_base=draft.quantity_base,
+        limit_price=draft.limit_price,
+        time_in_force=TimeInForce.IOC,
+        reduce_only=draft.reduce_only,
+        purpose=draft.purpose,
+        created_ms=state.book.now.market_ms,
+        decided_price=draft.decided_price,
+    )
+
+
+def _rest(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
+    """No order to send: the hedge is where it should be, or waits for a price."""
+    if step.note == BASIS_NOTE:
+        for leg in hedge.legs:
+            state.armed[leg.instrument] = hedge.id
+    if step.state is HedgeState.CLOSED:
+        _close(state, hedge, out)
+    else:
+        _change(state, hedge, step.state, out)
+
+
+def _change(state: EngineState, hedge: Hedge, new: HedgeState, out: Actions) -> None:
+    if hedge.state is new:
+        return
+    before, hedge.state = hedge.state, new
+    out.persist(hedge)
+    if new is HedgeState.HEDGED and hedge.size_base > 0:
+        name = "hedge.opened" if before in (HedgeState.OPENING, HedgeState.UNBALANCED) else "hedge.reduced"
+        out.info(
+            name,
+            hedge=hedge.id,
+            coin=hedge.coin,
+            venue=hedge.venue,
+            quantity_base=hedge.size_base,
+            notional_usd=round(notional_usd(state.book, hedge), 2),
+            imbalance_base=hedge.imbalance_base,
+            reason=hedge.reason,
+        )
+
+
+def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
+    """Both legs are gone; what is left of the coin is dust and stays in the ledger as the venue holds it."""
+    hedge.state, hedge.closed_ms = HedgeState.CLOSED, state.book.now.market_ms
+    out.persist(hedge)
+    state.hedges.pop(hedge.id, None)
+    state.basis_min.pop(hedge.id, None)
+    dust = hedge.imbalance_base
+    out.info(
+        "hedge.closed",
+        hedge=hedge.id,
+        coin=hedge.coin,
+        venue=hedge.venue,
+        reason=hedge.reason,
+        funding_usd=round(hedge.funding_usd, 4),
+        fees_usd=round(hedge.fees_usd, 4),
+        price_pnl_usd=round(price_pnl_usd(state.book, hedge), 4),
+        dust_base=dust,
+        dust_usd=round(dust * price_of(state.book, hedge), 4),
+    )
+
+
+def _quarantine(state: EngineState, hedge: Hedge, out: Actions) -> None:
+    """A hedge with an order of unknown outcome sends nothing more until the venue's evidence is in."""
+    if any(order.state is OrderState.UNKNOWN for order in state.book.orders_of(hedge)):
+        if hedge.state is not HedgeState.QUARANTINED:
+            hedge.state = HedgeState.QUARANTINED
+            out.persist(hedge)
+            out.warning("hedge.quarantined", hedge=hedge.id, coin=hedge.coin)
+    elif hedge.state is HedgeState.QUARANTINED:
+        _change(state, hedge, HedgeState.UNBALANCED, out)
+
+
+def _watch_balance(state: EngineState, hedge: Hedge, out: Actions) -> None:
+    """Note since when the legs do not cancel, and tell the owner when it has lasted too long (R10)."""
+    now = state.book.now.mono_ms
+    tolerance = max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
+    if abs(hedge.imbalance_base) <= tolerance:
+        if hedge.unbalanced_mono_ms is not None and hedge.rehedges:
+            out.info("hedge.balanced", hedge=hedge.id, coin=hedge.coin, after_ms=now - hedge.unbalanced_mono_ms)
+        hedge.unbalanced_mono_ms, hedge.rehedges = None, 0
+        return
+    if hedge.unbalanced_mono_ms is None:
+        hedge.unbalanced_mono_ms = now
+    hedge.rehedges += 1
+    exposure = round(abs(hedge.imbalance_base) * price_of(state.book, hedge), 2)
+    out.info("hedge.unbalanced", hedge=hedge.id, coin=hedge.coin, unhedged_usd=exposure, attempt=hedge.rehedges)
+    if hedge.rehedges > state.config.execution.rehedges_max:
+        over = hedge.rehedges - state.config.execution.rehedges_max
+        hedge.wait_until_mono_ms = now + min(PAUSE_MS * 2 ** min(over, 10), PAUSE_MS_MAX)
+        late = r10_leg_imbalance.overdue(state.book, hedge)
+        if late and over == 1:
+            out.critical(
+                "hedge.stuck",
+                hedge=hedge.id,
+                coin=hedge.coin,
+                unhedged_usd=exposure,
+                rule=r10_leg_imbalance.RULE,
+                remedy="the daemon keeps unwinding; close the larger leg at the venue by hand if this does not end",
+            )
+
+
+def rest_after_nothing(state: EngineState, hedge: Hedge) -> None:
+    """Both legs came back empty: try again on a later quote, not in a loop."""
+    hedge.wait_until_mono_ms = state.book.now.mono_ms + PAUSE_MS
+
+
+def _disarm(state: EngineState, hedge: Hedge) -> None:
+    for leg in hedge.legs:
+        if state.armed.get(leg.instrument) == hedge.id:
+            del state.armed[leg.instrument]

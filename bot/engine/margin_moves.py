@@ -1,0 +1,121 @@
+"""Margin between the wallets of a split account: enough behind the shorts for R7, the rest where spot is bought.
+
+One transfer at a time for each venue. A transfer without an answer is reconciled before the next one is thought of.
+"""
+
+from decimal import ROUND_FLOOR, Decimal
+
+from bot.domain.actions import MoveMargin, Reconcile, TransferEnded
+from bot.domain.events import TransferFailed, TransferSettled, TransferUnknown
+from bot.domain.hedges import TransferIntent
+from bot.domain.instruments import Kind, Wallet
+from bot.domain.margin import ShortPosition, margin_needed_usd
+from bot.domain.numbers import ZERO
+from bot.domain.valuation import mark_price
+from bot.engine.state import Actions, EngineState
+from bot.execution.plan import spot_cash
+from bot.ledger import postings
+from bot.risk.rules import r07_liquidation
+
+ASSET = "USDT"
+LEAST_USD = Decimal(50)
+SLACK = Decimal("1.02")
+"""Margin aims this far above what R7 asks for, so that it is not moved for every tick."""
+CENT = Decimal("0.01")
+PAUSE_MS = 1_000
+PAUSE_FAILED_MS = 10_000
+INITIAL_RATE = Decimal("0.06")
+"""Initial margin kept in the perp wallet when moving out of it: 20x leverage and a little."""
+
+
+def manage(state: EngineState, venue: str, out: Actions) -> None:
+    """Move margin towards where the targets need it, if it is worth a transfer."""
+    now = state.book.now.mono_ms
+    if state.transfers or now < state.transfer_wait_mono_ms or state.stopping:
+        return
+    needed = Decimal(repr(_needed_usd(state, venue))) * SLACK
+    margin = r07_liquidation.perp_margin_usd(state.book, venue)
+    cash = spot_cash(state.book, venue, ASSET)
+    lacking = needed - margin
+    if lacking > max(LEAST_USD, needed * (SLACK - 1) / 2) and cash >= LEAST_USD:
+        _move(state, venue, min(lacking, cash), Wallet.SPOT, Wallet.PERP, out)
+        return
+    wanted = _spot_wanted_usd(state, venue) - cash
+    spare = min(margin - needed, _withdrawable(state, venue))
+    if wanted > LEAST_USD and spare > LEAST_USD:
+        _move(state, venue, min(wanted, spare), Wallet.PERP, Wallet.SPOT, out)
+
+
+def _needed_usd(state: EngineState, venue: str) -> float:
+    """Perp margin for what is held or aimed at, whichever is more."""
+    liquidation = state.config.limits.liquidation
+    shorts = []
+    for hedge in state.book.live_hedges():
+        for leg in hedge.legs:
+            price = mark_price(state.book, leg.instrument)
+            if hedge.venue == venue and leg.kind is Kind.PERP and price is not None:
+                usd = float(max(abs(leg.quantity_base), hedge.target_base) * price)
+                shorts.append(ShortPosition(-usd, state.market.tiers.get(leg.instrument, ())))
+    return margin_needed_usd(shorts, liquidation.warn + r07_liquidation.AIM_MARGIN, liquidation.basis_stress)
+
+
+def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:
+    """Quote currency that the hedges being built will still spend on spot, fees and drift included."""
+    wanted = ZERO
+    for hedge in state.book.live_hedges():
+        price = state.market.price(hedge.legs[0].instrument)
+        if hedge.venue == venue and price is not None:
+            wanted += max(ZERO, hedge.target_base - hedge.size_base) * price
+    return wanted * SLACK
+
+
+def _withdrawable(state: EngineState, venue: str) -> Decimal:
+    """What the venue lets go: the wallet less initial margin; unrealised profit cannot be withdrawn, a loss counts."""
+    wallet = state.ledger.balance(postings.wallet_account(venue, Wallet.PERP), ASSET)
+    margin = r07_liquidation.perp_margin_usd(state.book, venue)
+    held = sum((Decimal(repr(abs(one.notional_usd))) for one in r07_liquidation.positions(state.book, venue)), ZERO)
+    return min(wallet, margin) - held * INITIAL_RATE
+
+
+def _move(state: EngineState, venue: str, usd: Decimal, source: Wallet, target: Wallet, out: Actions) -> None:
+    amount = usd.quantize(CENT, rounding=ROUND_FLOOR)
+    state.transfer_count += 1
+    now = state.book.now
+    intent = TransferIntent(
+        f"t{state.epoch}-{state.transfer_count}", venue, ASSET, amount, source.value, target.value, now.market_ms
+    )
+    state.transfers[intent.id] = intent
+    state.transfer_wait_mono_ms = now.mono_ms + PAUSE_MS
+    out.persist(intent)
+    out.append(MoveMargin(intent))
+    out.info("margin.moving", venue=venue, amount=amount, source=source.value, target=target.value)
+
+
+def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
+    intent = state.transfers.pop(event.transfer_id, None)
+    if intent is None:
+        return
+    entries = postings.transfer_entries(intent)
+    name = f"transfer:{intent.venue}:{event.venue_id}"
+    transaction = state.ledger.post(name, state.book.now.market_ms, "transfer", None, entries)
+    if transaction is not None:
+        out.persist(transaction)
+    out.persist(TransferEnded(intent.id, True, event.venue_id, ""))
+    out.info("margin.moved", venue=intent.venue, amount=intent.amount, source=intent.source, target=intent.target)
+
+
+def failed(state: EngineState, event: TransferFailed, out: Actions) -> None:
+    if state.transfers.pop(event.transfer_id, None) is None:
+        return
+    state.transfer_wait_mono_ms = state.book.now.mono_ms + PAUSE_FAILED_MS
+    out.persist(TransferEnded(event.transfer_id, False, None, event.reason))
+    out.warning("margin.refused", transfer=event.transfer_id, reason=event.reason)
+
+
+def unknown(state: EngineState, event: TransferUnknown, out: Actions) -> None:
+    intent = state.transfers.get(event.transfer_id)
+    if intent is None:
+        return
+    out.warning("margin.unknown", transfer=event.transfer_id, reason=event.reason)
+    state.book.ready[intent.venue] = False
+    out.append(Reconcile(intent.venue, "a transfer has no answer"))

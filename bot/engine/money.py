@@ -1,0 +1,166 @@
+"""Facts about money: fills, receipts and the venue's own balances, each booked once."""
+
+from decimal import Decimal
+
+from bot.domain.events import AccountReported, FundingReceived
+from bot.domain.hedges import Hedge, HedgeState, Leg
+from bot.domain.instruments import Kind
+from bot.domain.numbers import ZERO
+from bot.domain.orders import Fill, OrderRecord
+from bot.engine.state import Actions, EngineState
+from bot.ledger import postings
+
+OWN_PREFIX = "cb"
+"""Client ids of ours start with this, the epoch and the hedge's number: cb<epoch>-<hedge>-<order>."""
+DIFFERENCE_CONFIRMED = 3
+"""How often in a row a difference must be seen before it is a fact and not a race with the venue's views."""
+
+
+def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Actions) -> bool:
+    """Post a fill and move its leg. False when it was booked before."""
+    instrument = state.market.instruments.get(fill.instrument)
+    if instrument is None:
+        out.critical("fill.unlisted", instrument=fill.instrument, trade_id=fill.trade_id, client_id=fill.client_id)
+        return False
+    transaction_id = postings.fill_id(fill)
+    if state.ledger.knows(transaction_id):
+        return False
+    hedge, leg = _owner(state, fill, order)
+    owner = hedge.id if hedge is not None else postings.FOREIGN
+    entries = postings.fill_entries(fill, instrument, owner)
+    transaction = state.ledger.post(transaction_id, fill.traded_ms, "fill", owner, entries)
+    assert transaction is not None
+    out.persist(fill)
+    out.persist(transaction)
+    if hedge is None or leg is None:
+        out.warning("fill.foreign", instrument=fill.instrument, client_id=fill.client_id, quantity=fill.quantity_base)
+        return True
+    if order is None:
+        out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
+    taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind is Kind.SPOT else ZERO
+    move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
+    hedge.fees_usd += fill.fee * (fill.price if taken else 1)
+    if order is not None:
+        hedge.slippage_usd += fill.side.sign * (fill.price - order.intent.decided_price) * fill.quantity_base
+    if not hedge.live:
+        # What was thought closed has moved: it is taken up again, and its imbalance repaired like any other.
+        hedge.state, hedge.closed_ms, hedge.target_base = HedgeState.UNBALANCED, None, ZERO
+        state.hedges[hedge.id] = hedge
+    out.persist(hedge)
+    return True
+
+
+def move_leg(leg: Leg, signed_base: Decimal, price: Decimal) -> None:
+    """Average cost on the way in, realised P&L on the way out; a flip closes first and then opens."""
+    held = leg.quantity_base
+    if held and (held > 0) != (signed_base > 0):
+        closing = min(abs(held), abs(signed_base)) * (1 if held > 0 else -1)
+        average = leg.cost_quote / held
+        leg.realized_quote += closing * (price - average)
+        leg.quantity_base -= closing
+        leg.cost_quote = leg.cost_quote - closing * average if leg.quantity_base else ZERO
+        signed_base += closing
+    if signed_base:
+        leg.quantity_base += signed_base
+        leg.cost_quote += signed_base * price
+
+
+def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[Hedge | None, Leg | None]:
+    """The hedge and leg that a fill belongs to: by its order, by our client id, or (liquidations) by position."""
+    hedge = state.hedges.get(order.intent.hedge_id) if order is not None else None
+    if hedge is None and fill.client_id.startswith(OWN_PREFIX):
+        parts = fill.client_id.split("-")
+        candidates = [*state.hedges.values(), *state.last_hedge.values()]
+        hedge = next((h for h in candidates if len(parts) == 3 and parts[1] == str(h.number)), None)
+    if hedge is None and fill.client_id.startswith(("autoclose-", "adl_autoclose", "settlement_autoclose-")):
+        hedge = next((h for h in state.hedges.values() if _leg(h, fill.instrument) is not None), None)
+    return (hedge, _leg(hedge, fill.instrument)) if hedge is not None else (None, None)
+
+
+def _leg(hedge: Hedge, instrument: str) -> Leg | None:
+    return next((leg for leg in hedge.legs if leg.instrument == instrument), None)
+
+
+def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> None:
+    """Post a funding payment once; it belongs to the hedge that holds or last held its instrument."""
+    receipt = event.receipt
+    instrument = state.market.instruments.get(receipt.instrument)
+    due = state.receipts_due_ms.get(receipt.instrument)
+    if due is not None and receipt.settled_ms >= due[0]:
+        del state.receipts_due_ms[receipt.instrument]
+    newest = max(state.receipts_until_ms.get(receipt.venue, 0), receipt.settled_ms)
+    state.receipts_until_ms[receipt.venue] = newest
+    transaction_id = postings.receipt_id(receipt)
+    if instrument is None or state.ledger.knows(transaction_id):
+        return
+    hedge = state.last_hedge.get(receipt.instrument)
+    owner = hedge.id if hedge is not None else postings.FOREIGN
+    entries = postings.receipt_entries(receipt, instrument, owner)
+    transaction = state.ledger.post(transaction_id, receipt.settled_ms, "funding", owner, entries)
+    assert transaction is not None
+    out.persist(receipt)
+    out.persist(transaction)
+    if hedge is not None:
+        hedge.funding_usd += receipt.payment
+        out.persist(hedge)
+    out.info(
+        "funding.received",
+        coin=receipt.coin,
+        hedge=owner,
+        payment=receipt.payment,
+        asset=receipt.asset,
+        rate=receipt.rate,
+        settled_ms=receipt.settled_ms,
+    )
+
+
+def compare_account(state: EngineState, event: AccountReported, out: Actions) -> None:
+    """Hold the venue's balances and positions against the books; the first report opens the ledger."""
+    if not event.complete:
+        return
+    if not any(account.startswith(f"venue:{event.venue}:") for account, _ in state.ledger.balances):
+        entries = postings.opening_entries(event.venue, event.balances)
+        at_ms = state.book.now.market_ms
+        transaction = state.ledger.post(f"opening:{event.venue}", at_ms, "opening", None, entries)
+        if transaction is not None:
+            out.persist(transaction)
+            out.info("ledger.opened", venue=event.venue, entries=len(entries))
+    found = _differences(state, event)
+    for key in [key for key in state.differences if key[0] == event.venue and key not in found]:
+        del state.differences[key]
+        out.info("ledger.agrees", venue=key[0], wallet=key[1], asset=key[2])
+    for key, difference in found.items():
+        before, seen = state.differences.get(key, (ZERO, 0))
+        count = seen + 1 if before == difference else 1
+        state.differences[key] = difference, count
+        if count == DIFFERENCE_CONFIRMED:
+            out.critical("ledger.difference", venue=key[0], wallet=key[1], asset=key[2], venue_less_ledger=difference)
+
+
+def _differences(state: EngineState, event: AccountReported) -> dict[tuple[str, str, str], Decimal]:
+    found: dict[tuple[str, str, str], Decimal] = {}
+    booked: dict[tuple[str, str], Decimal] = {}
+    for (account, asset), amount in state.ledger.balances.items():
+        parts = account.split(":")
+        if parts[0] == "venue" and parts[1] == event.venue:
+            booked[parts[2], asset] = amount
+    reported = {(wallet, asset): q for wallet, assets in event.balances.items() for asset, q in assets.items()}
+    for wallet, asset in sorted(booked.keys() | reported.keys()):
+        difference = reported.get((wallet, asset), ZERO) - booked.get((wallet, asset), ZERO)
+        if difference:
+            found[event.venue, wallet, asset] = difference
+    held: dict[str, Decimal] = {}
+    for hedge in state.hedges.values():
+        for leg in hedge.legs:
+            if leg.kind is not Kind.SPOT and hedge.venue == event.venue:
+                held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
+    for instrument in sorted(held.keys() | event.positions.keys()):
+        difference = event.positions.get(instrument, ZERO) - held.get(instrument, ZERO)
+        if difference:
+            found[event.venue, "position", instrument] = difference
+    return found
+
+
+def confirmed_difference(state: EngineState, venue: str) -> bool:
+    """Whether the venue's balances differ from the ledger for sure: then nothing opens until it is explained."""
+    return any(key[0] == venue and count >= DIFFERENCE_CONFIRMED for key, (_, count) in state.differences.items())

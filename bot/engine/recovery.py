@@ -1,0 +1,52 @@
+"""From the books to a state: start-up is crash recovery. Trading starts only after the venue's truth agrees."""
+
+from collections import OrderedDict
+
+from bot.domain.book import Book
+from bot.domain.books import Books
+from bot.domain.config import CoreConfig
+from bot.domain.hedges import Control
+from bot.domain.market import Mark
+from bot.domain.orders import OrderState
+from bot.engine.state import EngineState
+from bot.ledger.journal import Ledger
+
+
+def restore(books: Books, config: CoreConfig) -> EngineState:
+    """Rebuild the engine's memory. Orders that were in flight are unknown until the venue tells of them."""
+    ledger = Ledger(
+        dict(books.balances),
+        books.transaction_count,
+        books.chain,
+        OrderedDict((name, books.last_market_ms) for name in sorted(books.transaction_ids)),
+    )
+    book = Book(config, balances=ledger.balances, control=Control.HALTED)
+    state = EngineState(
+        book, ledger, epoch=books.epoch, hedge_count=books.hedge_count, transfer_count=books.transfer_count
+    )
+    for hedge in books.hedges:
+        hedge.order_ids.clear()
+        hedge.unbalanced_mono_ms, hedge.rehedges, hedge.wait_until_mono_ms = None, 0, 0
+        book.hedges[hedge.id] = hedge
+        for leg in hedge.legs:
+            state.last_hedge[leg.instrument] = hedge
+    for order in books.orders:
+        if not order.state.ended:
+            order.state = OrderState.UNKNOWN
+        order.sent_mono_ms = order.asked_mono_ms = order.asked_count = 0
+        book.orders[order.intent.client_id] = order
+        owner = book.hedges.get(order.intent.hedge_id)
+        if owner is not None:
+            owner.order_ids.append(order.intent.client_id)
+    for removal in books.removals:
+        book.removals[removal.venue, removal.coin, removal.direction] = removal
+    state.transfers = {intent.id: intent for intent in books.transfers}
+    for receipt in books.recent_receipts:
+        newest = max(state.receipts_until_ms.get(receipt.venue, 0), receipt.settled_ms)
+        state.receipts_until_ms[receipt.venue] = newest
+    if books.control is not None:
+        state.wanted, state.wanted_reason = books.control.control, books.control.reason
+    for price in books.prices:
+        # The books can be valued before the first frame; a real mark replaces it.
+        book.market.marks[price.instrument] = Mark(price.instrument, price.price, price.price, price.price * 0, 0)
+    return state

@@ -1,0 +1,93 @@
+"""Everything the engine remembers. Mutated only by `step`, by one writer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.domain.actions import Action, Emit, Persist, Record, Severity
+from bot.domain.book import Book
+from bot.domain.config import CoreConfig
+from bot.domain.hedges import Control, Hedge, TransferIntent
+from bot.domain.market import MarketState
+from bot.domain.orders import OrderRecord
+from bot.ledger.journal import Ledger
+
+Shown = str | int | float | Decimal | bool | None
+
+
+class Actions(list[Action]):
+    """What one step asks for, in order."""
+
+    def persist(self, record: Record) -> None:
+        self.append(Persist(record))
+
+    def emit(self, severity: Severity, name: str, fields: Mapping[str, Shown] | None = None, **more: Shown) -> None:
+        self.append(Emit(severity, name, {**(fields or {}), **more}))
+
+    def info(self, name: str, **fields: Shown) -> None:
+        self.emit(Severity.INFO, name, fields)
+
+    def warning(self, name: str, **fields: Shown) -> None:
+        self.emit(Severity.WARNING, name, fields)
+
+    def critical(self, name: str, **fields: Shown) -> None:
+        self.emit(Severity.CRITICAL, name, fields)
+
+
+@dataclass(slots=True)
+class EngineState:
+    """The book and the engine's own memory around it."""
+
+    book: Book
+    ledger: Ledger
+    epoch: int = 1
+    hedge_count: int = 0
+    transfer_count: int = 0
+    stopping: bool = False
+    wanted: Control = Control.RUNNING
+    """What the owner last asked for; `book.control` follows it once the venues are reconciled."""
+    wanted_reason: str = ""
+    decide_due: bool = False
+    decided_day: int = -1
+    transfers: dict[str, TransferIntent] = field(default_factory=dict)
+    """Transfers without an outcome, by our id."""
+    transfer_wait_mono_ms: int = 0
+    reconciled_mono_ms: dict[str, int] = field(default_factory=dict)
+    """When each venue was last asked to be reconciled."""
+    rates_due_ms: dict[str, int] = field(default_factory=dict)
+    """Perpetuals whose settlement at this market time has passed and whose rate is not known yet."""
+    receipts_due_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Perpetuals we were short at a settlement: its market time, and the monotonic time at which it was noticed."""
+    receipts_until_ms: dict[str, int] = field(default_factory=dict)
+    """Market time of the newest receipt, by venue."""
+    last_hedge: dict[str, Hedge] = field(default_factory=dict)
+    """The latest hedge of each instrument, closed ones too: late receipts and fills belong to it."""
+    differences: dict[tuple[str, str, str], tuple[Decimal, int]] = field(default_factory=dict)
+    """(venue, wallet, asset) -> difference from the ledger and how often in a row it was seen."""
+    basis_min: dict[str, Decimal] = field(default_factory=dict)
+    """Entry guard of each hedge that is being built."""
+    armed: dict[str, str] = field(default_factory=dict)
+    """Instrument -> hedge that waits for a better quote: it is worked on each quote instead of each tick."""
+    refusals: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(coin, rule) -> what was last said, so that a standing refusal is said once."""
+    nav_ms: int = 0
+
+    @property
+    def config(self) -> CoreConfig:
+        return self.book.config
+
+    @property
+    def market(self) -> MarketState:
+        return self.book.market
+
+    @property
+    def hedges(self) -> dict[str, Hedge]:
+        return self.book.hedges
+
+    @property
+    def orders(self) -> dict[str, OrderRecord]:
+        return self.book.orders
+
+    @property
+    def control(self) -> Control:
+        return self.book.control
