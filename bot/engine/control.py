@@ -43,7 +43,7 @@ def finish_flattening(state: EngineState, out: Actions) -> None:
 
 def close_coin(state: EngineState, event: CloseCoin, out: Actions) -> None:
     """Close a coin's hedges and keep the coin out until the owner readmits it."""
-    for (venue, coin), _pair in state.market.pairs.items():
+    for venue, coin in state.market.pairs:
         if coin == event.coin:
             removal = r01_negative_funding.removal_of(state.book, venue, coin)
             r01_negative_funding.remove(removal, state.book.now.market_ms, f"closed by the owner: {event.reason}")

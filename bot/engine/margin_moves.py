@@ -22,6 +22,8 @@ LEAST_USD = Decimal(50)
 SLACK = Decimal("1.02")
 """Margin aims this far above what R7 asks for, so that it is not moved for every tick."""
 CENT = Decimal("0.01")
+HISTORIES_NEEDED = 2
+"""Complete histories that must agree before an unanswered transfer counts as never made."""
 PAUSE_MS = 1_000
 PAUSE_FAILED_MS = 10_000
 INITIAL_RATE = Decimal("0.06")
@@ -70,7 +72,7 @@ def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:
 
 
 def _withdrawable(state: EngineState, venue: str) -> Decimal:
-    """What the venue lets go: the wallet less initial margin; unrealised profit cannot be withdrawn, a loss counts."""
+    """What the venue lets go: the wallet less initial margin; profit cannot be withdrawn, a loss counts."""
     wallet = state.ledger.balance(postings.wallet_account(venue, Wallet.PERP), ASSET)
     margin = r07_liquidation.perp_margin_usd(state.book, venue)
     held = sum((Decimal(repr(abs(one.notional_usd))) for one in r07_liquidation.positions(state.book, venue)), ZERO)
@@ -93,6 +95,7 @@ def _move(state: EngineState, venue: str, usd: Decimal, source: Wallet, target: 
 
 def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
     intent = state.transfers.pop(event.transfer_id, None)
+    state.transfers_unknown.pop(event.transfer_id, None)
     if intent is None:
         return
     entries = postings.transfer_entries(intent)
@@ -105,6 +108,7 @@ def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
 
 
 def failed(state: EngineState, event: TransferFailed, out: Actions) -> None:
+    state.transfers_unknown.pop(event.transfer_id, None)
     if state.transfers.pop(event.transfer_id, None) is None:
         return
     state.transfer_wait_mono_ms = state.book.now.mono_ms + PAUSE_FAILED_MS
@@ -117,5 +121,16 @@ def unknown(state: EngineState, event: TransferUnknown, out: Actions) -> None:
     if intent is None:
         return
     out.warning("margin.unknown", transfer=event.transfer_id, reason=event.reason)
+    state.transfers_unknown[intent.id] = 0
     state.book.ready[intent.venue] = False
     out.append(Reconcile(intent.venue, "a transfer has no answer"))
+
+
+def give_up_unknown(state: EngineState, venue: str, out: Actions) -> None:
+    """After a reconciliation: a transfer that the venue's history twice does not show never happened."""
+    for name in [name for name, intent in state.transfers.items() if intent.venue == venue]:
+        if name not in state.transfers_unknown:
+            continue
+        state.transfers_unknown[name] += 1
+        if state.transfers_unknown[name] >= HISTORIES_NEEDED:
+            failed(state, TransferFailed(name, "not in the venue's history"), out)

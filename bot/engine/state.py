@@ -51,6 +51,8 @@ class EngineState:
     decided_day: int = -1
     transfers: dict[str, TransferIntent] = field(default_factory=dict)
     """Transfers without an outcome, by our id."""
+    transfers_unknown: dict[str, int] = field(default_factory=dict)
+    """Transfers that got no answer -> complete histories of the venue, since, that do not show them."""
     transfer_wait_mono_ms: int = 0
     reconciled_mono_ms: dict[str, int] = field(default_factory=dict)
     """When each venue was last asked to be reconciled."""
@@ -68,6 +70,10 @@ class EngineState:
     """Entry guard of each hedge that is being built."""
     armed: dict[str, str] = field(default_factory=dict)
     """Instrument -> hedge that waits for a better quote: it is worked on each quote instead of each tick."""
+    empty_handed: set[str] = field(default_factory=set)
+    """Hedges whose orders in flight have filled nothing yet."""
+    announced: set[str] = field(default_factory=set)
+    """Hedges whose opening was told."""
     refusals: dict[tuple[str, str], str] = field(default_factory=dict)
     """(coin, rule) -> what was last said, so that a standing refusal is said once."""
     nav_ms: int = 0
