@@ -1,0 +1,1 @@
+"""The simulated Binance's servers: HTTPS and WSS in the venue's own protocol over the pure exchange core."""
