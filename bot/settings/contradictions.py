@@ -118,7 +118,7 @@ def _venue(name: str, venue: Venue) -> Iterator[Contradiction]:
             f"venues.{name}.simulator.embedded is true and already says where connections go",
             "remove transport, or set embedded to false",
         )
-    if (venue.api_key is None) != (venue.api_secret is None):
+    if not venue.embedded and (venue.api_key is None) != (venue.api_secret is None):
         have, lack = ("api_key", "api_secret") if venue.api_secret is None else ("api_secret", "api_key")
         yield Contradiction(
             ("venues", name, have),

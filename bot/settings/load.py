@@ -141,6 +141,7 @@ def _settled(core: CoreConfig, shell: Shell, source: Path) -> Settings:
 
 
 def _with_demo_account(venue: Venue) -> Venue:
-    if not venue.embedded or venue.api_key is not None:
+    """The embedded simulator knows one account. Real keys in the environment are not for it and never reach it."""
+    if not venue.embedded:
         return venue
     return replace(venue, api_key=SecretStr(DEMO_KEY), api_secret=SecretStr(DEMO_SECRET))
