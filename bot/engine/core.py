@@ -119,13 +119,12 @@ def _quote(state: EngineState, quote: Quote, out: Actions) -> None:
 
 
 def _go_on(state: EngineState, hedge: Hedge | None, out: Actions) -> None:
-    """All orders of a hedge are home: take its next step, or pause when they brought nothing."""
+    """All orders of a hedge are home: take its next step, or wait for a fresh quote when they brought nothing."""
     if hedge is None:
         return
-    before = hedge.rehedges
-    work(state, hedge, out)
-    if not hedge.order_ids and hedge.rehedges == before and hedge.size_base == 0:
+    if hedge.id in state.empty_handed:
         rest_after_nothing(state, hedge)
+    work(state, hedge, out)
 
 
 def _tick(state: EngineState, out: Actions) -> None:
@@ -174,6 +173,7 @@ def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
 def _reconciled(state: EngineState, event: ev.Reconciled, out: Actions) -> None:
     state.reconciled_mono_ms[event.venue] = state.book.now.mono_ms
     was = state.book.ready.get(event.venue, False)
+    margin_moves.give_up_unknown(state, event.venue, out)
     explained = not money.confirmed_difference(state, event.venue)
     state.book.ready[event.venue] = explained
     if was == explained:

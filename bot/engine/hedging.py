@@ -19,6 +19,7 @@ from bot.strategy.propose import Proposal
 PAUSE_MS = 250
 """Least wall time between two tries of a hedge whose orders were refused or filled nothing."""
 PAUSE_MS_MAX = 30_000
+_CHANGED = {HedgeState.OPENING: "hedge.grown", HedgeState.UNBALANCED: "hedge.repaired"}
 
 
 def open_hedge(state: EngineState, pair: Pair, proposal: Proposal, out: Actions) -> Hedge:
@@ -147,7 +148,8 @@ def _change(state: EngineState, hedge: Hedge, new: HedgeState, out: Actions) -> 
     before, hedge.state = hedge.state, new
     out.persist(hedge)
     if new is HedgeState.HEDGED and hedge.size_base > 0:
-        name = "hedge.opened" if before in (HedgeState.OPENING, HedgeState.UNBALANCED) else "hedge.reduced"
+        name = "hedge.opened" if hedge.id not in state.announced else _CHANGED.get(before, "hedge.reduced")
+        state.announced.add(hedge.id)
         out.info(
             name,
             hedge=hedge.id,
@@ -166,6 +168,8 @@ def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
     out.persist(hedge)
     state.hedges.pop(hedge.id, None)
     state.basis_min.pop(hedge.id, None)
+    state.announced.discard(hedge.id)
+    state.empty_handed.discard(hedge.id)
     dust = hedge.imbalance_base
     out.info(
         "hedge.closed",

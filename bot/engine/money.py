@@ -5,8 +5,9 @@ from decimal import Decimal
 from bot.domain.events import AccountReported, FundingReceived
 from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
-from bot.domain.numbers import ZERO
+from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord
+from bot.domain.valuation import USD_ASSETS, coin_prices
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 
@@ -39,7 +40,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind is Kind.SPOT else ZERO
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
-    hedge.fees_usd += fill.fee * (fill.price if taken else 1)
+    hedge.fees_usd += fill.fee * _usd_price(state, fill)
     if order is not None:
         hedge.slippage_usd += fill.side.sign * (fill.price - order.intent.decided_price) * fill.quantity_base
     if not hedge.live:
@@ -48,6 +49,15 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         state.hedges[hedge.id] = hedge
     out.persist(hedge)
     return True
+
+
+def _usd_price(state: EngineState, fill: Fill) -> Decimal:
+    """Value of one unit of the fee's asset: a stable coin is one dollar, the traded coin its own price."""
+    if fill.fee_asset in USD_ASSETS:
+        return ONE
+    if fill.fee_asset == state.market.instruments[fill.instrument].base_asset:
+        return fill.price
+    return coin_prices(state.book).get((fill.venue, fill.fee_asset), ZERO)
 
 
 def move_leg(leg: Leg, signed_base: Decimal, price: Decimal) -> None:

@@ -21,6 +21,7 @@ def send(state: EngineState, hedge: Hedge, intents: tuple[OrderIntent, ...], out
         hedge.order_ids.append(intent.client_id)
         out.persist(intent)
         out.persist(record)
+    state.empty_handed.add(hedge.id)
     out.persist(hedge)
     out.append(PlaceOrders(intents, all(intent.purpose is not Purpose.OPEN for intent in intents)))
 
@@ -77,7 +78,8 @@ def filled(state: EngineState, event: OrderFilled, out: Actions) -> Hedge | None
     if not book_fill(state, fill, order, out):
         return None
     if order is None:
-        return state.hedges.get(_hedge_id(state, fill.client_id))
+        return None
+    state.empty_handed.discard(order.intent.hedge_id)
     order.fills_base += fill.quantity_base
     order.fill_keys.add(fill.key)
     order.venue_order_id = order.venue_order_id or fill.venue_order_id
@@ -85,11 +87,6 @@ def filled(state: EngineState, event: OrderFilled, out: Actions) -> Hedge | None
     if order.filled_base >= order.intent.quantity_base and not order.state.ended:
         order.state = OrderState.FILLED
     return _after(state, order, out)
-
-
-def _hedge_id(state: EngineState, client_id: str) -> str:
-    order = state.orders.get(client_id)
-    return order.intent.hedge_id if order is not None else ""
 
 
 def _after(state: EngineState, order: OrderRecord, out: Actions) -> Hedge | None:

@@ -28,6 +28,8 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
         hedge.order_ids.clear()
         hedge.unbalanced_mono_ms, hedge.rehedges, hedge.wait_until_mono_ms = None, 0, 0
         book.hedges[hedge.id] = hedge
+        if hedge.size_base:
+            state.announced.add(hedge.id)
         for leg in hedge.legs:
             state.last_hedge[leg.instrument] = hedge
     for order in books.orders:
@@ -41,6 +43,7 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
     for removal in books.removals:
         book.removals[removal.venue, removal.coin, removal.direction] = removal
     state.transfers = {intent.id: intent for intent in books.transfers}
+    state.transfers_unknown = dict.fromkeys(state.transfers, 0)
     for receipt in books.recent_receipts:
         newest = max(state.receipts_until_ms.get(receipt.venue, 0), receipt.settled_ms)
         state.receipts_until_ms[receipt.venue] = newest

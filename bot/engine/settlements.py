@@ -72,7 +72,7 @@ def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
     if not due:
         return
     until = state.receipts_until_ms.get(venue, now.market_ms)
-    out.append(FetchReceipts(venue, min(until, min(at for _, (at, _) in due)) - RECEIPT_OVERLAP_MS))
+    out.append(FetchReceipts(venue, min(until, *(at for _, (at, _) in due)) - RECEIPT_OVERLAP_MS))
     for name, (at_ms, noticed_mono_ms) in due:
         if now.market_ms - at_ms > GRACE_MARKET_MS and now.mono_ms - noticed_mono_ms > GRACE_WALL_MS:
             del state.receipts_due_ms[name]
