@@ -33,6 +33,8 @@ class KeyRights:
     can_trade_perp: bool
     can_withdraw: bool
     ip_restricted: bool
+    can_transfer: bool = True
+    """Move margin between the wallets of a split account."""
 
 
 @dataclass(frozen=True, slots=True)

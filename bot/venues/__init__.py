@@ -1,0 +1,1 @@
+"""Adapters to exchanges: contract sizes, symbols, signatures and wire formats end here."""

@@ -1,0 +1,216 @@
+"""What Binance says of the account, and of the instruments as the account sees them: fees, tiers, rights."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bot.domain.actions import Severity
+from bot.domain.events import AccountReported, VenueListed
+from bot.domain.instruments import FeeRates, Kind, Wallet, instrument_id
+from bot.ports import KeyRights, VenueError
+from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.listing import (
+    Listed,
+    ListingFacts,
+    Universe,
+    decimal,
+    list_instruments,
+    margin_tiers,
+    spot_fees,
+)
+from bot.venues.binance.rest import BinanceRest
+from bot.venues.binance.rows import convert_list
+from bot.venues.binance.streams import Fields, Log
+from bot.venues.binance.symbols import SymbolBook, to_base_quantity
+
+NO_DISCOUNT = Decimal(1)
+PERP_BURN_FACTOR = Decimal("0.9")
+"""Binance: USD-M fees paid in BNB are a tenth lower; the discount is in no reply."""
+
+
+class SpotBalanceRow(msgspec.Struct):
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+
+class PerpAssetRow(msgspec.Struct):
+    """`walletBalance` is without unrealised P&L."""
+
+    asset: str
+    wallet: Decimal = msgspec.field(name="walletBalance")
+
+
+class PositionRow(msgspec.Struct):
+    symbol: str
+    quantity: Decimal = msgspec.field(name="positionAmt")
+    side: str = msgspec.field(name="positionSide", default="BOTH")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountModes:
+    """How the USD-M account is set up; the bot needs one-way positions and single-asset margin."""
+
+    hedge_mode: bool
+    multi_assets: bool
+
+    @property
+    def problem(self) -> str | None:
+        """What the owner has to change, or None."""
+        if self.hedge_mode:
+            return "position mode is hedge mode; set one-way mode in the USD-M preferences"
+        if self.multi_assets:
+            return "asset mode is multi-assets; set single-asset mode in the USD-M preferences"
+        return None
+
+
+class AccountReader:
+    """Reading calls about one account. All raise VenueError."""
+
+    def __init__(self, name: str, rest: BinanceRest, universe: Universe, log: Log) -> None:
+        self._name = name
+        self._rest = rest
+        self._universe = universe
+        self._log = log
+
+    async def listing(self, *, signed: bool) -> VenueListed:
+        """Instruments with fees and tiers; without a key (`signed` False) fees and tiers are empty.
+
+        Fees: the spot ones by symbol; the perpetual's are those of one symbol of the listing for all of them,
+        because that call costs 20 weight for each symbol and the rate belongs to the account's tier.
+        """
+        burn, discount = await self._spot_burn() if signed else (False, NO_DISCOUNT)
+        try:
+            listed = await self._instruments(fee_in_base=not burn)
+            book = SymbolBook.of(listed.instruments)
+            if not signed or not listed.instruments:
+                return VenueListed(self._name, listed.instruments, {}, {})
+            fees = spot_fees(await self._rest.data("sapiGetAssetTradeFee"), discount, book.spot)
+            perp_fee = await self._perp_fee(book)
+            fees |= {i.id: perp_fee for i in book.perp.values()}
+            tiers = margin_tiers(await self._rest.data("fapiPrivateGetLeverageBracket"), book.perp)
+        except DecodeError as error:
+            raise VenueError(f"listing: {error}") from None
+        missing = [i.symbol for i in listed.instruments if i.id not in fees]
+        if missing:
+            raise VenueError(f"listing: no fee rates for {', '.join(missing[:5])}")
+        return VenueListed(self._name, listed.instruments, fees, tiers)
+
+    async def _instruments(self, *, fee_in_base: bool) -> Listed:
+        facts = ListingFacts(
+            spot_info=await self._rest.data("publicGetExchangeInfo", {"showPermissionSets": "false"}),
+            perp_info=await self._rest.data("fapiPublicGetExchangeInfo"),
+            funding_info=await self._rest.data("fapiPublicGetFundingInfo"),
+            spot_prices=prices(await self._rest.data("publicGetTickerPrice"), "price"),
+            perp_prices=prices(await self._rest.data("fapiPublicGetPremiumIndex"), "markPrice"),
+        )
+        listed = list_instruments(self._name, facts, self._universe, fee_in_base=fee_in_base)
+        for symbol in listed.suspicious:
+            fields: Fields = {
+                "venue": self._name,
+                "symbol": symbol,
+                "why": "price contradicts the spot pair of its name",
+            }
+            self._log(Severity.WARNING, "venue.instrument_left_out", fields)
+        return listed
+
+    async def _spot_burn(self) -> tuple[bool, Decimal]:
+        """Whether spot fees are paid in BNB, and the factor on them then."""
+        reply = await self._rest.data("privateGetAccountCommission", {"symbol": "BTCUSDT"})
+        try:
+            discount = reply["discount"]
+            if not (discount["enabledForAccount"] and discount["enabledForSymbol"]):
+                return False, NO_DISCOUNT
+            # "the standard commission is reduced by this rate": 0.75 leaves three quarters
+            return True, decimal(discount["discount"])
+        except (KeyError, TypeError, DecodeError) as error:
+            raise VenueError(f"account/commission: {error!r}") from None
+
+    async def _perp_fee(self, book: SymbolBook) -> FeeRates:
+        symbol = "BTCUSDT" if "BTCUSDT" in book.perp else next(iter(book.perp))
+        reply = await self._rest.data("fapiPrivateGetCommissionRate", {"symbol": symbol})
+        burn = await self._rest.data("fapiPrivateGetFeeBurn")
+        try:
+            factor = PERP_BURN_FACTOR if burn["feeBurn"] else NO_DISCOUNT
+            maker, taker = decimal(reply["makerCommissionRate"]), decimal(reply["takerCommissionRate"])
+        except (KeyError, TypeError) as error:
+            raise VenueError(f"commissionRate: {error!r}") from None
+        return FeeRates(maker=maker * factor, taker=taker * factor)
+
+    async def report(self, book: SymbolBook) -> AccountReported:
+        """Balances by wallet and positions in base units; positions of unlisted symbols in venue units."""
+        spot = await self._rest.data("privateGetAccount", {"omitZeroBalances": "true"})
+        perp = await self._rest.data("fapiPrivateV3GetAccount")
+        risk = await self._rest.data("fapiPrivateV3GetPositionRisk")
+        try:
+            spot_rows = convert_list(_field(spot, "balances"), SpotBalanceRow)
+            perp_rows = convert_list(_field(perp, "assets"), PerpAssetRow)
+            positions = convert_list(risk, PositionRow)
+        except DecodeError as error:
+            raise VenueError(f"account: {error}") from None
+        return AccountReported(
+            venue=self._name,
+            balances={
+                Wallet.SPOT.value: {r.asset: r.free + r.locked for r in spot_rows if r.free or r.locked},
+                Wallet.PERP.value: {r.asset: r.wallet for r in perp_rows if r.wallet},
+            },
+            positions=dict(self._position(row, book) for row in positions if row.quantity),
+            complete=False,
+        )
+
+    def _position(self, row: PositionRow, book: SymbolBook) -> tuple[str, Decimal]:
+        if row.side != "BOTH":
+            raise VenueError(f"{row.symbol}: a position in hedge mode; set one-way mode")
+        instrument = book.perp.get(row.symbol)
+        if instrument is None:
+            fields: Fields = {"venue": self._name, "symbol": row.symbol, "quantity": row.quantity}
+            self._log(Severity.WARNING, "venue.foreign_position", fields)
+            return instrument_id(self._name, row.symbol, Kind.PERP), row.quantity
+        return instrument.id, to_base_quantity(instrument, row.quantity)
+
+    async def modes(self) -> AccountModes:
+        dual = await self._rest.data("fapiPrivateGetPositionSideDual")
+        multi = await self._rest.data("fapiPrivateGetMultiAssetsMargin")
+        try:
+            return AccountModes(_flag(dual["dualSidePosition"]), _flag(multi["multiAssetsMargin"]))
+        except (KeyError, TypeError) as error:
+            raise VenueError(f"account modes: {error!r}") from None
+
+    async def rights(self) -> KeyRights:
+        reply = await self._rest.data("sapiGetAccountApiRestrictions")
+        try:
+            return KeyRights(
+                can_read=_flag(reply["enableReading"]),
+                can_trade_spot=_flag(reply["enableSpotAndMarginTrading"]),
+                can_trade_perp=_flag(reply["enableFutures"]),
+                can_withdraw=_flag(reply["enableWithdrawals"]),
+                ip_restricted=_flag(reply["ipRestrict"]),
+                can_transfer=_flag(reply.get("permitsUniversalTransfer", True)),
+            )
+        except (KeyError, TypeError) as error:
+            raise VenueError(f"apiRestrictions: {error!r}") from None
+
+
+def prices(rows: Any, name: str) -> dict[str, Decimal]:
+    """Prices by symbol from a list of tickers. Raises DecodeError."""
+    if not isinstance(rows, list):
+        raise DecodeError("a list of prices was expected")
+    try:
+        return {str(row["symbol"]): decimal(row[name]) for row in rows}
+    except (KeyError, TypeError) as error:
+        raise DecodeError(f"prices: {error!r}") from None
+
+
+def _field(reply: Any, name: str) -> Any:
+    return reply.get(name) if isinstance(reply, dict) else None
+
+
+def _flag(value: Any) -> bool:
+    """A JSON boolean, or its text as some replies have it. Raises TypeError."""
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise TypeError(f"not a flag: {value!r}")

@@ -1,0 +1,32 @@
+"""The venue's market time: what its streams say, carried on by our own monotonic clock in between."""
+
+from time import monotonic
+
+
+class MarketClock:
+    """UTC milliseconds of the venue. It never falls, and between two events it runs at the speed of time.
+
+    A simulated venue may run faster than that; then it lags behind by at most the time between two events.
+    """
+
+    def __init__(self) -> None:
+        self._event_ms = 0
+        self._seen_s = 0.0
+        self._shown_ms = 0
+
+    @property
+    def known(self) -> bool:
+        return self._event_ms > 0
+
+    def observe(self, event_ms: int) -> None:
+        """A market time that the venue stated just now; an older one than known changes nothing."""
+        if event_ms > self._event_ms:
+            self._event_ms, self._seen_s = event_ms, monotonic()
+
+    def now_ms(self) -> int:
+        """0 while nothing is known."""
+        if not self._event_ms:
+            return 0
+        extrapolated_ms = self._event_ms + int((monotonic() - self._seen_s) * 1_000)
+        self._shown_ms = max(self._shown_ms, extrapolated_ms)
+        return self._shown_ms

@@ -1,0 +1,176 @@
+"""Funding receipts and transfers between wallets as Binance booked them, complete."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
+
+import msgspec
+
+from bot.domain.hedges import Receipt
+from bot.domain.instruments import Instrument, Wallet
+from bot.domain.time import MINUTE_MS, nominal_ms
+from bot.ports import TransferBooked, VenueError
+from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.rates import RateHistory, Settled
+from bot.venues.binance.rest import BinanceRest
+from bot.venues.binance.rows import convert_list
+from bot.venues.binance.symbols import SymbolBook, to_base_price, to_base_quantity
+
+PAGE = 1_000
+TRANSFER_PAGE = 100
+PAGES_MAX = 500
+SPOT_TO_PERP, PERP_TO_SPOT = "MAIN_UMFUTURE", "UMFUTURE_MAIN"
+PAYMENT_STEP = Decimal("1E-8")
+"""Payments and marks are booked with eight decimals."""
+
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
+
+
+class IncomeRow(msgspec.Struct):
+    """A row of income; `tranId` is unique within one income type of an account, sent as number or text."""
+
+    symbol: str
+    income: Decimal
+    asset: str
+    at_ms: int = msgspec.field(name="time")
+    transaction_id: int | str = msgspec.field(name="tranId")
+
+
+class TransferRow(msgspec.Struct):
+    asset: str
+    amount: Decimal
+    type: str
+    status: str
+    transaction_id: int | str = msgspec.field(name="tranId")
+    at_ms: int = msgspec.field(name="timestamp")
+
+
+class IncomeReader:
+    """Reads what moved the account's balances besides trades; raises VenueError rather than miss a row."""
+
+    def __init__(self, venue: str, account: str, rest: BinanceRest, rates: RateHistory) -> None:
+        self._venue = venue
+        self._account = account
+        self._rest = rest
+        self._rates = rates
+
+    async def receipts(self, since_ms: int, book: SymbolBook) -> list[Receipt]:
+        """Funding payments and charges from `since_ms` on, oldest first, joined with the settled rates."""
+        rows = await self._funding_rows(since_ms)
+        unsettled = {
+            row.symbol
+            for row in rows
+            if row.symbol in book.perp and self._rates.find(row.symbol, nominal_ms(row.at_ms)) is None
+        }
+        if unsettled:
+            wanted = [book.perp[symbol] for symbol in unsettled]
+            first_ms = min(row.at_ms for row in rows if row.symbol in unsettled)
+            await self._rates.fetch(first_ms - MINUTE_MS, wanted, each=len(wanted) <= 5)
+        return [self._receipt(row, book) for row in rows]
+
+    def _receipt(self, row: IncomeRow, book: SymbolBook) -> Receipt:
+        instrument = book.perp.get(row.symbol)
+        settled_ms = nominal_ms(row.at_ms)
+        settled = self._rates.find(row.symbol, settled_ms) if instrument is not None else None
+        quantity = mark = None
+        if instrument is not None and settled is not None:
+            quantity = position_of(row.income, settled, instrument)
+            mark = to_base_price(instrument, settled.mark) if settled.mark is not None else None
+        return Receipt(
+            venue=self._venue,
+            account=self._account,
+            instrument=instrument.id if instrument is not None else f"{self._venue}:{row.symbol}:perp",
+            coin=instrument.coin if instrument is not None else row.symbol,
+            settled_ms=settled_ms,
+            rate=settled.rate if settled is not None else None,
+            quantity_base=quantity,
+            mark_price=mark,
+            payment=row.income,
+            asset=row.asset,
+            venue_id=str(row.transaction_id),
+        )
+
+    async def _funding_rows(self, since_ms: int) -> list[IncomeRow]:
+        """Each page starts at the last stamp of the page before; many symbols share one stamp."""
+        rows: dict[tuple[str, str], IncomeRow] = {}
+        start_ms = since_ms
+        for _ in range(PAGES_MAX):
+            params = {"incomeType": "FUNDING_FEE", "startTime": start_ms, "limit": PAGE}
+            page = _convert(await self._rest.data("fapiPrivateGetIncome", params), IncomeRow, "income")
+            before = len(rows)
+            rows.update({(row.symbol, str(row.transaction_id)): row for row in page})
+            if len(page) < PAGE:
+                return sorted(rows.values(), key=lambda row: row.at_ms)
+            if len(rows) == before:
+                raise VenueError("income: more receipts at one time than a page holds")
+            start_ms = max(row.at_ms for row in page)
+        raise VenueError(f"income: more than {PAGES_MAX} pages")
+
+    async def transfers(self, since_ms: int, until_ms: int) -> list[TransferBooked]:
+        """Confirmed moves between the spot and the USD-M wallet, oldest first."""
+        booked: dict[str, TransferBooked] = {}
+        for kind, source, target in (
+            (SPOT_TO_PERP, Wallet.SPOT, Wallet.PERP),
+            (PERP_TO_SPOT, Wallet.PERP, Wallet.SPOT),
+        ):
+            for row in await self._transfer_rows(kind, since_ms, until_ms):
+                if row.status == "CONFIRMED":
+                    booked[str(row.transaction_id)] = TransferBooked(
+                        venue_id=str(row.transaction_id),
+                        asset=row.asset,
+                        amount=row.amount,
+                        source=source.value,
+                        target=target.value,
+                        at_ms=row.at_ms,
+                    )
+        return sorted(booked.values(), key=lambda t: (t.at_ms, t.venue_id))
+
+    async def _transfer_rows(self, kind: str, since_ms: int, until_ms: int) -> list[TransferRow]:
+        rows: list[TransferRow] = []
+        for number in range(1, PAGES_MAX + 1):
+            params: dict[str, Any] = {
+                "type": kind,
+                "startTime": since_ms,
+                "endTime": until_ms,
+                "current": number,
+                "size": TRANSFER_PAGE,
+            }
+            reply = await self._rest.data("sapiGetAssetTransfer", params)
+            if not isinstance(reply, dict):
+                raise VenueError("asset/transfer: the reply is no object")
+            # an account without transfers answers {"total": 0} with or without empty rows
+            page = _convert(reply.get("rows") or [], TransferRow, "asset/transfer")
+            rows += page
+            if len(page) < TRANSFER_PAGE:
+                total = int(reply.get("total", len(rows)))
+                if len(rows) < total:
+                    raise VenueError(f"asset/transfer: {len(rows)} of {total} rows")
+                return rows
+        raise VenueError(f"asset/transfer: more than {PAGES_MAX} pages")
+
+
+def position_of(payment: Decimal, settled: Settled, instrument: Instrument) -> Decimal | None:
+    """The signed base quantity that was charged: -payment / (rate x mark), where that is a whole number of lots.
+
+    None when nothing can be concluded: no mark, a rate of 0, a payment that fits no lot, or lots that are so
+    small that rounding hides them.
+    """
+    if settled.mark is None or not settled.rate:
+        return None
+    lot = _EXACT.divide(instrument.lot, instrument.multiplier)
+    per_lot = _EXACT.multiply(_EXACT.multiply(settled.rate, settled.mark), lot)
+    if abs(per_lot) < 4 * PAYMENT_STEP:
+        return None
+    lots = _EXACT.divide(-payment, per_lot).to_integral_value(rounding=ROUND_HALF_EVEN)
+    # half a step for the payment's rounding, and half a step of the mark's for each unit of quantity
+    tolerance = PAYMENT_STEP + abs(lots * lot * settled.rate) * PAYMENT_STEP
+    if abs(_EXACT.multiply(lots, per_lot) + payment) > tolerance:
+        return None
+    return to_base_quantity(instrument, _EXACT.multiply(lots, lot))
+
+
+def _convert(rows: Any, kind: Any, what: str) -> Sequence[Any]:
+    try:
+        return convert_list(rows, kind)
+    except DecodeError as error:
+        raise VenueError(f"{what}: {error}") from None

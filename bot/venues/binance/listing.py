@@ -1,0 +1,263 @@
+"""Binance's exchange information, fees and brackets as instruments in base units: pure.
+
+Listed are coins that have both a spot pair and a USD-M perpetual against USDT, both trading. A perpetual whose
+base asset is a number in front of a coin (`1000PEPE`, `1MBABYDOGE`) is that many coins, unless spot trades the very
+same name (`1000SATS`). Where prices are known, a pair whose perpetual does not cost about multiplier x spot is
+left out: the names agree but the things do not.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any
+
+from bot.domain.instruments import (
+    FeeRates,
+    Instrument,
+    Kind,
+    MarginTier,
+    Payoff,
+    Wallet,
+    instrument_id,
+)
+from bot.venues.binance.decode import DecodeError
+
+QUOTE_ASSET = "USDT"
+DEFAULT_INTERVAL_S = 8 * 3_600
+RATIO_MIN, RATIO_MAX = Decimal("0.5"), Decimal(2)
+"""Perpetual price / (multiplier x spot price) beyond which two names are taken for different coins."""
+
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_PREFIX = re.compile(r"^(1(?:0{2,})|1M)(?=[A-Z])")
+_ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters of one symbol in venue units."""
+
+    tick: Decimal
+    lot: Decimal
+    quantity_min: Decimal
+    quantity_max: Decimal
+    notional_min: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """Which coins to list; an empty `coins` means all."""
+
+    coins: frozenset[str] = frozenset()
+    exclude: frozenset[str] = frozenset()
+
+    def admits(self, coin: str) -> bool:
+        return coin not in self.exclude and (not self.coins or coin in self.coins)
+
+
+@dataclass(frozen=True, slots=True)
+class ListingFacts:
+    """Raw replies: both exchangeInfo, fundingInfo, and prices by symbol where known (quote per venue unit)."""
+
+    spot_info: Any
+    perp_info: Any
+    funding_info: Any
+    spot_prices: Mapping[str, Decimal]
+    perp_prices: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`suspicious` are symbols that were left out because their prices contradict their names."""
+
+    instruments: tuple[Instrument, ...]
+    suspicious: tuple[str, ...]
+
+
+def list_instruments(venue: str, facts: ListingFacts, universe: Universe, *, fee_in_base: bool) -> Listed:
+    """Spot and perpetual instruments in pairs, by symbol. Raises DecodeError."""
+    spots = {row["baseAsset"]: row for row in _rows(facts.spot_info) if _spot_trades(row)}
+    intervals = funding_intervals_s(facts.funding_info)
+    instruments: list[Instrument] = []
+    suspicious: list[str] = []
+    for row in sorted((r for r in _rows(facts.perp_info) if _perp_trades(r)), key=lambda r: str(r["symbol"])):
+        coin, multiplier = coin_of(str(row["baseAsset"]), spots)
+        spot_row = spots.get(coin)
+        if spot_row is None or not universe.admits(coin):
+            continue
+        if not _prices_agree(facts, spot_row["symbol"], row["symbol"], multiplier):
+            suspicious.append(str(row["symbol"]))
+            continue
+        instruments.append(_spot(venue, coin, spot_row, fee_in_base=fee_in_base))
+        interval_s = intervals.get(row["symbol"], DEFAULT_INTERVAL_S)
+        instruments.append(_perp(venue, coin, row, multiplier, interval_s))
+    return Listed(tuple(instruments), tuple(suspicious))
+
+
+def coin_of(base_asset: str, spot_bases: Iterable[str] | Mapping[str, Any]) -> tuple[str, Decimal]:
+    """Coin and coins per contract of a perpetual's base asset."""
+    bases = spot_bases if isinstance(spot_bases, Mapping) else set(spot_bases)
+    if base_asset in bases:
+        return base_asset, _ONE
+    match = _PREFIX.match(base_asset)
+    if match is not None and (coin := base_asset[match.end() :]) in bases:
+        return coin, Decimal(1_000_000) if match.group(1) == "1M" else Decimal(match.group(1))
+    return base_asset, _ONE
+
+
+def funding_intervals_s(funding_info: Any) -> dict[str, int]:
+    """Seconds between settlements by symbol; fundingInfo lists only those with adjusted settings."""
+    if not isinstance(funding_info, list):
+        raise DecodeError("fundingInfo is no list")
+    try:
+        return {str(row["symbol"]): int(row["fundingIntervalHours"]) * 3_600 for row in funding_info}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"fundingInfo: {error!r}") from None
+
+
+def margin_tiers(brackets: Any, symbols: Mapping[str, Instrument]) -> dict[str, tuple[MarginTier, ...]]:
+    """leverageBracket as tiers by instrument id."""
+    if not isinstance(brackets, list):
+        raise DecodeError("leverageBracket is no list")
+    try:
+        return {
+            symbols[row["symbol"]].id: tuple(_tier(bracket) for bracket in row["brackets"])
+            for row in brackets
+            if row["symbol"] in symbols
+        }
+    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        raise DecodeError(f"leverageBracket: {error!r}") from None
+
+
+def spot_fees(trade_fees: Any, discount: Decimal, symbols: Mapping[str, Instrument]) -> dict[str, FeeRates]:
+    """asset/tradeFee as rates by instrument id; `discount` is the factor for fees paid in BNB (1: none)."""
+    if not isinstance(trade_fees, list):
+        raise DecodeError("tradeFee is no list")
+    try:
+        return {
+            symbols[row["symbol"]].id: FeeRates(
+                maker=_EXACT.multiply(decimal(row["makerCommission"]), discount),
+                taker=_EXACT.multiply(decimal(row["takerCommission"]), discount),
+            )
+            for row in trade_fees
+            if row["symbol"] in symbols
+        }
+    except (KeyError, TypeError) as error:
+        raise DecodeError(f"tradeFee: {error!r}") from None
+
+
+def decimal(value: Any) -> Decimal:
+    """A finite decimal from a reply's text or exact number. Raises DecodeError."""
+    try:
+        number = Decimal(value) if isinstance(value, (str, int, Decimal)) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite():
+        raise DecodeError(f"not a number: {value!r}")
+    return number
+
+
+def _tier(bracket: Mapping[str, Any]) -> MarginTier:
+    return MarginTier(
+        floor_usd=decimal(bracket["notionalFloor"]),
+        cap_usd=decimal(bracket["notionalCap"]),
+        leverage_max=int(bracket["initialLeverage"]),
+        maintenance_rate=decimal(bracket["maintMarginRatio"]),
+        cumulative_usd=decimal(bracket["cum"]),
+    )
+
+
+def _rows(info: Any) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(info, dict) or not isinstance(info.get("symbols"), list):
+        raise DecodeError("exchangeInfo has no symbols")
+    rows: Sequence[Mapping[str, Any]] = info["symbols"]
+    return rows
+
+
+def _spot_trades(row: Mapping[str, Any]) -> bool:
+    return (
+        row.get("quoteAsset") == QUOTE_ASSET
+        and row.get("status") == "TRADING"
+        and bool(row.get("isSpotTradingAllowed", True))
+    )
+
+
+def _perp_trades(row: Mapping[str, Any]) -> bool:
+    return (
+        row.get("quoteAsset") == QUOTE_ASSET
+        and row.get("marginAsset") == QUOTE_ASSET
+        and row.get("contractType") == "PERPETUAL"
+        and row.get("status") == "TRADING"
+    )
+
+
+def _prices_agree(facts: ListingFacts, spot_symbol: str, perp_symbol: str, multiplier: Decimal) -> bool:
+    spot, perp = facts.spot_prices.get(spot_symbol), facts.perp_prices.get(perp_symbol)
+    if not spot or not perp:
+        return True
+    return RATIO_MIN <= _EXACT.divide(perp, spot * multiplier) <= RATIO_MAX
+
+
+def _filters(row: Mapping[str, Any], notional: tuple[tuple[str, str], ...]) -> Filters:
+    """`notional` are (filter type, field) pairs, the first that is there counts."""
+    by_type = {f.get("filterType"): f for f in row.get("filters", ())}
+    try:
+        lot = by_type["LOT_SIZE"]
+        smallest = next((by_type[kind][name] for kind, name in notional if kind in by_type), "0")
+        return Filters(
+            tick=decimal(by_type["PRICE_FILTER"]["tickSize"]).normalize(_EXACT),
+            lot=decimal(lot["stepSize"]).normalize(_EXACT),
+            quantity_min=decimal(lot["minQty"]),
+            quantity_max=decimal(lot["maxQty"]),
+            notional_min=decimal(smallest),
+        )
+    except KeyError as error:
+        raise DecodeError(f"{row.get('symbol')}: no filter {error}") from None
+
+
+def _spot(venue: str, coin: str, row: Mapping[str, Any], *, fee_in_base: bool) -> Instrument:
+    filters = _filters(row, (("NOTIONAL", "minNotional"), ("MIN_NOTIONAL", "minNotional")))
+    symbol = str(row["symbol"])
+    return Instrument(
+        id=instrument_id(venue, symbol, Kind.SPOT),
+        venue=venue,
+        symbol=symbol,
+        coin=coin,
+        kind=Kind.SPOT,
+        payoff=Payoff.LINEAR,
+        wallet=Wallet.SPOT,
+        base_asset=str(row["baseAsset"]),
+        quote_asset=QUOTE_ASSET,
+        settle_asset=QUOTE_ASSET,
+        tick=filters.tick,
+        lot=filters.lot,
+        quantity_min=filters.quantity_min,
+        quantity_max=filters.quantity_max,
+        notional_min=filters.notional_min,
+        fee_in_base=fee_in_base,
+    )
+
+
+def _perp(venue: str, coin: str, row: Mapping[str, Any], multiplier: Decimal, interval_s: int) -> Instrument:
+    filters = _filters(row, (("MIN_NOTIONAL", "notional"),))
+    symbol = str(row["symbol"])
+    return Instrument(
+        id=instrument_id(venue, symbol, Kind.PERP),
+        venue=venue,
+        symbol=symbol,
+        coin=coin,
+        kind=Kind.PERP,
+        payoff=Payoff.LINEAR,
+        wallet=Wallet.PERP,
+        base_asset=str(row["baseAsset"]),
+        quote_asset=QUOTE_ASSET,
+        settle_asset=QUOTE_ASSET,
+        tick=_EXACT.divide(filters.tick, multiplier),
+        lot=_EXACT.multiply(filters.lot, multiplier),
+        quantity_min=_EXACT.multiply(filters.quantity_min, multiplier),
+        quantity_max=_EXACT.multiply(filters.quantity_max, multiplier),
+        notional_min=filters.notional_min,
+        multiplier=multiplier,
+        funding_interval_s=interval_s,
+        listed_ms=int(row.get("onboardDate", 0)),
+    )

@@ -1,0 +1,281 @@
+"""Placing, cancelling and asking for orders, and moving margin: every outcome is an event, nothing is raised."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.actions import Severity
+from bot.domain.events import (
+    OrderFilled,
+    OrderNotFound,
+    OrderOutcomeUnknown,
+    OrderReported,
+    TransferFailed,
+    TransferSettled,
+    TransferUnknown,
+)
+from bot.domain.hedges import TransferIntent
+from bot.domain.instruments import Instrument, Kind, Wallet
+from bot.domain.numbers import ZERO, text
+from bot.domain.orders import OrderIntent, OrderState, TimeInForce
+from bot.domain.time import MINUTE_MS
+from bot.ports import Deliver, VenueError
+from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.gate import Priority
+from bot.venues.binance.income import PERP_TO_SPOT, SPOT_TO_PERP
+from bot.venues.binance.outcomes import (
+    AnsweredError,
+    NoAnswerError,
+    NotSentError,
+    Verdict,
+    judge_lookup,
+    judge_order,
+    judge_transfer,
+)
+from bot.venues.binance.rest import BinanceRest
+from bot.venues.binance.rows import OrderRow, convert, convert_list, fills_of_reply, report_of
+from bot.venues.binance.streams import Log
+from bot.venues.binance.symbols import SymbolBook, price_text, quantity_text
+from bot.venues.binance.trades import OrderNames, TradeReader
+
+ORDERS_PAGE = 1_000
+PAGES_MAX = 100
+VIEWS = 3
+"""The order by its id, the open orders, and the history of orders."""
+
+_FAILURES = (AnsweredError, NoAnswerError, NotSentError)
+_SPOT_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC"}
+_PERP_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC", TimeInForce.POST_ONLY: "GTX"}
+_TRANSFERS = {
+    (Wallet.SPOT.value, Wallet.PERP.value): SPOT_TO_PERP,
+    (Wallet.PERP.value, Wallet.SPOT.value): PERP_TO_SPOT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoints:
+    new: str
+    get: str
+    cancel: str
+    open: str
+    all: str
+
+
+_ENDPOINTS = {
+    Kind.SPOT: _Endpoints(
+        "privatePostOrder",
+        "privateGetOrder",
+        "privateDeleteOrder",
+        "privateGetOpenOrders",
+        "privateGetAllOrders",
+    ),
+    Kind.PERP: _Endpoints(
+        "fapiPrivatePostOrder",
+        "fapiPrivateGetOrder",
+        "fapiPrivateDeleteOrder",
+        "fapiPrivateGetOpenOrders",
+        "fapiPrivateGetAllOrders",
+    ),
+}
+
+
+class OrderDesk:
+    def __init__(self, rest: BinanceRest, book: Callable[[], SymbolBook], names: OrderNames, log: Log) -> None:
+        self._rest = rest
+        self._book = book
+        self._names = names
+        self._trades = TradeReader(rest, names)
+        self._log = log
+
+    async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
+        """All at once; returns when each has an outcome."""
+        priority = Priority.REDUCING if reducing else Priority.OPENING
+        if len(intents) == 1:
+            await self._place_one(intents[0], priority, deliver)
+            return
+        async with asyncio.TaskGroup() as group:
+            for intent in intents:
+                group.create_task(self._place_one(intent, priority, deliver))
+
+    async def _place_one(self, intent: OrderIntent, priority: Priority, deliver: Deliver) -> None:
+        instrument = self._book().by_id.get(intent.instrument)
+        params = order_params(intent, instrument) if instrument is not None else None
+        if instrument is None or params is None:
+            why = "instrument is not listed" if instrument is None else "quantity is not on the lot grid"
+            deliver(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, reason=f"not sent: {why}"))
+            return
+        try:
+            reply = await self._rest.order(_ENDPOINTS[instrument.kind].new, params, priority=priority, counted=True)
+            row = convert(reply, OrderRow)
+            if row.client_id != intent.client_id:
+                raise DecodeError("the reply is about another order")
+            self._names.learn(instrument.id, str(row.order_id), row.client_id)
+            for fill in fills_of_reply(row, instrument):
+                deliver(fill)
+            deliver(report_of(row, instrument))
+        except _FAILURES as error:
+            judged = judge_order(error)
+            if judged.verdict is Verdict.REFUSED:
+                deliver(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, reason=judged.reason))
+            else:
+                deliver(OrderOutcomeUnknown(intent.client_id, judged.reason))
+        except DecodeError as error:
+            deliver(OrderOutcomeUnknown(intent.client_id, f"unreadable reply: {error}"))
+
+    async def cancel(self, client_id: str, instrument_id: str, deliver: Deliver) -> None:
+        """Delivers the cancelled order's report; an order that is no longer open is asked for."""
+        instrument = self._book().by_id.get(instrument_id)
+        if instrument is None:
+            deliver(OrderOutcomeUnknown(client_id, "cancel: instrument is not listed"))
+            return
+        params = {"symbol": instrument.symbol, "origClientOrderId": client_id}
+        try:
+            reply = await self._rest.order(_ENDPOINTS[instrument.kind].cancel, params, priority=Priority.REDUCING)
+            deliver(report_of(convert(reply, OrderRow), instrument))
+        except _FAILURES as error:
+            judged = judge_lookup(error)
+            if judged.verdict is Verdict.NOT_FOUND:
+                await self.query(client_id, instrument_id, None, 0, deliver)
+            else:
+                deliver(OrderOutcomeUnknown(client_id, f"cancel: {judged.reason}"))
+        except DecodeError as error:
+            deliver(OrderOutcomeUnknown(client_id, f"cancel: unreadable reply: {error}"))
+
+    async def query(
+        self,
+        client_id: str,
+        instrument_id: str,
+        venue_order_id: str | None,
+        since_ms: int,
+        deliver: Deliver,
+    ) -> None:
+        """Asks every view the venue has. `since_ms` 0 means that the newest history is enough."""
+        instrument = self._book().by_id.get(instrument_id)
+        if instrument is None:
+            deliver(OrderOutcomeUnknown(client_id, "query: instrument is not listed"))
+            return
+        try:
+            row = await self._find(client_id, instrument, venue_order_id, since_ms)
+            if row is None:
+                deliver(OrderNotFound(client_id, VIEWS))
+                return
+            report = report_of(row, instrument)
+            self._names.learn(instrument.id, str(row.order_id), client_id)
+            if row.filled > 0:
+                for fill in await self._trades.of_order(instrument, row.order_id, client_id):
+                    deliver(OrderFilled(fill))
+            deliver(report)
+        except _FAILURES as error:
+            deliver(OrderOutcomeUnknown(client_id, f"query: {judge_lookup(error).reason}"))
+        except (DecodeError, VenueError) as error:
+            deliver(OrderOutcomeUnknown(client_id, f"query: {error}"))
+
+    async def _find(
+        self, client_id: str, instrument: Instrument, venue_order_id: str | None, since_ms: int
+    ) -> OrderRow | None:
+        """The order's row from the first view that has it; None when all three have answered without it."""
+        ends = _ENDPOINTS[instrument.kind]
+        params: dict[str, Any] = {"symbol": instrument.symbol}
+        if venue_order_id is not None:
+            by_id = {**params, "orderId": venue_order_id}
+        else:
+            by_id = {**params, "origClientOrderId": client_id}
+        try:
+            row = convert(await self._ask(ends.get, by_id), OrderRow)
+            if row.client_id != client_id:
+                raise DecodeError("the reply is about another order")
+            return row
+        except _FAILURES as error:
+            if judge_lookup(error).verdict is not Verdict.NOT_FOUND:
+                raise
+        for row in convert_list(await self._ask(ends.open, params), OrderRow):
+            if row.client_id == client_id:
+                return row
+        return await self._in_history(client_id, ends.all, params, since_ms)
+
+    async def _in_history(
+        self, client_id: str, endpoint: str, params: dict[str, Any], since_ms: int
+    ) -> OrderRow | None:
+        page_params = {**params, "limit": ORDERS_PAGE}
+        if since_ms > 0:
+            page_params["startTime"] = max(1, since_ms - MINUTE_MS)
+        for _ in range(PAGES_MAX):
+            page = convert_list(await self._ask(endpoint, page_params), OrderRow)
+            for row in page:
+                if row.client_id == client_id:
+                    return row
+            if len(page) < ORDERS_PAGE or since_ms == 0:
+                return None
+            page_params = {
+                **params,
+                "limit": ORDERS_PAGE,
+                "orderId": max(row.order_id for row in page) + 1,
+            }
+        raise NoAnswerError(f"history of orders: more than {PAGES_MAX} pages")
+
+    async def _ask(self, endpoint: str, params: dict[str, Any]) -> Any:
+        return await self._rest.order(endpoint, params, priority=Priority.ASKING)
+
+    async def open_orders(self) -> list[tuple[str, str, str]]:
+        """(client id, instrument id, venue order id) of the listed instruments' open orders. Raises VenueError."""
+        found: list[tuple[str, str, str]] = []
+        for kind, ends in _ENDPOINTS.items():
+            reply = await self._rest.data(ends.open)
+            side = self._book().side(kind)
+            try:
+                rows = convert_list(reply, OrderRow)
+            except DecodeError as error:
+                raise VenueError(f"open orders: {error}") from None
+            for row in rows:
+                instrument = side.get(row.symbol)
+                if instrument is None:
+                    fields = {"symbol": row.symbol, "client_id": row.client_id}
+                    self._log(Severity.WARNING, "venue.foreign_order", fields)
+                    continue
+                self._names.learn(instrument.id, str(row.order_id), row.client_id)
+                found.append((row.client_id, instrument.id, str(row.order_id)))
+        return found
+
+    async def transfer(self, intent: TransferIntent, deliver: Deliver) -> None:
+        kind = _TRANSFERS.get((intent.source, intent.target))
+        if kind is None:
+            deliver(TransferFailed(intent.id, f"not sent: from {intent.source} to {intent.target}"))
+            return
+        params = {"type": kind, "asset": intent.asset, "amount": text(intent.amount)}
+        try:
+            reply = await self._rest.order("sapiPostAssetTransfer", params, priority=Priority.ASKING)
+            deliver(TransferSettled(intent.id, str(reply["tranId"])))
+        except _FAILURES as error:
+            judged = judge_transfer(error)
+            outcome = TransferFailed if judged.verdict is Verdict.REFUSED else TransferUnknown
+            deliver(outcome(intent.id, judged.reason))
+        except (KeyError, TypeError) as error:
+            deliver(TransferUnknown(intent.id, f"unreadable reply: {error!r}"))
+
+
+def order_params(intent: OrderIntent, instrument: Instrument) -> dict[str, Any] | None:
+    """The request of a limit order in venue units and text; None when the quantity is not on the lot grid."""
+    quantity = quantity_text(instrument, intent.quantity_base)
+    if quantity is None:
+        return None
+    params: dict[str, Any] = {
+        "symbol": instrument.symbol,
+        "side": intent.side.value.upper(),
+        "type": "LIMIT",
+        "quantity": quantity,
+        "price": price_text(instrument, intent.limit_price, intent.side),
+        "newClientOrderId": intent.client_id,
+    }
+    force = intent.time_in_force
+    if instrument.kind is Kind.PERP:
+        params |= {"timeInForce": _PERP_FORCE[force], "newOrderRespType": "RESULT"}
+        if intent.reduce_only:
+            params["reduceOnly"] = "true"
+        return params
+    params["newOrderRespType"] = "FULL"
+    if force is TimeInForce.POST_ONLY:
+        params["type"] = "LIMIT_MAKER"
+    else:
+        params["timeInForce"] = _SPOT_FORCE[force]
+    return params

@@ -1,0 +1,220 @@
+"""Binance's REST API through ccxt's implicit endpoints: its signing, hosts and limiter, our errors and numbers.
+
+Two ccxt instances share one HTTP session: `data` with ccxt's own limiter, and `orders` without one, behind a
+priority queue (gate.py). Of ccxt's parsing nothing is used, so no markets
+are ever loaded (2,100 of them block the loop for 0.4 s): numbers go out as text that we quantised and come
+back as the text or exact decimal of the reply. No error leaves this module with a URL or a key in it.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from time import monotonic, time_ns
+from typing import Any
+
+import aiohttp
+import ccxt.async_support as ccxt
+
+from bot.ports import VenueError, VenueRefused
+from bot.venues.binance.gate import Api, OrderGate, Priority, WeightBudget, retry_after_s
+from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError, RequestError
+from bot.venues.transport import Transport, open_session
+
+DATA_SPACING_MS = 25
+"""ccxt's limiter: one weight of the USD-M API (2,400 a minute) each 25 ms."""
+RECV_WINDOW_MS = 5_000
+DATA_PATIENCE_S = 90.0
+"""How long a data request waits for weight or a ban before it gives up."""
+WEIGHT_LIMITS: Mapping[str, int] = {Api.SPOT: 6_000, Api.SAPI: 12_000, Api.PERP: 2_400}
+SPOT_ORDER_LIMITS = ((90, 10.0),)
+PERP_ORDER_LIMITS = ((270, 10.0), (1_080, 60.0))
+"""Nine tenths of Binance's own: 100 in 10 s; 300 in 10 s and 1,200 a minute."""
+TIMESTAMP_REFUSED = -1021
+
+
+class _Exchange(ccxt.binance):  # type: ignore[misc]
+    """ccxt's Binance with raw replies: exact numbers, and errors that keep status, code and Retry-After."""
+
+    budgets: Mapping[str, WeightBudget]
+
+    def on_json_response(self, response_body: str) -> Any:
+        return json.loads(response_body, parse_float=Decimal)
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Mapping[str, str],
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> None:
+        del reason, method, request_headers, request_body
+        lower = {name.lower(): value for name, value in headers.items()}
+        self.budgets[api_of(url)].observe(lower, code)
+        venue_code, message = _error_in(response)
+        if 200 <= code < 300 and venue_code is None:
+            if response is None:
+                raise NoAnswerError(f"HTTP {code} with a body that is not JSON ({len(body)} characters)")
+            return
+        if venue_code is None and response is None:
+            message = body.strip()[:80] if code == 503 and len(body) < 80 else f"no JSON ({len(body)} characters)"
+        waits = code in {418, 429}
+        raise AnsweredError(code, venue_code, message, retry_after_s(lower) if waits else None)
+
+
+def _error_in(response: Any) -> tuple[int | None, str]:
+    """Venue code and message of an error document; (None, "") when it is none."""
+    if not isinstance(response, dict):
+        return None, ""
+    message = str(response.get("msg", ""))[:200]
+    try:
+        code = int(response["code"])
+    except (KeyError, TypeError, ValueError):
+        return (-1, message) if response.get("success") is False else (None, message)
+    return (code, message) if code < 0 else (None, message)
+
+
+def api_of(url_or_endpoint: str) -> str:
+    """Which weight counter a URL, or the name of one of ccxt's implicit endpoints, belongs to."""
+    if "fapi" in url_or_endpoint:
+        return Api.PERP
+    return Api.SAPI if "sapi" in url_or_endpoint else Api.SPOT
+
+
+class BinanceRest:
+    """Owns the HTTP session and both ccxt instances; `open` before use, `close` after."""
+
+    def __init__(self, api_key: str, secret: str, transport: Transport | None, *, timeout_s: float = 10.0) -> None:
+        self._credentials = {"apiKey": api_key, "secret": secret}
+        self._transport = transport
+        self.timeout_s = timeout_s
+        self.budgets = {api: WeightBudget(limit) for api, limit in WEIGHT_LIMITS.items()}
+        self._gates = {
+            Api.SPOT: OrderGate(self.budgets[Api.SPOT], SPOT_ORDER_LIMITS),
+            Api.PERP: OrderGate(self.budgets[Api.PERP], PERP_ORDER_LIMITS),
+            Api.SAPI: OrderGate(self.budgets[Api.SAPI], ((10, 10.0),)),
+        }
+        self._session: aiohttp.ClientSession | None = None
+        self._data: Any = None
+        self._orders: Any = None
+        self.clock_offset_ms = 0
+        """Venue's clock less ours, as last measured."""
+        self.clock_refused = asyncio.Event()
+        """Set when the venue refused a time stamp: the offset must be measured again."""
+
+    async def open(self) -> None:
+        if self._session is not None:
+            return
+        _pin_ccxt_logging()
+        self._session = open_session(self._transport)
+        self._data = self._instance(limited=True)
+        self._orders = self._instance(limited=False)
+
+    async def close(self) -> None:
+        for instance in (self._data, self._orders):
+            if instance is not None:
+                await instance.close()
+        if self._session is not None:
+            await self._session.close()
+        self._session = self._data = self._orders = None
+
+    async def data(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Any:
+        """A reading request. Raises VenueRefused (with the venue's code) or VenueError."""
+        try:
+            await self.budgets[api_of(endpoint)].admit(reserved=False, within_s=DATA_PATIENCE_S)
+            return await self._call(self._data, endpoint, params)
+        except (AnsweredError, NoAnswerError, NotSentError) as error:
+            raise as_venue_error(endpoint, error) from None
+
+    async def order(
+        self, endpoint: str, params: Mapping[str, Any], *, priority: Priority, counted: bool = False
+    ) -> Any:
+        """A request about an order or a transfer. Raises AnsweredError, NoAnswerError or NotSentError."""
+        gate = self._gates[api_of(endpoint)]
+        await gate.enter(priority, within_s=self.timeout_s, counted=counted)
+        return await self._call(self._orders, endpoint, params)
+
+    async def measure_clock(self) -> int:
+        """Venue's wall clock less ours, in milliseconds; signed requests use it from now on."""
+        sent_ms, sent_s = time_ns() // 1_000_000, monotonic()
+        reply = await self.data("publicGetTime")
+        middle_ms = sent_ms + int((monotonic() - sent_s) * 500)
+        try:
+            offset_ms = int(reply["serverTime"]) - middle_ms
+        except (KeyError, TypeError, ValueError):
+            raise VenueError("publicGetTime: the reply has no serverTime") from None
+        self.clock_offset_ms = offset_ms
+        for instance in (self._data, self._orders):
+            instance.options["timeDifference"] = -offset_ms
+        self.clock_refused.clear()
+        return offset_ms
+
+    def signed_call(self) -> dict[str, Any]:
+        """Parameters of a signed websocket API call without own ones: sorted, joined, then signed as for REST."""
+        exchange = self._data
+        params = {
+            "apiKey": exchange.apiKey,
+            "recvWindow": RECV_WINDOW_MS,
+            "timestamp": exchange.nonce(),
+        }
+        text = "&".join(f"{name}={params[name]}" for name in sorted(params))
+        return {**params, "signature": self._signature(text)}
+
+    def _signature(self, text: str) -> str:
+        exchange, secret = self._data, str(self._credentials["secret"])
+        if "PRIVATE KEY" not in secret:
+            return str(exchange.hmac(text.encode(), secret.encode(), hashlib.sha256))
+        if len(secret) > 120:
+            return str(exchange.rsa(text, secret, "sha256"))
+        return str(exchange.eddsa(text.encode(), secret, "ed25519"))
+
+    def _instance(self, *, limited: bool) -> Any:
+        instance = _Exchange(
+            {
+                **self._credentials,
+                "session": self._session,
+                "enableRateLimit": limited,
+                "rateLimit": DATA_SPACING_MS,
+                "timeout": int(self.timeout_s * 1_000),
+                "options": {"recvWindow": RECV_WINDOW_MS, "timeDifference": -self.clock_offset_ms},
+            }
+        )
+        instance.budgets = self.budgets
+        return instance
+
+    async def _call(self, instance: Any, endpoint: str, params: Mapping[str, Any] | None) -> Any:
+        if instance is None:
+            raise NoAnswerError("not connected")
+        try:
+            return await getattr(instance, endpoint)(dict(params or {}))
+        except AnsweredError as error:
+            if error.code == TIMESTAMP_REFUSED:
+                self.clock_refused.set()
+            raise
+        except NoAnswerError:
+            raise
+        except ccxt.ExchangeClosedByUser:
+            raise NoAnswerError("connection closed by us") from None
+        except (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            # ccxt puts the signed URL into the text: only the kind of error is kept
+            raise NoAnswerError(type(error).__name__) from None
+
+
+def as_venue_error(what: str, error: RequestError) -> VenueError:
+    """The error of a fetch: with the venue's own code when it gave one."""
+    if isinstance(error, AnsweredError) and error.code is not None:
+        return VenueRefused(str(error.code), f"{what}: {error.message}")
+    return VenueError(f"{what}: {error}")
+
+
+def _pin_ccxt_logging() -> None:
+    """ccxt logs headers with the key at DEBUG, whatever the root level is."""
+    logging.getLogger("ccxt").setLevel(logging.CRITICAL)
+    logging.getLogger("ccxt.base.exchange").setLevel(logging.CRITICAL)

@@ -1,0 +1,247 @@
+"""Binance spot and USD-M perpetuals of one account as a `Venue`: split wallets, one-way mode, USDT margin."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+
+from bot.domain.actions import Severity
+from bot.domain.events import AccountReported, VenueListed
+from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.instruments import Instrument, Kind
+from bot.domain.market import Liquidity, SettledRate
+from bot.domain.orders import Fill, OrderIntent
+from bot.ports import Deliver, KeyRights, VenueError, VenueHistory
+from bot.venues.binance.account import AccountModes, AccountReader
+from bot.venues.binance.clock import MarketClock
+from bot.venues.binance.income import IncomeReader
+from bot.venues.binance.liquidity import LiquidityReader
+from bot.venues.binance.listing import Universe
+from bot.venues.binance.market_lines import market_lines
+from bot.venues.binance.orders import OrderDesk
+from bot.venues.binance.rates import RateHistory
+from bot.venues.binance.rest import BinanceRest
+from bot.venues.binance.streams import Fields, Line, Log, StreamKeeper
+from bot.venues.binance.symbols import SymbolBook
+from bot.venues.binance.trades import OrderNames, TradeReader
+from bot.venues.binance.user_lines import UserLines
+from bot.venues.transport import Transport
+
+MEASURE_CLOCK_EVERY_S = 600.0
+MEASURE_CLOCK_RETRY_S = 5.0
+HISTORY_AT_ONCE = 8
+"""Instruments whose trades are asked for at the same time; ccxt's limiter paces the requests."""
+
+
+def _silent(severity: Severity, name: str, fields: Fields) -> None:
+    del severity, name, fields
+
+
+class BinanceVenue:
+    """Implements `bot.ports.Venue`. `coins` empty lists every coin with both legs.
+
+    `transport` leads all host names to one server (the simulated exchange); None is the internet.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        account: str,
+        api_key: str,
+        secret: str,
+        *,
+        transport: Transport | None = None,
+        coins: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        timeout_s: float = 10.0,
+        log: Log = _silent,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.name = name
+        self.account = account
+        self._signed = bool(api_key)
+        self._transport = transport
+        self._log = log
+        self._rng = rng or random.Random()  # noqa: S311 - jitter of reconnects, not a secret
+        self._rest = BinanceRest(api_key, secret, transport, timeout_s=timeout_s)
+        self._clock = MarketClock()
+        self._names = OrderNames()
+        self._book = SymbolBook.of(())
+        self._listing: VenueListed | None = None
+        self._relisted = asyncio.Event()
+        universe = Universe(frozenset(coins), frozenset(exclude))
+        self._reader = AccountReader(name, self._rest, universe, log)
+        self._rates = RateHistory(self._rest)
+        self._liquidity = LiquidityReader(self._rest)
+        self._income = IncomeReader(name, account, self._rest, self._rates)
+        self._trades = TradeReader(self._rest, self._names)
+        self._desk = OrderDesk(self._rest, lambda: self._book, self._names, log)
+        self._users = UserLines(name, self._rest, lambda: self._book, self._names, self._clock, log)
+
+    @property
+    def malformed_frames(self) -> int:
+        """Frames that could not be decoded since `run` began."""
+        return self._keeper.complaints.count if self._keeper is not None else 0
+
+    _keeper: StreamKeeper | None = None
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """Venue's wall clock less this machine's, as last measured."""
+        return self._rest.clock_offset_ms
+
+    async def connect(self) -> None:
+        """Measures both clocks and loads the instruments. Raises VenueError; then nothing stays open."""
+        try:
+            await self._rest.open()
+            await self._rest.measure_clock()
+            await self._read_market_time()
+            await self.fetch_listing()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        await self._rest.close()
+
+    def market_ms(self) -> int:
+        """The venue's UTC clock; 0 before `connect`."""
+        return self._clock.now_ms()
+
+    async def account_modes(self) -> AccountModes:
+        """How the USD-M account is set up; `.problem` says what must be changed. Raises VenueError."""
+        return await self._reader.modes()
+
+    async def _read_market_time(self) -> None:
+        """Before the first frame: mark prices carry market time, /time is wall time (of a simulator too)."""
+        rows = await self._rest.data("fapiPublicGetPremiumIndex")
+        try:
+            self._clock.observe(max(int(row["time"]) for row in rows))
+        except (KeyError, TypeError, ValueError) as error:
+            raise VenueError(f"premiumIndex: {error!r}") from None
+
+    # -- streams --------------------------------------------------------------------------------------------
+
+    async def run(self, deliver: Deliver) -> None:
+        """Keeps all streams until it is cancelled; public ones start anew when the listing changes."""
+        if self._listing is None:
+            raise VenueError("connect before run")
+        keeper = self._keeper = StreamKeeper(self._transport, deliver, self._log, self._rng)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._measure_clock_often())
+            group.create_task(self._run_public(keeper, deliver))
+            if self._signed:
+                for line in self._users.lines(deliver):
+                    group.create_task(keeper.keep(line))
+
+    async def _run_public(self, keeper: StreamKeeper, deliver: Deliver) -> None:
+        while True:
+            self._relisted.clear()
+            lines = market_lines(self.name, self._book, deliver, self._clock)
+            await self._keep_until_relisted(keeper, lines)
+
+    async def _keep_until_relisted(self, keeper: StreamKeeper, lines: list[Line]) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(keeper.keep(line)) for line in lines]
+            await self._relisted.wait()
+            for task in tasks:
+                task.cancel()
+
+    async def _measure_clock_often(self) -> None:
+        """Every ten minutes, and at once when the venue refuses a time stamp."""
+        wait_s = MEASURE_CLOCK_EVERY_S
+        while True:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._rest.clock_refused.wait()
+            except TimeoutError:
+                pass
+            try:
+                offset_ms = await self._rest.measure_clock()
+                self._log(Severity.DEBUG, "venue.clock_measured", {"venue": self.name, "offset_ms": offset_ms})
+                wait_s = MEASURE_CLOCK_EVERY_S
+            except VenueError as error:
+                self._log(Severity.WARNING, "venue.clock_not_measured", {"venue": self.name, "error": str(error)})
+                wait_s = MEASURE_CLOCK_RETRY_S
+                await asyncio.sleep(wait_s)
+
+    # -- orders and transfers: outcomes are events ----------------------------------------------------------
+
+    async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
+        await self._desk.place(intents, reducing=reducing, deliver=deliver)
+
+    async def cancel(self, client_id: str, instrument: str, deliver: Deliver) -> None:
+        await self._desk.cancel(client_id, instrument, deliver)
+
+    async def query(
+        self, client_id: str, instrument: str, venue_order_id: str | None, since_ms: int, deliver: Deliver
+    ) -> None:
+        await self._desk.query(client_id, instrument, venue_order_id, since_ms, deliver)
+
+    async def transfer(self, intent: TransferIntent, deliver: Deliver) -> None:
+        await self._desk.transfer(intent, deliver)
+
+    # -- fetching: raises VenueError ------------------------------------------------------------------------
+
+    async def fetch_listing(self) -> VenueListed:
+        listing = await self._reader.listing(signed=self._signed)
+        book = SymbolBook.of(listing.instruments)
+        if book.by_id.keys() != self._book.by_id.keys():
+            self._relisted.set()
+        self._book, self._listing = book, listing
+        return listing
+
+    async def fetch_rates(self, since_ms: int, instruments: Sequence[str] | None = None) -> Sequence[SettledRate]:
+        if instruments is None:
+            return await self._rates.fetch(since_ms, self._book.perp.values(), each=False)
+        wanted = [i for i in self._known(instruments) if i.kind is Kind.PERP]
+        return await self._rates.fetch(since_ms, wanted, each=True)
+
+    async def fetch_liquidity(self, instruments: Sequence[str]) -> Sequence[Liquidity]:
+        return await self._liquidity.fetch(self._known(instruments))
+
+    async def fetch_account(self) -> AccountReported:
+        return await self._reader.report(self._book)
+
+    async def fetch_receipts(self, since_ms: int) -> Sequence[Receipt]:
+        return await self._income.receipts(since_ms, self._book)
+
+    async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory:
+        """Fills of the given instruments, and all receipts and transfers, up to the market time of the call."""
+        await self._read_market_time()
+        until_ms = self.market_ms()
+        fills: list[Fill] = []
+        wanted = self._known(instruments)
+        for first in range(0, len(wanted), HISTORY_AT_ONCE):
+            some = wanted[first : first + HISTORY_AT_ONCE]
+            fills += await self._fills(some, since_ms, until_ms)
+        receipts = await self._income.receipts(since_ms, self._book)
+        transfers = await self._income.transfers(since_ms, until_ms)
+        return VenueHistory(
+            fills=tuple(sorted(fills, key=lambda f: (f.traded_ms, f.instrument, int(f.trade_id)))),
+            receipts=tuple(receipts),
+            transfers=tuple(transfers),
+            until_ms=until_ms,
+        )
+
+    async def _fills(self, some: Sequence[Instrument], since_ms: int, until_ms: int) -> list[Fill]:
+        answers = await asyncio.gather(
+            *(self._trades.since(i, since_ms, until_ms) for i in some), return_exceptions=True
+        )
+        fills: list[Fill] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            fills += answer
+        return fills
+
+    async def fetch_open_orders(self) -> Sequence[tuple[str, str, str]]:
+        return await self._desk.open_orders()
+
+    async def key_rights(self) -> KeyRights:
+        return await self._reader.rights()
+
+    def _known(self, instruments: Sequence[str]) -> list[Instrument]:
+        unknown = [i for i in instruments if i not in self._book.by_id]
+        if unknown:
+            raise VenueError(f"not listed: {', '.join(unknown[:5])}")
+        return [self._book.by_id[i] for i in instruments]
