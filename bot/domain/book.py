@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig
-from bot.domain.hedges import Control, Hedge, Removal
+from bot.domain.hedges import Control, Hedge, Removal, TransferIntent
 from bot.domain.instruments import Pair
 from bot.domain.market import MarketState
 from bot.domain.orders import OrderRecord
@@ -28,6 +28,8 @@ class Book:
     """Starts halted; the books or the owner say what holds after reconciliation."""
     ready: dict[str, bool] = field(default_factory=dict)
     """Venues whose truth has been reconciled since the last disconnect."""
+    transfers: dict[str, TransferIntent] = field(default_factory=dict)
+    """Moves of margin without an outcome, by our id."""
     now: Stamp = field(default_factory=lambda: Stamp(0, 0, 0))
 
     def live_hedges(self) -> Iterator[Hedge]:

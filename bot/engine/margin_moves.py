@@ -13,7 +13,7 @@ from bot.domain.margin import ShortPosition, margin_needed_usd
 from bot.domain.numbers import ZERO
 from bot.domain.valuation import mark_price
 from bot.engine.state import Actions, EngineState
-from bot.execution.plan import spot_cash
+from bot.execution.cash import spot_cash
 from bot.ledger import postings
 from bot.risk.rules import r07_liquidation
 
@@ -33,7 +33,7 @@ INITIAL_RATE = Decimal("0.06")
 def manage(state: EngineState, venue: str, out: Actions) -> None:
     """Move margin towards where the targets need it, if it is worth a transfer."""
     now = state.book.now.mono_ms
-    if state.transfers or now < state.transfer_wait_mono_ms or state.stopping:
+    if state.book.transfers or now < state.transfer_wait_mono_ms or state.stopping:
         return
     needed = Decimal(repr(_needed_usd(state, venue))) * SLACK
     margin = r07_liquidation.perp_margin_usd(state.book, venue)
@@ -86,7 +86,7 @@ def _move(state: EngineState, venue: str, usd: Decimal, source: Wallet, target: 
     intent = TransferIntent(
         f"t{state.epoch}-{state.transfer_count}", venue, ASSET, amount, source.value, target.value, now.market_ms
     )
-    state.transfers[intent.id] = intent
+    state.book.transfers[intent.id] = intent
     state.transfer_wait_mono_ms = now.mono_ms + PAUSE_MS
     out.persist(intent)
     out.append(MoveMargin(intent))
@@ -94,7 +94,7 @@ def _move(state: EngineState, venue: str, usd: Decimal, source: Wallet, target: 
 
 
 def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
-    intent = state.transfers.pop(event.transfer_id, None)
+    intent = state.book.transfers.pop(event.transfer_id, None)
     state.transfers_unknown.pop(event.transfer_id, None)
     if intent is None:
         return
@@ -109,7 +109,7 @@ def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
 
 def failed(state: EngineState, event: TransferFailed, out: Actions) -> None:
     state.transfers_unknown.pop(event.transfer_id, None)
-    if state.transfers.pop(event.transfer_id, None) is None:
+    if state.book.transfers.pop(event.transfer_id, None) is None:
         return
     state.transfer_wait_mono_ms = state.book.now.mono_ms + PAUSE_FAILED_MS
     out.persist(TransferEnded(event.transfer_id, False, None, event.reason))
@@ -117,7 +117,7 @@ def failed(state: EngineState, event: TransferFailed, out: Actions) -> None:
 
 
 def unknown(state: EngineState, event: TransferUnknown, out: Actions) -> None:
-    intent = state.transfers.get(event.transfer_id)
+    intent = state.book.transfers.get(event.transfer_id)
     if intent is None:
         return
     out.warning("margin.unknown", transfer=event.transfer_id, reason=event.reason)
@@ -128,7 +128,7 @@ def unknown(state: EngineState, event: TransferUnknown, out: Actions) -> None:
 
 def give_up_unknown(state: EngineState, venue: str, out: Actions) -> None:
     """After a reconciliation: a transfer that the venue's history twice does not show never happened."""
-    for name in [name for name, intent in state.transfers.items() if intent.venue == venue]:
+    for name in [name for name, intent in state.book.transfers.items() if intent.venue == venue]:
         if name not in state.transfers_unknown:
             continue
         state.transfers_unknown[name] += 1

@@ -95,9 +95,7 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
     """Post a funding payment once; it belongs to the hedge that holds or last held its instrument."""
     receipt = event.receipt
     instrument = state.market.instruments.get(receipt.instrument)
-    due = state.receipts_due_ms.get(receipt.instrument)
-    if due is not None and receipt.settled_ms >= due[0]:
-        del state.receipts_due_ms[receipt.instrument]
+    paid_for(state, receipt.instrument, receipt.settled_ms)
     newest = max(state.receipts_until_ms.get(receipt.venue, 0), receipt.settled_ms)
     state.receipts_until_ms[receipt.venue] = newest
     transaction_id = postings.receipt_id(receipt)
@@ -122,6 +120,14 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
         rate=receipt.rate,
         settled_ms=receipt.settled_ms,
     )
+
+
+def paid_for(state: EngineState, instrument: str, settled_ms: int) -> None:
+    """A settlement needs no more waiting for: its receipt is here, or its rate was exactly zero."""
+    state.receipt_seen_ms[instrument] = max(settled_ms, state.receipt_seen_ms.get(instrument, 0))
+    due = state.receipts_due_ms.get(instrument)
+    if due is not None and settled_ms >= due[0]:
+        del state.receipts_due_ms[instrument]
 
 
 def compare_account(state: EngineState, event: AccountReported, out: Actions) -> None:

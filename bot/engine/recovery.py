@@ -42,8 +42,8 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
             owner.order_ids.append(order.intent.client_id)
     for removal in books.removals:
         book.removals[removal.venue, removal.coin, removal.direction] = removal
-    state.transfers = {intent.id: intent for intent in books.transfers}
-    state.transfers_unknown = dict.fromkeys(state.transfers, 0)
+    state.book.transfers = {intent.id: intent for intent in books.transfers}
+    state.transfers_unknown = dict.fromkeys(state.book.transfers, 0)
     for receipt in books.recent_receipts:
         newest = max(state.receipts_until_ms.get(receipt.venue, 0), receipt.settled_ms)
         state.receipts_until_ms[receipt.venue] = newest

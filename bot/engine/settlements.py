@@ -4,6 +4,7 @@ from bot.domain.actions import FetchRates, FetchReceipts
 from bot.domain.instruments import Kind
 from bot.domain.market import Mark, SettledRate
 from bot.domain.time import DAY_MS, HOUR_MS
+from bot.engine.money import paid_for
 from bot.engine.state import Actions, EngineState
 from bot.risk.rules import r01_negative_funding
 
@@ -24,7 +25,9 @@ def mark_seen(state: EngineState, mark: Mark) -> None:
     passed_ms = before.next_funding_ms
     state.rates_due_ms[mark.instrument] = passed_ms
     hedge = state.last_hedge.get(mark.instrument)
-    if hedge is None or not hedge.live or hedge.opened_ms >= passed_ms or before.predicted_rate == 0:
+    if hedge is None or not hedge.live or hedge.opened_ms >= passed_ms:
+        return
+    if state.receipt_seen_ms.get(mark.instrument, 0) >= passed_ms:
         return
     if any(leg.kind is Kind.PERP and leg.quantity_base for leg in hedge.legs):
         state.receipts_due_ms[mark.instrument] = passed_ms, state.book.now.mono_ms
@@ -35,6 +38,8 @@ def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
     due = state.rates_due_ms.get(rate.instrument)
     if due is not None and rate.settled_ms >= due:
         del state.rates_due_ms[rate.instrument]
+    if rate.rate == 0:
+        paid_for(state, rate.instrument, rate.settled_ms)
     if not state.market.add_rate(rate):
         return
     out.persist(rate)

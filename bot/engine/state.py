@@ -49,8 +49,6 @@ class EngineState:
     wanted_reason: str = ""
     decide_due: bool = False
     decided_day: int = -1
-    transfers: dict[str, TransferIntent] = field(default_factory=dict)
-    """Transfers without an outcome, by our id."""
     transfers_unknown: dict[str, int] = field(default_factory=dict)
     """Transfers that got no answer -> complete histories of the venue, since, that do not show them."""
     transfer_wait_mono_ms: int = 0
@@ -60,6 +58,8 @@ class EngineState:
     """Perpetuals whose settlement at this market time has passed and whose rate is not known yet."""
     receipts_due_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Perpetuals we were short at a settlement: its market time, and the monotonic time at which it was noticed."""
+    receipt_seen_ms: dict[str, int] = field(default_factory=dict)
+    """Market time of the newest settlement of each perpetual that was paid (or had nothing to pay)."""
     receipts_until_ms: dict[str, int] = field(default_factory=dict)
     """Market time of the newest receipt, by venue."""
     last_hedge: dict[str, Hedge] = field(default_factory=dict)
@@ -93,6 +93,10 @@ class EngineState:
     @property
     def orders(self) -> dict[str, OrderRecord]:
         return self.book.orders
+
+    @property
+    def transfers(self) -> dict[str, TransferIntent]:
+        return self.book.transfers
 
     @property
     def control(self) -> Control:

@@ -13,6 +13,7 @@ from bot.domain.instruments import Pair
 from bot.domain.market import Quote
 from bot.domain.numbers import ONE, ZERO, ceil_to, common_step, floor_to
 from bot.domain.orders import Purpose, Side
+from bot.execution.cash import spot_cash
 from bot.execution.drafts import Draft, Plan, limit_price
 from bot.execution.repair import repair
 
@@ -56,16 +57,6 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
     if situation.short > hedge.target_base or (hedge.target_base == 0 and _sellable(situation)):
         return _shrink(book, hedge, situation)
     return Plan(HedgeState.CLOSED if hedge.target_base == 0 else HedgeState.HEDGED)
-
-
-def spot_cash(book: Book, venue: str, asset: str) -> Decimal:
-    """Quote currency in the spot wallet that no order in flight may still spend."""
-    free = book.balances.get((f"venue:{venue}:spot", asset), ZERO)
-    for order in book.orders.values():
-        intent = order.intent
-        if intent.venue == venue and intent.leg == SPOT and intent.side is Side.BUY:
-            free -= order.open_base * intent.limit_price
-    return free
 
 
 def _situation(book: Book, hedge: Hedge) -> Situation | None:

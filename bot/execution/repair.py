@@ -12,9 +12,12 @@ from bot.domain.instruments import Instrument, Pair
 from bot.domain.market import Quote
 from bot.domain.numbers import ONE, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
+from bot.execution.cash import spot_cash
 from bot.execution.drafts import BPS, Draft, Plan, limit_price
 
 SPOT, PERP = 0, 1
+CASH_ROOM = Decimal("1.002")
+"""A fee taken in the coin asks for a little more than what is missing."""
 
 
 def repair(
@@ -22,7 +25,13 @@ def repair(
 ) -> Plan | None:
     """One order that closes the gap between the legs; None when what is missing is too small to trade (dust)."""
     gap = hedge.imbalance_base
-    complete = may_open and _growing(hedge) and _in_time(book, hedge) and _within_guard(book, pair, gap)
+    complete = (
+        may_open
+        and (gap > 0 or _affordable(book, pair, spot_quote, -gap))
+        and _growing(hedge)
+        and _in_time(book, hedge)
+        and _within_guard(book, pair, gap)
+    )
     if gap > 0:
         if complete:
             draft = _draft(
@@ -39,6 +48,12 @@ def repair(
     else:
         draft = _draft(book, PERP, pair.perp, perp_quote, Side.BUY, floor_to(-gap, pair.perp.lot), Purpose.UNWIND)
     return None if draft is None else Plan(HedgeState.UNBALANCED, (draft,))
+
+
+def _affordable(book: Book, pair: Pair, quote: Quote, quantity: Decimal) -> bool:
+    """Whether the spot wallet can pay for the coins that are missing, at the guard's far end."""
+    price = limit_price(pair.spot, quote, Side.BUY, book.config.execution.repair_guard_bps)
+    return quantity * price * CASH_ROOM <= spot_cash(book, pair.venue, pair.spot.quote_asset)
 
 
 def _growing(hedge: Hedge) -> bool:

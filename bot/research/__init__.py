@@ -1,0 +1,1 @@
+"""Questions asked of the same core offline: virtual sessions on the simulated exchange, without wire or clock."""

@@ -1,0 +1,223 @@
+"""The simulated exchange's pure core as a venue without a wire: listings, market facts and orders in base units.
+
+What the Binance adapter does over HTTP and websockets, done by direct calls, for sessions in virtual time.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from bot.domain.events import (
+    AccountReported,
+    Event,
+    FundingReceived,
+    OrderFilled,
+    OrderReported,
+    TransferFailed,
+    TransferSettled,
+    VenueListed,
+)
+from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Payoff, Wallet, instrument_id
+from bot.domain.market import Liquidity, Mark, Quote, SettledRate
+from bot.domain.orders import Fill, OrderIntent, OrderState, Side
+from bot.domain.time import nominal_ms
+from bot.simulator.exchange.core import Exchange
+from bot.simulator.market import HistoryMarket
+from bot.simulator.model import (
+    Book,
+    Income,
+    Listing,
+    OrderRequest,
+    OrderType,
+    Status,
+    TimeInForce,
+    Trade,
+    VenueError,
+)
+from bot.simulator.model import Side as VenueSide
+
+VENUE = "binance"
+KEY = "demo-key"
+DEPTH_LEVELS = 20
+DEPTH_REACH = Decimal("0.001")
+_KINDS = {Book.SPOT: Kind.SPOT, Book.PERP: Kind.PERP}
+_ENDED = {
+    Status.FILLED: OrderState.FILLED,
+    Status.CANCELED: OrderState.CANCELLED,
+    Status.EXPIRED: OrderState.CANCELLED,
+    Status.REJECTED: OrderState.REJECTED,
+}
+
+
+class DirectVenue:
+    """One account at the exchange core. Everything it returns is what the wire would have delivered."""
+
+    def __init__(self, market: HistoryMarket, exchange: Exchange) -> None:
+        self.market = market
+        self.exchange = exchange
+        self._by_id: dict[str, tuple[Listing, Instrument]] = {}
+        paired = {s for b, s in market.listings if b is Book.SPOT}
+        for (book, _symbol), listing in market.listings.items():
+            if book is Book.PERP and listing.coin + listing.quote_asset not in paired:
+                continue
+            instrument = _instrument(listing)
+            self._by_id[instrument.id] = listing, instrument
+        self._id_of = {(listing.book, listing.symbol): name for name, (listing, _) in self._by_id.items()}
+
+    def listing(self) -> VenueListed:
+        fees, tiers = {}, {}
+        for name, (listing, _) in self._by_id.items():
+            maker, taker = self.exchange.fee_rates(KEY, listing.book, listing.symbol)
+            fees[name] = FeeRates(maker, taker)
+            tiers[name] = tuple(
+                MarginTier(t.floor_usd, t.cap_usd, t.leverage_max, t.maintenance_rate, t.cumulative_usd)
+                for t in listing.tiers
+            )
+        return VenueListed(VENUE, tuple(instrument for _, instrument in self._by_id.values()), fees, tiers)
+
+    def rates(self, after_ms: int, until_ms: int) -> Iterator[SettledRate]:
+        for one in self.market.settlements(after_ms, until_ms):
+            name = self._id_of.get((Book.PERP, one.symbol))
+            if name is not None:
+                yield SettledRate(name, nominal_ms(one.at_ms), one.rate, one.interval_s)
+
+    def frames(self, at_ms: int) -> Iterator[Event]:
+        """Every quote and mark of this moment."""
+        for name, (listing, instrument) in self._by_id.items():
+            top, scale = self.market.top(listing.book, listing.symbol, at_ms), instrument.multiplier
+            yield Quote(name, top.bid / scale, top.ask / scale, top.bid_size * scale, top.ask_size * scale, at_ms)
+            if listing.book is Book.PERP:
+                mark = self.market.mark(listing.symbol, at_ms)
+                yield Mark(
+                    name, mark.mark / scale, mark.index / scale, mark.predicted_rate, mark.next_funding_ms, at_ms
+                )
+
+    def liquidity(self, at_ms: int) -> Iterator[Liquidity]:
+        for name, (listing, _) in self._by_id.items():
+            bids, asks = self.market.depth(listing.book, listing.symbol, at_ms, DEPTH_LEVELS)
+            mid = (bids[0].price + asks[0].price) / 2
+            reach = mid * DEPTH_REACH
+            sides = [
+                sum(level.price * level.size for level in side if abs(level.price - mid) <= reach)
+                for side in (bids, asks)
+            ]
+            stats = self.market.day_stats(listing.book, listing.symbol, at_ms)
+            held = None
+            if listing.book is Book.PERP:
+                held = float(self.market.open_interest(listing.symbol, at_ms) * mid)
+            yield Liquidity(name, float(stats.volume_quote), float(min(sides)), held)
+
+    def advance(self, to_ms: int) -> list[Event]:
+        """Let the exchange's time pass; the receipts and liquidations that fell due."""
+        events: list[Event] = []
+        for _, happening in self.exchange.advance(to_ms):
+            if happening.income is not None and happening.income.kind == "FUNDING_FEE":
+                events.append(FundingReceived(self._receipt(happening.income)))
+            elif happening.trade is not None:
+                events.append(OrderFilled(self._fill(happening.trade)))
+        return events
+
+    def place(self, intents: tuple[OrderIntent, ...], at_ms: int) -> list[Event]:
+        events: list[Event] = []
+        for intent in intents:
+            listing, instrument = self._by_id[intent.instrument]
+            request = OrderRequest(
+                listing.book,
+                listing.symbol,
+                VenueSide.BUY if intent.side is Side.BUY else VenueSide.SELL,
+                OrderType.LIMIT,
+                TimeInForce.IOC,
+                intent.quantity_base / instrument.multiplier,
+                intent.limit_price * instrument.multiplier,
+                intent.reduce_only,
+                intent.client_id,
+            )
+            try:
+                order, trades, _ = self.exchange.place(KEY, request, at_ms)
+            except VenueError as refused:
+                events.append(OrderReported(intent.client_id, OrderState.REJECTED, Decimal(0), None, str(refused)))
+                continue
+            events += [OrderFilled(self._fill(trade)) for trade in trades]
+            filled = order.filled * instrument.multiplier
+            events.append(OrderReported(intent.client_id, _ENDED[order.status], filled, str(order.id)))
+        return events
+
+    def transfer(self, intent: TransferIntent, at_ms: int) -> Event:
+        try:
+            number, _ = self.exchange.transfer(
+                KEY, intent.asset, intent.amount, Book(intent.source), Book(intent.target), at_ms
+            )
+        except VenueError as refused:
+            return TransferFailed(intent.id, str(refused))
+        return TransferSettled(intent.id, str(number))
+
+    def account(self) -> AccountReported:
+        balances = {
+            book.value: {asset: free + locked for asset, (free, locked) in self.exchange.wallet(KEY, book).items()}
+            for book in Book
+        }
+        positions = {}
+        for position in self.exchange.positions(KEY):
+            name = self._id_of[Book.PERP, position.symbol]
+            positions[name] = position.quantity * self._by_id[name][1].multiplier
+        return AccountReported(VENUE, balances, positions, complete=True)
+
+    def _receipt(self, income: Income) -> Receipt:
+        name = self._id_of[Book.PERP, income.symbol]
+        instrument = self._by_id[name][1]
+        return Receipt(
+            VENUE,
+            "main",
+            name,
+            instrument.coin,
+            nominal_ms(income.at_ms),
+            income.rate,
+            None if income.quantity is None else income.quantity * instrument.multiplier,
+            None if income.mark is None else income.mark / instrument.multiplier,
+            income.amount,
+            income.asset,
+            str(income.id),
+        )
+
+    def _fill(self, trade: Trade) -> Fill:
+        name = self._id_of[trade.book, trade.symbol]
+        scale = self._by_id[name][1].multiplier
+        return Fill(
+            VENUE,
+            name,
+            str(trade.id),
+            trade.client_id,
+            str(trade.order_id),
+            Side.BUY if trade.side is VenueSide.BUY else Side.SELL,
+            trade.price / scale,
+            trade.quantity * scale,
+            trade.fee,
+            trade.fee_asset,
+            trade.realized_pnl,
+            trade.maker,
+            trade.at_ms,
+        )
+
+
+def _instrument(listing: Listing) -> Instrument:
+    kind, scale = _KINDS[listing.book], listing.multiplier
+    return Instrument(
+        id=instrument_id(VENUE, listing.symbol, kind),
+        venue=VENUE,
+        symbol=listing.symbol,
+        coin=listing.coin,
+        kind=kind,
+        payoff=Payoff.LINEAR,
+        wallet=Wallet.SPOT if kind is Kind.SPOT else Wallet.PERP,
+        base_asset=listing.coin if kind is Kind.PERP else listing.base_asset,
+        quote_asset=listing.quote_asset,
+        settle_asset=listing.quote_asset,
+        tick=listing.tick / scale,
+        lot=listing.lot * scale,
+        quantity_min=listing.quantity_min * scale,
+        quantity_max=listing.quantity_max * scale,
+        notional_min=listing.notional_min,
+        multiplier=scale,
+        fee_in_base=kind is Kind.SPOT,
+        listed_ms=listing.listed_ms,
+    )

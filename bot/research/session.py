@@ -1,0 +1,103 @@
+"""A session in virtual time: the engine, the exchange core and a clock that is only a number."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import assert_never
+
+from bot.domain import actions as act
+from bot.domain.books import Books
+from bot.domain.config import CoreConfig
+from bot.domain.events import Event, FeedAlive, Reconciled, Tick
+from bot.domain.time import DAY_MS, Stamp
+from bot.engine.core import step
+from bot.engine.recovery import restore
+from bot.engine.state import EngineState
+from bot.research.direct import KEY, VENUE, DirectVenue
+from bot.simulator.exchange.core import Exchange
+from bot.simulator.market import HistoryMarket
+from bot.simulator.model import Book
+
+WARM_UP_MS = 35 * DAY_MS
+LIQUIDITY_EVERY_MS = DAY_MS
+FEEDS = (f"{VENUE}:spot", f"{VENUE}:perp")
+
+
+class VirtualSession:
+    """Runs the engine over market time in steps of `step_ms`; monotonic time passes `wall_ms` for each step.
+
+    `watch` sees every action of the engine after it was carried out.
+    """
+
+    def __init__(
+        self,
+        market: HistoryMarket,
+        config: CoreConfig,
+        *,
+        start_ms: int,
+        step_ms: int,
+        cash: Decimal = Decimal(1_000_000),
+        wall_ms: int = 250,
+        watch: Callable[[act.Action, int], None] | None = None,
+    ) -> None:
+        exchange = Exchange(
+            market, {KEY: {Book.SPOT: {"USDT": cash}, Book.PERP: {"USDT": Decimal(0)}}}, start_ms, seed=1
+        )
+        self.venue = DirectVenue(market, exchange)
+        self.state: EngineState = restore(Books(epoch=1), config)
+        self.market_ms, self.step_ms, self.wall_ms = start_ms, step_ms, wall_ms
+        self.mono_ms = self.seq = 0
+        self.records: Counter[str] = Counter()
+        self._inbox: deque[Event] = deque()
+        self._watch = watch
+        self._liquidity_ms = 0
+        self._begin()
+
+    def run_until(self, until_ms: int) -> None:
+        while self.market_ms < until_ms:
+            self.advance()
+
+    def advance(self) -> None:
+        """One step of market time: settlements, frames, tick, and everything that follows from them."""
+        before, self.market_ms = self.market_ms, self.market_ms + self.step_ms
+        self.mono_ms += self.wall_ms
+        self._inbox.extend(self.venue.advance(self.market_ms))
+        self._inbox.extend(FeedAlive(feed) for feed in FEEDS)
+        self._inbox.extend(self.venue.frames(self.market_ms))
+        self._inbox.extend(self.venue.rates(before, self.market_ms))
+        if self.market_ms - self._liquidity_ms >= LIQUIDITY_EVERY_MS:
+            self._liquidity_ms = self.market_ms
+            self._inbox.extend(self.venue.liquidity(self.market_ms))
+        self._inbox.append(Tick())
+        self._drain()
+
+    def _begin(self) -> None:
+        self._inbox.append(self.venue.listing())
+        self._inbox.extend(self.venue.rates(self.market_ms - WARM_UP_MS, self.market_ms))
+        self._inbox.append(self.venue.account())
+        self._inbox.append(Reconciled(VENUE))
+        self._drain()
+
+    def _drain(self) -> None:
+        while self._inbox:
+            self.seq += 1
+            event = self._inbox.popleft()
+            for action in step(self.state, event, Stamp(self.seq, self.market_ms, self.mono_ms)):
+                self._carry_out(action)
+                if self._watch is not None:
+                    self._watch(action, self.market_ms)
+
+    def _carry_out(self, action: act.Action) -> None:
+        match action:
+            case act.PlaceOrders():
+                self._inbox.extend(self.venue.place(action.intents, self.market_ms))
+            case act.MoveMargin():
+                self._inbox.append(self.venue.transfer(action.intent, self.market_ms))
+            case act.Reconcile():
+                self._inbox.extend((self.venue.account(), Reconciled(VENUE)))
+            case act.Persist():
+                self.records[type(action.record).__name__] += 1
+            case act.Emit() | act.CancelOrder() | act.QueryOrder() | act.FetchRates() | act.FetchReceipts():
+                pass
+            case _:
+                assert_never(action)
