@@ -88,7 +88,8 @@ def _grow(book: Book, hedge: Hedge, now: Situation) -> Plan:
     cash = spot_cash(book, now.pair.venue, now.pair.spot.quote_asset)
     price = limit_price(now.pair.spot, now.spot_quote, Side.BUY, book.config.execution.guard_bps)
     if spot * price > cash:
-        quantity = floor_to(max(ZERO, cash / price * (ONE - now.taker_fee) * Decimal("0.999")), now.step)
+        coins = (cash / price - now.pair.spot.lot) * (ONE - now.taker_fee) + now.spot - now.short
+        quantity = floor_to(max(ZERO, coins), now.step)
         spot = _spot_to_buy(now, quantity)
     if (
         quantity < least
