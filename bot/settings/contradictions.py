@@ -13,11 +13,16 @@ ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """`path` is the key to look at first; `wrong` names the other one too."""
+    """`path` is the key to look at first; `wrong` names the `other` one too.
+
+    With `defaults_yield` it is none as long as the value at `path` is a default.
+    """
 
     path: KeyPath
+    other: KeyPath
     wrong: str
     remedy: str
+    defaults_yield: bool = False
 
 
 def find(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
@@ -34,6 +39,7 @@ def _core(core: CoreConfig) -> Iterator[Contradiction]:
     if distance.min >= distance.warn:
         yield Contradiction(
             ("limits", "liquidation", "min"),
+            ("limits", "liquidation", "warn"),
             f"{distance.min} is not below limits.liquidation.warn ({distance.warn})",
             "margin is moved at warn, both legs are cut at min: lower min or raise warn",
         )
@@ -41,19 +47,22 @@ def _core(core: CoreConfig) -> Iterator[Contradiction]:
     if strategy.half_life_h > strategy.horizon_h:
         yield Contradiction(
             ("strategy", "half_life_h"),
-            f"{strategy.half_life_h} is longer than strategy.horizon_h ({strategy.horizon_h})",
+            ("strategy", "horizon_h"),
+            f"{strategy.half_life_h:g} is longer than strategy.horizon_h ({strategy.horizon_h:g})",
             "an estimate must be able to change within the holding time",
         )
     if execution.repair_guard_bps < execution.guard_bps:
         yield Contradiction(
             ("execution", "repair_guard_bps"),
+            ("execution", "guard_bps"),
             f"{execution.repair_guard_bps} is below execution.guard_bps ({execution.guard_bps})",
             "a repair must reach at least as far as the order that it completes",
         )
     if execution.settle_window_s > execution.order_timeout_s:
         yield Contradiction(
             ("execution", "settle_window_s"),
-            f"{execution.settle_window_s} is longer than execution.order_timeout_s ({execution.order_timeout_s})",
+            ("execution", "order_timeout_s"),
+            f"{execution.settle_window_s:g} is longer than execution.order_timeout_s ({execution.order_timeout_s:g})",
             "an order would be unknown before the venue's word on it is believed",
         )
 
@@ -61,15 +70,16 @@ def _core(core: CoreConfig) -> Iterator[Contradiction]:
 def _coins(core: CoreConfig) -> Iterator[Contradiction]:
     universe = core.universe
     excluded = set(universe.exclude)
-    remedy = "remove it from one of them"
-    for key, coins in (("coins", universe.coins), ("core", universe.core)):
-        for coin in coins:
-            if coin in excluded:
-                yield Contradiction(("universe", key), f"{coin} is also in universe.exclude", remedy)
-    for coin in core.limits.per_coin_cap_overrides:
+    other = ("universe", "exclude")
+    places: list[tuple[KeyPath, str]] = [
+        *((("universe", "coins"), coin) for coin in universe.coins),
+        *((("universe", "core"), coin) for coin in universe.core),
+        *((("limits", "per_coin_cap_overrides", coin), coin) for coin in core.limits.per_coin_cap_overrides),
+    ]
+    for path, coin in places:
         if coin in excluded:
-            path = ("limits", "per_coin_cap_overrides", coin)
-            yield Contradiction(path, f"{coin} is also in universe.exclude", remedy)
+            wrong = f"{coin} is also in universe.exclude"
+            yield Contradiction(path, other, wrong, "remove it from one of them", defaults_yield=True)
 
 
 def _ports(shell: Shell) -> Iterator[Contradiction]:
@@ -84,13 +94,13 @@ def _ports(shell: Shell) -> Iterator[Contradiction]:
         for other_path, other_host, other_port in taken[:index]:
             if port and port == other_port and (host == other_host or host in ANY_HOST or other_host in ANY_HOST):
                 yield Contradiction(
-                    path, f"{port} is also {'.'.join(map(str, other_path))}", "give each its own port"
+                    path, other_path, f"{port} is also {'.'.join(map(str, other_path))}", "give each its own port"
                 )
 
 
 def _venues(shell: Shell) -> Iterator[Contradiction]:
     if not shell.venues:
-        yield Contradiction(("venues",), "no venue is named", "add one, as in config/demo.yaml")
+        yield Contradiction(("venues",), (), "no venue is named", "add one, as in config/demo.yaml")
     accounts: dict[tuple[str, str], str] = {}
     embedded: str | None = None
     for name, venue in shell.venues.items():
@@ -98,6 +108,7 @@ def _venues(shell: Shell) -> Iterator[Contradiction]:
         if other != name and not venue.embedded:
             yield Contradiction(
                 ("venues", name, "account"),
+                ("venues", name),
                 f"venues.{other}.account names the same account ({venue.adapter} {venue.account})",
                 "two venues must not trade one account: name the other account, or remove one",
             )
@@ -105,6 +116,7 @@ def _venues(shell: Shell) -> Iterator[Contradiction]:
             if embedded is not None:
                 yield Contradiction(
                     ("venues", name, "simulator", "embedded"),
+                    ("venues", name, "simulator"),
                     f"venues.{embedded}.simulator.embedded is true too",
                     "one simulated exchange can be embedded",
                 )
@@ -115,6 +127,7 @@ def _venue(name: str, venue: Venue) -> Iterator[Contradiction]:
     if venue.embedded and venue.transport is not None:
         yield Contradiction(
             ("venues", name, "transport"),
+            ("venues", name, "simulator"),
             f"venues.{name}.simulator.embedded is true and already says where connections go",
             "remove transport, or set embedded to false",
         )
@@ -122,6 +135,7 @@ def _venue(name: str, venue: Venue) -> Iterator[Contradiction]:
         have, lack = ("api_key", "api_secret") if venue.api_secret is None else ("api_secret", "api_key")
         yield Contradiction(
             ("venues", name, have),
+            ("venues", name, lack),
             f"it is set and venues.{name}.{lack} is not",
             f"set {variable_of(('venues', name, lack))} or {variable_of(('venues', name, lack))}_FILE too",
         )

@@ -43,7 +43,7 @@ class NumberText(str):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Lines, counted from 1, of a key and of its value (equal for list items)."""
+    """Lines, counted from 1, of a key and of its value; equal for sections, lists and list items."""
 
     key_line: int
     value_line: int
@@ -96,22 +96,34 @@ def read_text(path: Path, name: str, missing_remedy: str = "") -> str:
         refuse("the file cannot be read: permission denied", "let the user that runs carrybot read it")
     except (OSError, ValueError) as error:
         refuse(f"the file cannot be opened: {getattr(error, 'strerror', None) or error}", "check the path")
-    with os.fdopen(handle, "rb") as stream:
+    try:
         mode = os.fstat(handle).st_mode
         if stat.S_ISDIR(mode):
             refuse("this is a directory, not a file", "name the YAML file in it")
         if not stat.S_ISREG(mode):
             refuse("this is not a regular file", "name a YAML file")
-        try:
-            raw = stream.read(SIZE_MAX_BYTES + 1)
-        except OSError as error:
-            refuse(f"the file cannot be read: {error.strerror or error}")
+        raw = _read_all(handle)
+    except OSError as error:
+        refuse(f"the file cannot be read: {error.strerror or error}", "check the disk")
+    finally:
+        os.close(handle)
     if len(raw) > SIZE_MAX_BYTES:
         refuse(f"the file is larger than {SIZE_MAX_BYTES // 1024} KiB", "this cannot be a settings file")
     try:
         return raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         refuse("the file is not UTF-8 text", "save it as UTF-8", raw.count(b"\n", 0, error.start) + 1)
+
+
+def _read_all(handle: int) -> bytes:
+    """Up to one byte more than is allowed; a single read may return less than there is."""
+    raw = b""
+    while len(raw) <= SIZE_MAX_BYTES:
+        part = os.read(handle, SIZE_MAX_BYTES + 1 - len(raw))
+        if not part:
+            break
+        raw += part
+    return raw
 
 
 def parse(text: str, name: str) -> Document:
@@ -210,7 +222,9 @@ def _mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[
                 Problem(document.name, _line(key_node), ".".join(map(str, here)), wrong, "keep one of them")
             )
             continue
-        document.marks[here] = Mark(_line(key_node), _line(value_node))
+        # A section or list is where its key is; a scalar where it stands, which may be on a line of its own.
+        at_value = isinstance(value_node, yaml.ScalarNode) and value_node.value
+        document.marks[here] = Mark(_line(key_node), _line(value_node if at_value else key_node))
         result[key] = _convert(value_node, here, document)
     return result
 

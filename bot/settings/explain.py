@@ -1,13 +1,14 @@
 """Pydantic's findings -> problems with a line or a variable, a plain sentence and a remedy."""
 
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.domain.config import CoreConfig
+from bot.settings.contradictions import Contradiction
 from bot.settings.document import Document, KeyPath
 from bot.settings.environment import Overrides
 from bot.settings.mirror import hints_of, without_none
@@ -34,6 +35,18 @@ def located(
             return Problem(f"environment {name}", None, key, wrong, remedy)
     line = document.key_line_of(path) if at_key else document.line_of(path)
     return Problem(document.name, line, key, wrong, remedy)
+
+
+def is_written(path: KeyPath, document: Document, overrides: Overrides) -> bool:
+    """Whether the owner set the key (or anything in it), so that its value is not a default."""
+    return path in document.marks or any(each[: len(path)] == path for each in overrides.names)
+
+
+def contradiction(found: Contradiction, document: Document, overrides: Overrides) -> Problem:
+    """At the key itself where the owner wrote it, else at the other key."""
+    place = found.path if is_written(found.path, document, overrides) else found.other
+    at = located(place, found.wrong, found.remedy, document, overrides)
+    return replace(at, key=".".join(map(str, found.path)))
 
 
 def _words(each: ErrorDetails, path: KeyPath) -> tuple[str, str]:

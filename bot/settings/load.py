@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
-from pydantic_settings.sources import InitSettingsSource
 
 from bot.domain.config import CoreConfig
 from bot.settings import contradictions, explain, misplaced
@@ -62,8 +62,9 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Settings
         raise SettingsError([*problems, *explain.problems(error, document, overrides)]) from None
     core, shell = dataclass_of(CoreConfig, model), dataclass_of(Shell, model)
     problems.extend(
-        explain.located(each.path, each.wrong, each.remedy, document, overrides)
+        explain.contradiction(each, document, overrides)
         for each in contradictions.find(core, shell)
+        if explain.is_written(each.path, document, overrides) or not each.defaults_yield
     )
     if problems:
         raise SettingsError(problems)
@@ -101,11 +102,18 @@ def _shipped_remedy() -> str:
     return f"shipped files: {', '.join(names)}" if names else "check the path"
 
 
-class _Given(InitSettingsSource):
-    """The file's or the environment's data as a source of pydantic-settings."""
+class _Given(PydanticBaseSettingsSource):
+    """The file's or the environment's data as a source of pydantic-settings, exactly as it is."""
 
     def __init__(self, settings_cls: type[BaseSettings], data: dict[str, Any]) -> None:
-        super().__init__(settings_cls, init_kwargs=data)
+        super().__init__(settings_cls)
+        self._data = data
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return self._data.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._data
 
 
 def _validate(document: Document, overrides: Overrides) -> BaseSettings:

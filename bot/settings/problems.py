@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One fault. `where` is a file path or `environment NAME`; `line` counts from 1; `key` is dotted or empty."""
 
@@ -25,9 +25,14 @@ class SettingsError(Exception):
     """The settings cannot be used. `problems` is never empty and holds no secret; the text has one line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda each: (each.where, each.line or 0, each.key, each.wrong)))
+        self.problems = tuple(sorted(problems, key=_place))
         assert self.problems, "an error without a problem"
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def _place(each: Problem) -> tuple[bool, str, int, str, str]:
+    """The file first, line by line, then the environment."""
+    return each.where.startswith("environment "), each.where, each.line or 0, each.key, each.wrong
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
