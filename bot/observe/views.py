@@ -83,9 +83,9 @@ def hedge_view(
     notional_usd: Decimal,
     carry_apr: Decimal | float | None,
     basis_pnl_usd: Decimal,
-    marks: Mapping[str, Decimal],
+    marks: Mapping[str, Decimal | None],
 ) -> View:
-    """One hedge. `basis_pnl_usd` is the price P&L of all legs, realised and open, before fees."""
+    """One hedge. `basis_pnl_usd` is the price P&L of all legs, realised and open, at the prices decided on."""
     return {
         "id": hedge.id,
         "strategy": hedge.strategy,
@@ -108,7 +108,7 @@ def hedge_view(
 
 def valued_by_prices(hedge: Hedge, prices: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
     """(notional_usd, basis_pnl_usd) of a hedge at given prices by instrument; an entry price where none is known."""
-    sides, pnl = [ZERO], ZERO
+    sides, pnl = [ZERO], hedge.slippage_usd
     for leg in hedge.legs:
         price = prices.get(leg.instrument) or leg.entry_price or ZERO
         sides.append(abs(leg.quantity_base) * price)
@@ -194,24 +194,24 @@ PNL_COLUMNS = (
     "funding_usd",
     "basis_usd",
     "fees_usd",
+    "slippage_usd",
     "borrow_usd",
     "total_usd",
-    "slippage_usd",
 )
 
 
 def pnl_view(hedges: Iterable[tuple[Hedge, Decimal]]) -> View:
-    """P&L of (hedge, basis_pnl_usd) pairs, split. Slippage is contained in basis, so the total leaves it out."""
-    rows, totals = [], dict.fromkeys(("funding", "basis", "fees", "borrow", "total", "slippage"), ZERO)
+    """P&L of (hedge, basis_pnl_usd) pairs, split; costs are negative and the parts sum to the total."""
+    rows, totals = [], dict.fromkeys(("funding", "basis", "fees", "slippage", "borrow", "total"), ZERO)
     for hedge, basis in hedges:
         parts = {
             "funding": hedge.funding_usd,
             "basis": basis,
             "fees": -hedge.fees_usd,
+            "slippage": -hedge.slippage_usd,
             "borrow": ZERO,
-            "total": hedge.funding_usd + basis - hedge.fees_usd,
-            "slippage": hedge.slippage_usd,
         }
+        parts["total"] = sum(parts.values(), ZERO)
         for name, value in parts.items():
             totals[name] += value
         rows.append(

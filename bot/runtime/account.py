@@ -23,12 +23,12 @@ class StateView:
         return [t for t in self._state.transfers.values() if t.venue == self._venue]
 
     def instruments(self) -> Sequence[str]:
-        """Instruments that a fill which is not booked yet can be of."""
+        """Listed instruments that a fill which is not booked yet can be of."""
         found = {record.intent.instrument for record in self.unsettled()}
         for hedge in self._state.hedges.values():
             if hedge.venue == self._venue and hedge.live:
                 found.update(leg.instrument for leg in hedge.legs)
-        return sorted(found)
+        return sorted(found & self._state.market.instruments.keys())
 
     def listed(self) -> Sequence[str]:
         """Instruments of all pairs: what liquidity is asked for."""

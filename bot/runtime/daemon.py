@@ -51,7 +51,6 @@ class Plan:
     rhythm: Rhythm = field(default_factory=Rhythm)
     run_for_s: float | None = None
     books_floor_ms: int = 0
-    transfers_seen: frozenset[str] = frozenset()
     on_drain: Callable[[], Awaitable[None]] = _nothing
     """Awaited after the last order has ended and before the final fetch: stops a simulator's market."""
 
@@ -110,7 +109,8 @@ class Daemon:
         books = await self._store.load()
         self._state = restore(books, self.plan.config)
         for name in self.venues:
-            seen = set(self.plan.transfers_seen)
+            booked = f"transfer:{name}:"
+            seen = {found.removeprefix(booked) for found in books.transaction_ids if found.startswith(booked)}
             self._books[name] = BooksEnd(self.plan.books_floor_ms, books.last_market_ms, seen)
         self.notices.report(
             Severity.INFO,
@@ -191,7 +191,6 @@ class Daemon:
         for name, desk in self._desks.items():
             listed = await self._insist(name, desk.venue.fetch_listing)
             await self.ask(listed)
-            self.notices.report(Severity.INFO, "venue.listed", venue=name, instruments=len(listed.instruments))
             desk.rates.request(self.clock.market_ms() - RATES_DAYS * DAY_MS)
             for task, work in desk.first_tasks():
                 self._keep(tasks, task, work)

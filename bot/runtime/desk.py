@@ -75,7 +75,6 @@ class Desk:
             (f"liquidity:{name}", lambda: pollers.liquidity(self.view.listed)),
             (f"listing:{name}", lambda: pollers.listing(listed)),
             (f"receipts:{name}", lambda: pollers.receipts(self.receipts.request)),
-            (f"reconcile-timer:{name}", lambda: pollers.reconcile(self.reconciler.request)),
         ]
 
     async def _fetch_rates(self, since_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""The daemon's timers: tick, account, liquidity, listing, receipts, periodic reconciliation."""
+"""The daemon's timers: tick, account, liquidity, listing, receipts. The core asks for reconciliation itself."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +25,6 @@ class Rhythm:
     listing_s_min: float = 5.0
     listing_s_max: float = 3600.0
     receipts_s: float = 3.0
-    reconcile_s: float = 60.0
     rates_spacing_s: float = 1.0
     receipts_spacing_s: float = 1.0
 
@@ -116,13 +115,6 @@ class Pollers:
             request(since_ms - HOUR_MS)
             await self._vitals.sleep(name, self._rhythm.receipts_s)
             since_ms = now_ms
-
-    async def reconcile(self, request: Callable[[str], None]) -> None:
-        """A regular comparison with the venue's truth."""
-        name = f"reconcile-timer:{self._venue.name}"
-        while True:
-            await self._vitals.sleep(name, self._rhythm.reconcile_s)
-            request("regular")
 
     async def _wait_listing(self, name: str) -> None:
         began_ms, began_s = self._clock.market_ms(), time.monotonic()

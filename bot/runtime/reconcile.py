@@ -172,7 +172,7 @@ class Reconciler:
         if complete:
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
             if fresh:
-                self._books.floor_ms = began_ms
+                self._books.floor_ms = max(began_ms, history.until_ms)
         return after, complete
 
     def _since_ms(self, now_ms: int) -> int:

@@ -1,0 +1,198 @@
+"""`carrybot run`: put the parts together, run the daemon in the foreground, end cleanly."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bot.cli import context, embedded, wiring
+from bot.cli.embedded import Exchange
+from bot.cli.failure import FAILED, UNREACHABLE, Failure
+from bot.domain.actions import Severity
+from bot.observe.alerts import Announcer
+from bot.observe.answers import Answers
+from bot.observe.api import ControlServer
+from bot.observe.health import HealthServer
+from bot.observe.logging import configure, install_hooks, loop_exception_handler
+from bot.observe.metrics import exposition
+from bot.observe.reports import Books
+from bot.ports import StoreError, VenueError
+from bot.runtime.daemon import Daemon, Plan
+from bot.runtime.lock import AlreadyRunningError, InstanceLock
+from bot.settings import Settings, require_credentials, secrets
+from bot.store.database import SqlStore
+from bot.store.migrate import upgrade
+
+LOCK_FILE = "carrybot.lock"
+
+
+def run(config: Path | None, run_for_s: float | None) -> int:
+    """The exit code of the daemon. Raises Failure, SettingsError, StoreError, VenueError."""
+    settings = context.load(config)
+    require_credentials(settings)
+    configure(settings.log.format.value, settings.log.level.value, secrets(settings))
+    install_hooks()
+    wiring.only_venue(settings)
+    try:
+        with InstanceLock(settings.data_dir / LOCK_FILE):
+            upgrade(settings.database.url)
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                return runner.run(_Run(settings, run_for_s).main())
+    except AlreadyRunningError as error:
+        raise Failure(FAILED, str(error), "stop it first, or give this one its own CARRYBOT_DATA") from None
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+@dataclass(slots=True)
+class _Ports:
+    health: tuple[str, int]
+    control: tuple[str, int]
+
+
+class _Run:
+    """One run of the daemon with everything around it."""
+
+    def __init__(self, settings: Settings, run_for_s: float | None) -> None:
+        self._settings = settings
+        self._run_for_s = run_for_s
+        self._log = structlog.get_logger("carrybot")
+        self._announcer = Announcer(self._write)
+        self._stop = asyncio.Event()
+        self._exchange: Exchange | None = None
+        self._daemon: Daemon | None = None
+
+    async def main(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(loop_exception_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        self._write("info", "daemon.starting", config=str(self._settings.source), data=str(self._settings.data_dir))
+        async with AsyncExitStack() as stack:
+            await self._start_exchange()
+            store = await stack.enter_async_context(SqlStore(self._settings.database.url))
+            self._write("info", "store.opened", database=store.name, version=store.version)
+            books = Books(self._settings.database.url, tuple(self._settings.venues))
+            await stack.enter_async_context(books.opened())
+            daemon = await self._build(store, books, stack)
+            await daemon.load()
+            await self._serve(daemon, books, stack)
+            clean = await self._live(daemon)
+        if clean and self._exchange is not None:
+            await self._exchange.stop()
+            self._write("info", "simulator.stopped", saved=True)
+        self._write("info", "daemon.ended")
+        return 0
+
+    async def _start_exchange(self) -> None:
+        for name, venue in self._settings.venues.items():
+            if not venue.embedded or venue.simulator is None:
+                continue
+            self._exchange = await embedded.start(self._settings, venue.simulator)
+            clock = await self._exchange.clock()
+            self._write(
+                "info",
+                "simulator.started" if self._exchange.started else "simulator.attached",
+                venue=name,
+                address=f"https://127.0.0.1:{self._exchange.endpoint.port}",
+                speed=clock.get("speed"),
+                market_time=_iso(clock.get("market_time")),
+                note="a simulated exchange on recorded history: no real money",
+            )
+
+    async def _build(self, store: SqlStore, books: Books, stack: AsyncExitStack) -> Daemon:
+        def venue_log(severity: Severity, name: str, fields: Mapping[str, Any]) -> None:
+            assert self._daemon is not None
+            self._daemon.notices.report(severity, name, **fields)
+
+        name = wiring.only_venue(self._settings)
+        venue = wiring.build_venue(self._settings, name, self._exchange, venue_log)
+        stack.push_async_callback(venue.close)
+        plan = Plan(
+            config=self._settings.core,
+            run_for_s=self._run_for_s,
+            books_floor_ms=await books.opened_ms(),
+            on_drain=self._exchange.pause if self._exchange is not None else _nothing,
+        )
+        self._daemon = Daemon({name: venue}, store, plan, self._announcer)
+        return self._daemon
+
+    async def _serve(self, daemon: Daemon, books: Books, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        health = HealthServer(daemon, exposition(daemon, lambda: self._announcer.counts))
+        stack.push_async_callback(health.close)
+        health_port = await self._listen("health", health, settings.health.host, settings.health.port)
+        answers = Answers(daemon, books, self._announcer)
+        control = ControlServer(settings.data_dir, settings.token_file, answers.gets(), answers.posts())
+        stack.push_async_callback(control.close)
+        configure(settings.log.format.value, settings.log.level.value, (*secrets(settings), control.token))
+
+        async def start(host: str, port: int) -> int:
+            return await control.start(host, port, (settings.health.host, health_port))
+
+        port = await self._try_ports("control", start, settings.api.host, settings.api.port)
+        self._write(
+            "info",
+            "daemon.listening",
+            control=f"{settings.api.host}:{port}",
+            health=f"http://{settings.health.host}:{health_port}/readyz",
+            ask="carrybot status",
+        )
+
+    async def _listen(self, what: str, server: HealthServer, host: str, port: int) -> int:
+        return await self._try_ports(what, server.start, host, port)
+
+    async def _try_ports(self, what: str, start: Any, host: str, port: int) -> int:
+        """The configured port, or any other when it is taken: two demos on one machine must not block each other."""
+        try:
+            return int(await start(host, port))
+        except OSError as error:
+            if not port:
+                raise Failure(FAILED, f"cannot listen on {host} for {what}: {error}") from None
+            chosen = int(await start(host, 0))
+            self._write("warning", "port.taken", what=what, wanted=port, using=chosen)
+            return chosen
+
+    async def _live(self, daemon: Daemon) -> bool:
+        """True after a clean end. Raises VenueError when the venue cannot be reached at start."""
+        try:
+            await daemon.run(self._stop)
+        except* VenueError as group:
+            first = _first(group)
+            raise Failure(
+                UNREACHABLE, f"the venue cannot be reached: {first}", "look at `carrybot check`; nothing was sent"
+            ) from None
+        except* StoreError as group:
+            raise Failure(FAILED, f"the database failed: {_first(group)}", "see docs/operating.md") from None
+        return True
+
+    def _write(self, level: str, name: str, **fields: Any) -> None:
+        getattr(self._log, level)(name, **fields)
+
+
+async def _nothing() -> None:
+    """There is no simulator to pause."""
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _iso(market_ms: Any) -> str | None:
+    if not isinstance(market_ms, int):
+        return None
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(market_ms / 1000))

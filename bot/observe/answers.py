@@ -1,0 +1,186 @@
+"""What a running daemon answers on its control port: live figures from the core, lists from the database."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Protocol
+
+from bot.domain.actions import NavPoint
+from bot.domain.events import CloseCoin, Event, Flatten, Halt, Readmit, Resume
+from bot.engine import summary
+from bot.observe import health, views
+from bot.observe.alerts import Announcer
+from bot.observe.api import Ask, Refusal
+from bot.observe.reports import Books
+from bot.observe.views import View
+
+REASON_MAX = 200
+Fields = Mapping[str, str]
+
+
+class Commandable(health.Running, Protocol):
+    """A running daemon that takes the owner's commands."""
+
+    def ask(self, event: Event) -> Awaitable[None]: ...
+
+
+class Answers:
+    """The handlers of the control port. Commands answer when their consequences are committed."""
+
+    def __init__(self, daemon: Commandable, books: Books, announcer: Announcer) -> None:
+        self._daemon = daemon
+        self._books = books
+        self._announcer = announcer
+
+    def gets(self) -> dict[str, Ask]:
+        return {
+            "status": self._status,
+            "hedges": self._hedges,
+            "orders": self._orders,
+            "receipts": self._receipts,
+            "ledger": self._ledger,
+            "pnl": self._pnl,
+            "alerts": self._alerts,
+        }
+
+    def posts(self) -> dict[str, Ask]:
+        return {
+            "halt": self._halt,
+            "resume": self._resume,
+            "flatten": self._flatten,
+            "close": self._close,
+            "readmit": self._readmit,
+        }
+
+    async def _status(self, _: Fields) -> View:
+        daemon, state = self._daemon, self._daemon.state
+        name = summary.state_name(state) if daemon.phase == "running" else daemon.phase
+        market_ms = daemon.clock.market_ms()
+        nav = NavPoint(
+            market_ms,
+            summary.nav_usd(state),
+            summary.leverage(state),
+            summary.deployed_usd(state),
+            summary.unhedged_usd(state),
+        )
+        return views.status_view(
+            name,
+            market_ms,
+            nav,
+            sum(1 for hedge in state.hedges.values() if hedge.live),
+            summary.receipts_usd(state),
+            self._venues(),
+            {
+                "control": state.control.value,
+                "reason": state.wanted_reason if name in ("halted", "flattening") else "",
+                "removed": sorted({removal.coin for removal in state.book.removals.values() if removal.removed}),
+                "problems": health.problems(daemon),
+            },
+        )
+
+    def _venues(self) -> list[View]:
+        """Data age is that of the oldest feed: the worst one decides what may be opened."""
+        worst: dict[str, float | None] = dict.fromkeys(self._daemon.state.book.ready)
+        silent = set()
+        for feed, age_s in health.feed_ages_s(self._daemon).items():
+            venue = feed.split(":", 1)[0]
+            if age_s is None:
+                silent.add(venue)
+            else:
+                worst[venue] = max(worst.get(venue) or 0.0, round(age_s, 3))
+        return [
+            views.venue_view(
+                venue,
+                connected=venue not in silent
+                and age_s is not None
+                and self._daemon.state.book.ready.get(venue, False),
+                data_age_s=None if venue in silent else age_s,
+            )
+            for venue, age_s in sorted(worst.items())
+        ]
+
+    async def _hedges(self, fields: Fields) -> list[View]:
+        state = self._daemon.state
+        live = {}
+        for hedge in state.hedges.values():
+            figures = summary.hedge_view(state, hedge)
+            live[hedge.id] = views.hedge_view(
+                hedge, figures.notional_usd, figures.carry_apr, figures.basis_pnl_usd, figures.marks
+            )
+        if fields.get("all", "") in ("", "0", "false"):
+            return list(live.values())
+        stored = await self._books.hedges(every=True)
+        known = {view["id"] for view in stored}
+        return [live.get(view["id"], view) for view in stored] + [v for k, v in live.items() if k not in known]
+
+    async def _orders(self, fields: Fields) -> list[View]:
+        return await self._books.orders(_limit(fields))
+
+    async def _receipts(self, fields: Fields) -> list[View]:
+        return await self._books.receipts(fields.get("coin"), _limit(fields))
+
+    async def _ledger(self, _: Fields) -> View:
+        return await self._books.ledger()
+
+    async def _pnl(self, _: Fields) -> View:
+        return await self._books.pnl()
+
+    async def _alerts(self, fields: Fields) -> list[View]:
+        """From the books; from memory while the database refuses to answer."""
+        if self._daemon.store_error is not None:
+            return [views.alert_view(alert) for alert in self._announcer.latest]
+        return await self._books.alerts(_limit(fields))
+
+    async def _halt(self, fields: Fields) -> View:
+        return await self._command(Halt(_reason(fields)))
+
+    async def _resume(self, fields: Fields) -> View:
+        return await self._command(Resume(_reason(fields)))
+
+    async def _flatten(self, fields: Fields) -> View:
+        return await self._command(Flatten(_reason(fields)))
+
+    async def _close(self, fields: Fields) -> View:
+        coin = self._coin(fields)
+        return await self._command(CloseCoin(coin, _reason(fields)), coin)
+
+    async def _readmit(self, fields: Fields) -> View:
+        coin = self._coin(fields)
+        removals = self._daemon.state.book.removals.values()
+        if not any(removal.coin == coin and removal.removed for removal in removals):
+            raise Refusal(409, f"{coin} is not removed: there is nothing to readmit", "see `carrybot status`")
+        return await self._command(Readmit(coin, _reason(fields)), coin)
+
+    async def _command(self, event: Event, coin: str | None = None) -> View:
+        if self._daemon.phase != "running":
+            raise Refusal(503, f"the daemon is {self._daemon.phase}", "try again in a few seconds")
+        await self._daemon.ask(event)
+        state = self._daemon.state
+        live = [hedge for hedge in state.hedges.values() if hedge.live and coin in (None, hedge.coin)]
+        return {
+            "state": summary.state_name(state),
+            "control": state.control.value,
+            "coin": coin,
+            "hedges": len(live),
+            "hedges_closing": sum(1 for hedge in live if hedge.target_base == 0),
+        }
+
+    def _coin(self, fields: Fields) -> str:
+        coin = fields.get("coin", "").strip().upper()
+        if not coin:
+            raise Refusal(400, "which coin?", 'send {"coin": "SOL"}')
+        known = {pair.coin for pair in self._daemon.state.market.pairs.values()}
+        if coin not in known:
+            raise Refusal(404, f"{coin} is not a coin of this book", "known: " + ", ".join(sorted(known)))
+        return coin
+
+
+def _reason(fields: Fields) -> str:
+    return fields.get("reason", "").strip()[:REASON_MAX] or "asked for by the owner"
+
+
+def _limit(fields: Fields) -> int | None:
+    given = fields.get("limit")
+    if given is None:
+        return None
+    if not given.isdecimal() or not 0 < int(given) < 1_000_000:
+        raise Refusal(400, f"limit must be a number above 0, not {given[:20]}")
+    return int(given)

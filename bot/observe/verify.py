@@ -1,0 +1,147 @@
+"""`ledger --verify`: do the books and the venue agree to the last digit, and has nobody altered the past?
+
+The ledger is read first, then the venue's balances, its history since the books' end, and its balances again.
+When both balances are the same, everything the venue booked is either in the ledger or in the history, so for
+each asset: venue = ledger + what is not booked yet, exactly.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from bot.domain.instruments import Instrument
+from bot.domain.ledger import Entry
+from bot.domain.numbers import ZERO
+from bot.domain.time import DAY_MS
+from bot.ledger import postings
+from bot.observe.views import View, exact, iso
+from bot.ports import Venue, VenueError, VenueHistory
+
+OVERLAP_MS = 3 * DAY_MS
+TRIES = 12
+PAUSE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """The ledger of one venue at one moment, out of the database."""
+
+    balances: Mapping[str, Decimal]
+    """Sum over the venue's wallets by asset."""
+    opened_ms: int
+    """Market time of the opening balance; 0 when the ledger is empty."""
+    last_ms: int
+    """Market time of the newest transaction."""
+    recent_ids: frozenset[str]
+    """Ids of the transactions of the last `OVERLAP_MS`."""
+    instruments: Sequence[str]
+    """Every instrument that an order of ours ever named."""
+    problem: str | None
+    """What is wrong with the hash chain or the double entry; None when both hold."""
+    transactions: int
+
+    @property
+    def since_ms(self) -> int:
+        """Where the venue's history is read from: its facts may be booked late, and out of order."""
+        return max(self.opened_ms, self.last_ms - OVERLAP_MS)
+
+
+Read = Callable[[], Awaitable[LedgerState]]
+
+
+@dataclass(slots=True)
+class _Comparison:
+    ledger: LedgerState
+    venue: dict[str, Decimal]
+    unbooked: dict[str, Decimal] = field(default_factory=dict)
+    unbooked_facts: int = 0
+    stable: bool = False
+
+    def difference(self, asset: str) -> Decimal:
+        held = self.venue.get(asset, ZERO)
+        return held - self.ledger.balances.get(asset, ZERO) - self.unbooked.get(asset, ZERO)
+
+    @property
+    def assets(self) -> list[str]:
+        return sorted({*self.venue, *self.ledger.balances, *self.unbooked})
+
+    @property
+    def balanced(self) -> bool:
+        return not any(self.difference(asset) for asset in self.assets)
+
+
+async def verify(venue: Venue, instruments: Mapping[str, Instrument], read: Read) -> View:
+    """Compare until the venue holds still and agrees, a bounded number of times. Raises VenueError, StoreError."""
+    compared: _Comparison | None = None
+    for attempt in range(TRIES):
+        if attempt:
+            await asyncio.sleep(PAUSE_S)
+        compared = await _compare(venue, instruments, await read())
+        if compared.stable and compared.balanced:
+            break
+    assert compared is not None
+    if not compared.stable:
+        raise VenueError(f"{venue.name}: its balances did not hold still; stop the trading and try again")
+    return _view(venue, compared)
+
+
+async def _compare(venue: Venue, instruments: Mapping[str, Instrument], ledger: LedgerState) -> _Comparison:
+    before = await venue.fetch_account()
+    compared = _Comparison(ledger, {})
+    if ledger.opened_ms:
+        listed = [name for name in ledger.instruments if name in instruments]
+        history = await venue.fetch_history(ledger.since_ms, listed)
+        facts = _facts(venue.name, history, instruments)
+        for name, entries in facts.items():
+            if name not in ledger.recent_ids:
+                compared.unbooked_facts += 1
+                _add(compared.unbooked, entries)
+    after = await venue.fetch_account()
+    compared.stable = before.balances == after.balances
+    for assets in after.balances.values():
+        for asset, amount in assets.items():
+            compared.venue[asset] = compared.venue.get(asset, ZERO) + amount
+    return compared
+
+
+def _facts(venue: str, history: VenueHistory, instruments: Mapping[str, Instrument]) -> dict[str, list[Entry]]:
+    """The venue's facts as the ledger would book them, by transaction id. Moves between wallets change no sum."""
+    facts: dict[str, list[Entry]] = {}
+    for fill in history.fills:
+        if fill.instrument in instruments:
+            facts[postings.fill_id(fill)] = postings.fill_entries(fill, instruments[fill.instrument], "unbooked")
+    for receipt in history.receipts:
+        if receipt.instrument in instruments:
+            instrument = instruments[receipt.instrument]
+            facts[postings.receipt_id(receipt)] = postings.receipt_entries(receipt, instrument, "unbooked")
+    return {name: [e for e in lines if e.account.startswith(f"venue:{venue}:")] for name, lines in facts.items()}
+
+
+def _add(sums: dict[str, Decimal], entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        sums[entry.asset] = sums.get(entry.asset, ZERO) + entry.amount
+
+
+def _view(venue: Venue, compared: _Comparison) -> View:
+    rows = [
+        {
+            "venue_name": venue.name,
+            "asset": asset,
+            "ledger": exact(compared.ledger.balances.get(asset, ZERO)),
+            "venue": exact(compared.venue.get(asset, ZERO)),
+            "unbooked": exact(compared.unbooked.get(asset, ZERO)),
+            "difference": exact(compared.difference(asset)),
+        }
+        for asset in compared.assets
+    ]
+    problem = compared.ledger.problem
+    return {
+        "balanced": compared.balanced and problem is None,
+        "chain": "intact" if problem is None else problem,
+        "transactions": compared.ledger.transactions,
+        "unbooked_facts": compared.unbooked_facts,
+        "booked_until": iso(compared.ledger.last_ms),
+        "venue_time": iso(venue.market_ms()),
+        "assets": rows,
+    }
