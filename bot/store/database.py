@@ -3,13 +3,14 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self, cast
 
 from sqlalchemy import func, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from bot.domain.actions import Persist
@@ -103,7 +104,7 @@ class SqlStore:
         connection = self._open_connection()
         async with self._turn:
             try:
-                async with connection.begin():
+                async with self._transaction(connection):
                     await connection.execute(insert(schema.EPOCHS).values(started_ms=self._clock()))
                     epoch = (await connection.execute(select(func.max(schema.EPOCHS.c.epoch)))).scalar_one()
                     books = await load_books(connection, epoch)
@@ -139,7 +140,7 @@ class SqlStore:
         table = schema.CONFIG_VERSIONS
         async with self._turn:
             try:
-                async with connection.begin():
+                async with self._transaction(connection):
                     newest = select(table.c.digest).order_by(table.c.seq.desc()).limit(1)
                     if (await connection.execute(newest)).scalar() == digest:
                         return False
@@ -165,7 +166,17 @@ class SqlStore:
             await check_version(self._connection, self.name)
             self.version = await version_text(self._connection)
         self._driver = (await self._connection.get_raw_connection()).driver_connection
-        self._prepared = {write: prepare(write, self._engine.dialect) for write in WRITES}
+        self._prepared = {write: prepare(write, self._engine.dialect.name) for write in WRITES}
+
+    @asynccontextmanager
+    async def _transaction(self, connection: AsyncConnection) -> AsyncIterator[AsyncTransaction]:
+        try:
+            async with connection.begin() as transaction:
+                yield transaction
+        except BaseException:
+            # SQLAlchemy leaves a transaction open when its COMMIT fails (a deferred key, a full disk).
+            await self._driver.rollback()
+            raise
 
     def _open_connection(self) -> AsyncConnection:
         if self._connection is None:
@@ -183,7 +194,7 @@ class SqlStore:
             return bool(await run(sqlite.transact, self._driver._conn, bound, fence))  # noqa: SLF001
 
     async def _commit_in_turn(self, connection: AsyncConnection, writes: list[Operation]) -> bool:
-        async with connection.begin() as transaction:
+        async with self._transaction(connection) as transaction:
             if self._epoch is not None:
                 current = (await connection.execute(text(_EPOCH_SQL))).scalar_one()
                 if current != self._epoch:

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
 
 from bot.ports import StoreError
 
@@ -62,7 +62,7 @@ def name_of(url: str) -> str:
 def refusal(url: str, error: BaseException) -> StoreError:
     """The StoreError for what went wrong; raise it `from None`, since drivers put stored values in their texts."""
     cause: BaseException = error
-    if isinstance(error, DBAPIError) and error.orig is not None:
+    if isinstance(error, StatementError) and error.orig is not None:
         cause = error.orig
     return StoreError(f"{name_of(url)}: {_reason(cause)}")
 

@@ -1,6 +1,7 @@
 """From rows back to domain values: the reverse of `writers`."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,6 +14,8 @@ from bot.domain.market import SettledRate
 from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpose, Side, TimeInForce
 
 AnyRow = Row[Any]
+
+INFINITE = Decimal("Infinity")
 
 
 def intent(row: AnyRow) -> OrderIntent:
@@ -140,6 +143,7 @@ def removal(row: AnyRow) -> Removal:
         venue=row.venue,
         coin=row.coin,
         direction=row.direction,
+        counted_until_ms=row.counted_until_ms,
         day=row.day,
         day_carry=row.day_carry,
         negative_days=row.negative_days,
@@ -155,7 +159,8 @@ def rate(row: AnyRow) -> SettledRate:
 
 
 def nav(row: AnyRow) -> NavPoint:
-    return NavPoint(row.market_ms, row.nav_usd, row.leverage, row.deployed_usd, row.unhedged_usd)
+    leverage = INFINITE if row.leverage is None else row.leverage
+    return NavPoint(row.market_ms, row.nav_usd, leverage, row.deployed_usd, row.unhedged_usd)
 
 
 def last_price(row: AnyRow) -> LastPrice:

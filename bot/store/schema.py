@@ -269,6 +269,7 @@ COIN_STATES = _keyed(
     _text("venue"),
     _text("coin"),
     _whole("direction"),
+    _whole("counted_until_ms"),
     _maybe_whole("day"),
     _money("day_carry"),
     _whole("negative_days"),
@@ -283,7 +284,7 @@ NAV_HISTORY = _table(
     "nav_history",
     Column("market_ms", Whole, primary_key=True, autoincrement=False),
     _money("nav_usd"),
-    _money("leverage"),
+    _maybe_money("leverage"),
     _money("deployed_usd"),
     _money("unhedged_usd"),
 )

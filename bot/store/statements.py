@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, FunctionElement, Insert, Table, Text, bindparam
+from sqlalchemy import ColumnElement, Dialect, FunctionElement, Insert, Table, Text, bindparam, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -18,6 +19,9 @@ EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Sums of money: rounding is an error, not a habit."""
 
 SQLITE_ADD = "carrybot_add"
+
+_DIALECTS: dict[str, Dialect] = {name: make_url(f"{name}://").get_dialect()() for name in ("sqlite", "postgresql")}
+"""Without a driver: SQLite's parameters are question marks, as its driver takes them."""
 
 
 class How(Enum):
@@ -86,11 +90,12 @@ def add_texts(first: str, second: str) -> str:
     return text(EXACT.add(Decimal(first), Decimal(second)))
 
 
-def prepare(write: Write, dialect: Dialect) -> Prepared:
-    """Build the statement. Dialects other than SQLite and PostgreSQL have no upsert here: StoreError."""
+@cache
+def prepare(write: Write, dialect: str) -> Prepared:
+    """Build the statement. Dialects other than `sqlite` and `postgresql` have no upsert here: StoreError."""
     columns = [write.table.c[name] for name in write.columns]
-    statement = _insert(write, dialect.name).values({column.name: bindparam(column.name) for column in columns})
-    compiled = statement.compile(dialect=dialect)
+    statement = _insert(write, dialect).values({column.name: bindparam(column.name) for column in columns})
+    compiled = statement.compile(dialect=_DIALECTS[dialect])
     return Prepared(
         statement=statement,
         sql=str(compiled),

@@ -141,8 +141,9 @@ def _transaction(booked: Transaction) -> Sequence[Operation]:
 
 def _removal(removal: Removal) -> Sequence[Operation]:
     row = (
-        *(removal.venue, removal.coin, removal.direction, removal.day, removal.day_carry, removal.negative_days),
-        *(removal.positive_days, int(removal.removed), removal.removed_ms, removal.reason),
+        *(removal.venue, removal.coin, removal.direction, removal.counted_until_ms, removal.day),
+        *(removal.day_carry, removal.negative_days, removal.positive_days, int(removal.removed)),
+        *(removal.removed_ms, removal.reason),
     )
     return ((COIN_STATE, row),)
 
@@ -152,7 +153,9 @@ def _rate(rate: SettledRate) -> Sequence[Operation]:
 
 
 def _nav(point: NavPoint) -> Sequence[Operation]:
-    row = point.market_ms, point.nav_usd, point.leverage, point.deployed_usd, point.unhedged_usd
+    """Leverage without NAV is infinite: no number, and no reason for the step's orders not to be committed."""
+    leverage = point.leverage if point.leverage.is_finite() else None
+    row = point.market_ms, point.nav_usd, leverage, point.deployed_usd, point.unhedged_usd
     return ((NAV, row),)
 
 
