@@ -178,7 +178,7 @@ class OtherEvent(msgspec.Struct, gc=False):
 
 
 class _Envelope(msgspec.Struct, gc=False):
-    event: msgspec.Raw | None = None
+    event: msgspec.Raw = msgspec.Raw(b"")
     kind: str = msgspec.field(name="e", default="")
 
 
@@ -200,8 +200,8 @@ def decode_private(frame: bytes | str) -> PrivateEvent:
     raw: Any = frame
     try:
         envelope = _envelope_decoder.decode(raw)
-        if envelope.event is not None:
-            raw = bytes(envelope.event)
+        if wrapped := bytes(envelope.event):
+            raw = wrapped
             envelope = _envelope_decoder.decode(raw)
         event: PrivateEvent = _KINDS.get(envelope.kind, _other_decoder).decode(raw)
     except msgspec.DecodeError as error:

@@ -16,7 +16,10 @@ PERP_MARKET_STREAMS = "wss://fstream.binance.com/market/stream?streams="
 """Mark prices."""
 STREAMS_EACH = 100
 """Streams in one connection's URL (Binance allows 1,024 and 200; a URL of 100 names stays short)."""
-QUOTES_SILENCE_S = 60.0
+QUOTES_SILENCE_S = 30.0
+QUIET_SILENCE_S = 180.0
+"""For connections with so few streams that their silence may be the market's."""
+FEW_STREAMS = 10
 MARKS_SILENCE_S = 10.0
 """Mark prices come each second, so their silence is a fault."""
 
@@ -28,12 +31,12 @@ def market_lines(venue: str, book: SymbolBook, deliver: Deliver, clock: MarketCl
         name = f"spot-quotes-{number}"
         on_frame = _quotes(chunk, deliver, clock)
         uri = SPOT_STREAMS + _names(chunk, "bookTicker")
-        lines.append(_line(name, f"{venue}:{Wallet.SPOT.value}", uri, on_frame, QUOTES_SILENCE_S))
+        lines.append(_line(name, f"{venue}:{Wallet.SPOT.value}", uri, on_frame, _silence_s(chunk)))
     for number, chunk in enumerate(_chunks(book.perp)):
         feed = f"{venue}:{Wallet.PERP.value}"
         uri = PERP_PUBLIC_STREAMS + _names(chunk, "bookTicker")
         on_frame = _quotes(chunk, deliver, clock)
-        lines.append(_line(f"perp-quotes-{number}", feed, uri, on_frame, QUOTES_SILENCE_S))
+        lines.append(_line(f"perp-quotes-{number}", feed, uri, on_frame, _silence_s(chunk)))
         uri = PERP_MARKET_STREAMS + _names(chunk, "markPrice@1s")
         on_frame = _marks(chunk, deliver, clock)
         lines.append(_line(f"perp-marks-{number}", feed, uri, on_frame, MARKS_SILENCE_S))
@@ -67,6 +70,10 @@ def _marks(chunk: Mapping[str, Instrument], deliver: Deliver, clock: MarketClock
             deliver(mark)
 
     return on_frame
+
+
+def _silence_s(chunk: Mapping[str, Instrument]) -> float:
+    return QUOTES_SILENCE_S if len(chunk) >= FEW_STREAMS else QUIET_SILENCE_S
 
 
 def _names(chunk: Iterable[str], stream: str) -> str:

@@ -1,0 +1,155 @@
+"""Exchange information as instruments: recorded replies, multipliers, fees and tiers."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.instruments import Kind
+from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.listing import (
+    ListingFacts,
+    Universe,
+    coin_of,
+    funding_intervals_s,
+    list_instruments,
+    margin_tiers,
+    spot_fees,
+)
+from bot.venues.binance.symbols import SymbolBook
+
+CAPTURE = "payloads/binance/rest-capture-2026-07"
+
+
+def load(recorded: Path, name: str) -> Any:
+    return json.loads((recorded / CAPTURE / name).read_text(), parse_float=Decimal)
+
+
+def spot_row(base: str, tick: str = "0.00000001", lot: str = "1.00000000") -> dict[str, Any]:
+    return {
+        "symbol": f"{base}USDT", "status": "TRADING", "baseAsset": base, "quoteAsset": "USDT",
+        "isSpotTradingAllowed": True,
+        "filters": [
+            {"filterType": "PRICE_FILTER", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000000000.00", "stepSize": lot},
+            {"filterType": "NOTIONAL", "minNotional": "5.00000000"},
+        ],
+    }  # fmt: skip
+
+
+def facts(recorded: Path, spot: list[dict[str, Any]], **more: Any) -> ListingFacts:
+    given = {"spot_prices": {}, "perp_prices": {}, **more}
+    return ListingFacts(
+        spot_info={"symbols": spot},
+        perp_info=load(recorded, "20260704T155543Z__fapi-v1-exchangeInfo.json"),
+        funding_info=load(recorded, "20260704T155543Z__fapi-v1-fundingInfo.json"),
+        **given,
+    )
+
+
+def test_recorded_spot_pair_and_its_perpetual(recorded: Path) -> None:
+    spot = load(recorded, "20260703T051738Z__api-v3-exchangeInfo-curated-BTCETHXVG.json")["symbols"]
+    listed = list_instruments("binance", facts(recorded, spot), Universe(), fee_in_base=True).instruments
+    book = SymbolBook.of(listed)
+    btc, perp = book.spot["BTCUSDT"], book.perp["BTCUSDT"]
+    assert (btc.tick, btc.lot, btc.notional_min) == (Decimal("0.01"), Decimal("0.00001"), Decimal(5))
+    assert (perp.tick, perp.lot) == (Decimal("0.10"), Decimal("0.001"))
+    assert (btc.fee_in_base, perp.fee_in_base) == (True, False)
+    assert perp.funding_interval_s == 8 * 3_600
+    assert perp.listed_ms == 1567965300000
+    assert len(book.spot) == len(book.perp)
+
+
+def test_a_multiplied_contract_in_single_coins(recorded: Path) -> None:
+    listed = list_instruments("binance", facts(recorded, [spot_row("PEPE")]), Universe(), fee_in_base=True)
+    spot, perp = listed.instruments
+    assert (spot.coin, perp.coin) == ("PEPE", "PEPE")
+    assert (perp.kind, perp.multiplier, perp.base_asset) == (Kind.PERP, 1000, "1000PEPE")
+    assert perp.tick == Decimal("0.0000000001")
+    assert perp.lot == 1000
+    assert perp.quantity_max == Decimal(800_000_000_000)
+    assert perp.notional_min == 5
+
+
+def test_prices_that_contradict_the_name_leave_the_pair_out(recorded: Path) -> None:
+    given = facts(
+        recorded,
+        [spot_row("PEPE"), spot_row("BTC")],
+        spot_prices={"PEPEUSDT": Decimal("0.00001"), "BTCUSDT": Decimal(60_000)},
+        perp_prices={"1000PEPEUSDT": Decimal("0.00001"), "BTCUSDT": Decimal(48_000)},
+    )
+    listed = list_instruments("binance", given, Universe(), fee_in_base=True)
+    assert {i.coin for i in listed.instruments} == {"BTC"}
+    assert listed.suspicious == ("1000PEPEUSDT",)
+
+
+@pytest.mark.parametrize(
+    ("base", "bases", "expected"),
+    [
+        ("BTC", {"BTC"}, ("BTC", 1)),
+        ("1000PEPE", {"PEPE"}, ("PEPE", 1000)),
+        ("1000SATS", {"1000SATS"}, ("1000SATS", 1)),
+        ("1000000MOG", {"MOG"}, ("MOG", 1_000_000)),
+        ("1MBABYDOGE", {"BABYDOGE"}, ("BABYDOGE", 1_000_000)),
+        ("1MBABYDOGE", {"1MBABYDOGE"}, ("1MBABYDOGE", 1)),
+        ("1INCH", {"1INCH"}, ("1INCH", 1)),
+        ("1INCH", {"INCH"}, ("1INCH", 1)),
+        ("1000PEPE", {"BTC"}, ("1000PEPE", 1)),
+    ],
+)
+def test_coin_of_a_base_asset(base: str, bases: set[str], expected: tuple[str, int]) -> None:
+    assert coin_of(base, bases) == (expected[0], Decimal(expected[1]))
+
+
+def test_only_what_trades_against_usdt_is_listed(recorded: Path) -> None:
+    halted = {**spot_row("ETH"), "status": "BREAK"}
+    listed = list_instruments(
+        "binance", facts(recorded, [halted, spot_row("SOL"), spot_row("TSLA")]), Universe(), fee_in_base=True
+    )
+    assert {i.coin for i in listed.instruments} == {"SOL"}
+    universe = Universe(coins=frozenset({"BTC"}), exclude=frozenset())
+    rows = facts(recorded, [spot_row("BTC"), spot_row("SOL")])
+    coins = {i.coin for i in list_instruments("binance", rows, universe, fee_in_base=True).instruments}
+    assert coins == {"BTC"}
+
+
+def test_recorded_funding_intervals(recorded: Path) -> None:
+    intervals = funding_intervals_s(load(recorded, "20260704T155543Z__fapi-v1-fundingInfo.json"))
+    assert intervals["GTCUSDT"] == 8 * 3_600
+    assert set(intervals.values()) <= {3_600, 4 * 3_600, 8 * 3_600}
+
+
+def test_documented_brackets_and_fees(recorded: Path) -> None:
+    listed = list_instruments("binance", facts(recorded, [spot_row("ETH")]), Universe(), fee_in_base=False)
+    book = SymbolBook.of(listed.instruments)
+    brackets = json.loads(
+        '[{"symbol":"ETHUSDT","notionalCoef":1.50,"brackets":[{"bracket":1,"initialLeverage":75,'
+        '"notionalCap":10000,"notionalFloor":0,"maintMarginRatio":0.0065,"cum":0}]},'
+        '{"symbol":"ZZZUSDT","brackets":[]}]',
+        parse_float=Decimal,
+    )
+    ((name, tiers),) = margin_tiers(brackets, book.perp).items()
+    assert name == "binance:ETHUSDT:perp"
+    assert (tiers[0].maintenance_rate, tiers[0].leverage_max) == (Decimal("0.0065"), 75)
+    rows = [{"symbol": "ETHUSDT", "makerCommission": "0.001", "takerCommission": "0.001"}]
+    fees = spot_fees(rows, Decimal("0.75"), book.spot)
+    assert fees["binance:ETHUSDT:spot"].taker == Decimal("0.00075")
+
+
+def test_unreadable_replies_are_errors(recorded: Path) -> None:
+    good = facts(recorded, [spot_row("BTC")])
+    for broken in (None, [], {"symbols": None}):
+        with pytest.raises(DecodeError):
+            list_instruments(
+                "binance",
+                ListingFacts(broken, good.perp_info, [], {}, {}),
+                Universe(),
+                fee_in_base=True,
+            )
+    with pytest.raises(DecodeError):
+        funding_intervals_s({"code": 0})
+    bad_filter = {**spot_row("BTC"), "filters": []}
+    with pytest.raises(DecodeError):
+        list_instruments("binance", facts(recorded, [bad_filter]), Universe(), fee_in_base=True)
