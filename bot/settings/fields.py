@@ -48,10 +48,10 @@ _YEAR_H = 24 * 365
 
 RULES: Mapping[type, Mapping[str, Rule]] = {
     CoreConfig: {
-        "limits": Rule("The rules of the book: what the risk manager enforces. Applied at once when edited."),
-        "universe": Rule("Which coins may be held at all (R8). Applied at once when edited."),
-        "strategy": Rule("How carry is estimated and what is worth holding. Applied at once when edited."),
-        "execution": Rule("How orders are sent. Applied at once when edited."),
+        "limits": Rule("The rules of the book: what the risk manager enforces."),
+        "universe": Rule("Which coins may be held at all (R8)."),
+        "strategy": Rule("How carry is estimated and what is worth holding."),
+        "execution": Rule("How orders are sent."),
         "strategies": Rule("The strategies in use.", check=checks.strategy),
     },
     Limits: {
@@ -136,16 +136,13 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "settle_window_s": Rule("Wall seconds for which the venue's `not found` is not believed.", gt=0, le=120),
     },
     Shell: {
-        "venues": Rule(
-            "The exchange accounts by a name of your choice. A change needs a restart.", check=checks.name
-        ),
-        "database": Rule("Where the books are kept. A change needs a restart."),
-        "api": Rule("The local control port that the other commands use. A change needs a restart."),
-        "health": Rule("The port where /readyz answers. A change needs a restart."),
+        "venues": Rule("The exchange accounts by a name of your choice.", check=checks.name),
+        "database": Rule("Where the books are kept."),
+        "api": Rule("The local control port that the other commands use."),
+        "health": Rule("The port where /readyz, /healthz and /metrics answer."),
         "log": Rule("Logging."),
         "data_dir": Rule(
-            "Folder for the books, tokens and the embedded simulator's state; CARRYBOT_DATA moves it. "
-            "A change needs a restart.",
+            "Folder for the books, tokens and the embedded simulator's state; CARRYBOT_DATA moves it.",
             check=checks.folder,
         ),
     },
@@ -190,8 +187,8 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "port": _port("Port to listen on; 0: any free one."),
     },
     Log: {
-        "format": Rule("auto: JSON lines unless the output is a terminal. A change needs a restart."),
-        "level": Rule("Least severe level that is written. Applied at once when edited."),
+        "format": Rule("auto: JSON lines unless the output is a terminal."),
+        "level": Rule("Least severe level that is written."),
     },
 }
 

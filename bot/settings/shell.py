@@ -86,7 +86,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Where `/readyz` answers: a container checks itself there."""
+    """Where `/readyz`, `/healthz` and `/metrics` answer: a container checks itself there."""
 
     host: str = "127.0.0.1"
     port: int = 8470

@@ -12,7 +12,7 @@ from bot.settings.load import Settings
 from bot.settings.mirror import root_model
 
 LIVE_SECTIONS = ("limits", "universe", "strategy", "execution", "strategies")
-"""What `Reconfigure` carries to the core while it runs."""
+"""What the event `Reconfigure` can carry to a running core; all else needs a restart."""
 LIVE_KEYS = ("log.level",)
 HIDDEN = "(hidden)"
 
