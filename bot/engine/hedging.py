@@ -81,13 +81,15 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     may_open = state.book.control is Control.RUNNING and not state.stopping
     step = plan(state.book, hedge, may_open=may_open, basis_min=state.basis_min.get(hedge.id))
     _watch_balance(state, hedge, out)
-    if step.drafts:
-        _place(state, hedge, step, out)
-    else:
+    if not step.drafts:
         _rest(state, hedge, step, out)
+    elif not _place(state, hedge, step, out) and step.state is HedgeState.UNBALANCED and may_open:
+        # The missing leg may not be added: then what is too much goes, at once.
+        _place(state, hedge, plan(state.book, hedge, may_open=False), out)
 
 
-def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
+def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
+    """Send the step's orders if every rule agrees; otherwise say why not, once, and pause."""
     intents = tuple(_intent(state, hedge, position, draft) for position, draft in enumerate(step.drafts))
     verdicts = approve_orders(state.book, nav_usd(state.book), hedge, intents)
     refused = [verdict for verdict in verdicts if not verdict.approved]
@@ -107,10 +109,11 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
                     detail=verdict.detail,
                 )
         hedge.wait_until_mono_ms = state.book.now.mono_ms + PAUSE_MS
-        return
+        return False
     hedge.orders_made += len(intents)
     _change(state, hedge, step.state, out)
     send(state, hedge, intents, out)
+    return True
 
 
 def _intent(state: EngineState, hedge: Hedge, position: int, draft: Draft) -> OrderIntent:

@@ -18,6 +18,8 @@ from bot.execution.drafts import Draft, Plan, limit_price
 from bot.execution.repair import repair
 
 SPOT, PERP = 0, 1
+SLICE_SHARE_MIN = Decimal("0.2")
+"""A slice that cash cuts to less than this share of itself waits for the cash: crumbs only pay fees."""
 BASIS_NOTE = "basis below the entry's guard"
 FEE_GUESS = Decimal("0.001")
 """Taker fee of a spot whose rates are not known yet."""
@@ -89,14 +91,16 @@ def _grow(book: Book, hedge: Hedge, now: Situation) -> Plan:
     price = limit_price(now.pair.spot, now.spot_quote, Side.BUY, book.config.execution.guard_bps)
     if spot * price > cash:
         coins = (cash / price - now.pair.spot.lot) * (ONE - now.taker_fee) + now.spot - now.short
-        quantity = floor_to(max(ZERO, coins), now.step)
+        if coins < quantity * SLICE_SHARE_MIN:
+            return Plan(_resting(now), note="short of cash")
+        quantity = floor_to(coins, now.step)
         spot = _spot_to_buy(now, quantity)
     if (
         quantity < least
         or spot < now.pair.spot.quantity_min
         or spot * now.spot_quote.bid < now.pair.spot.notional_min
     ):
-        return Plan(_resting(now), note="below a leg's minimum or short of cash")
+        return Plan(_resting(now), note="below a leg's minimum")
     buy = Draft(SPOT, now.pair.spot.id, Side.BUY, spot, price, False, Purpose.OPEN, now.spot_quote.mid)
     sell_at = limit_price(now.pair.perp, now.perp_quote, Side.SELL, book.config.execution.guard_bps)
     sell = Draft(PERP, now.pair.perp.id, Side.SELL, quantity, sell_at, False, Purpose.OPEN, now.perp_quote.mid)
