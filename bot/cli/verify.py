@@ -7,6 +7,7 @@ from typing import Any
 from bot.cli import context, wiring
 from bot.cli.failure import DONE, FAILED
 from bot.cli.output import Column, say, show_json, show_table
+from bot.domain.instruments import Instrument
 from bot.observe.reports import Books
 from bot.observe.verify import verify
 from bot.settings import Settings, require_credentials
@@ -40,6 +41,8 @@ async def _verify(settings: Settings) -> Any:
     name = wiring.only_venue(settings)
     books = Books(settings.database.url, (name,))
     async with books.opened(), wiring.asked_venue(settings, name) as venue:
-        listed = await venue.fetch_listing()
-        instruments = {instrument.id: instrument for instrument in listed.instruments}
-        return await verify(venue, instruments, lambda: books.ledger_state(name))
+
+        async def listing() -> dict[str, Instrument]:
+            return {instrument.id: instrument for instrument in (await venue.fetch_listing()).instruments}
+
+        return await verify(venue, listing, lambda: books.ledger_state(name))

@@ -1,7 +1,7 @@
 """`ledger --verify`: do the books and the venue agree to the last digit, and has nobody altered the past?
 
-The ledger is read first, then the venue's balances, its history since the books' end, and its balances again.
-When both balances are the same, everything the venue booked is either in the ledger or in the history, so for
+The ledger is read first, then the venue's balances. When they are equal, nothing else needs to be asked.
+Otherwise the venue's history since the books' end is fetched, and its balances again: when both balances are the same, everything the venue booked is either in the ledger or in the history, so for
 each asset: venue = ledger + what is not booked yet, exactly.
 """
 
@@ -48,6 +48,8 @@ class LedgerState:
 
 
 Read = Callable[[], Awaitable[LedgerState]]
+Listing = Callable[[], Awaitable[Mapping[str, Instrument]]]
+"""The venue's instruments by id; asked for once, and only when history has to be read."""
 
 
 @dataclass(slots=True)
@@ -71,13 +73,19 @@ class _Comparison:
         return not any(self.difference(asset) for asset in self.assets)
 
 
-async def verify(venue: Venue, instruments: Mapping[str, Instrument], read: Read) -> View:
+async def verify(venue: Venue, listing: Listing, read: Read) -> View:
     """Compare until the venue holds still and agrees, a bounded number of times. Raises VenueError, StoreError."""
     compared: _Comparison | None = None
+    instruments: Mapping[str, Instrument] = {}
     for attempt in range(TRIES):
         if attempt:
             await asyncio.sleep(PAUSE_S)
-        compared = await _compare(venue, instruments, await read())
+        compared = _Comparison(await read(), await _balances(venue))
+        if compared.balanced:
+            compared.stable = True
+            break
+        instruments = instruments or await listing()
+        await _explain(compared, venue, instruments)
         if compared.stable and compared.balanced:
             break
     assert compared is not None
@@ -86,23 +94,26 @@ async def verify(venue: Venue, instruments: Mapping[str, Instrument], read: Read
     return _view(venue, compared)
 
 
-async def _compare(venue: Venue, instruments: Mapping[str, Instrument], ledger: LedgerState) -> _Comparison:
-    before = await venue.fetch_account()
-    compared = _Comparison(ledger, {})
+async def _balances(venue: Venue) -> dict[str, Decimal]:
+    """What the venue holds for us, summed over its wallets, by asset."""
+    found: dict[str, Decimal] = {}
+    for assets in (await venue.fetch_account()).balances.values():
+        for asset, amount in assets.items():
+            found[asset] = found.get(asset, ZERO) + amount
+    return found
+
+
+async def _explain(compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument]) -> None:
+    """Add what the venue booked and the ledger has not; stable when the balances held still meanwhile."""
+    ledger = compared.ledger
     if ledger.opened_ms:
         listed = [name for name in ledger.instruments if name in instruments]
         history = await venue.fetch_history(ledger.since_ms, listed)
-        facts = _facts(venue.name, history, instruments)
-        for name, entries in facts.items():
+        for name, entries in _facts(venue.name, history, instruments).items():
             if name not in ledger.recent_ids:
                 compared.unbooked_facts += 1
                 _add(compared.unbooked, entries)
-    after = await venue.fetch_account()
-    compared.stable = before.balances == after.balances
-    for assets in after.balances.values():
-        for asset, amount in assets.items():
-            compared.venue[asset] = compared.venue.get(asset, ZERO) + amount
-    return compared
+    compared.stable = await _balances(venue) == compared.venue
 
 
 def _facts(venue: str, history: VenueHistory, instruments: Mapping[str, Instrument]) -> dict[str, list[Entry]]:

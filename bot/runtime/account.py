@@ -1,8 +1,12 @@
 """Read-only questions about the core's state that the shell needs answered; asked between steps only."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
+from bot.domain.events import AccountReported
 from bot.domain.hedges import TransferIntent
+from bot.domain.instruments import Kind
+from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
 from bot.engine.state import EngineState
 
@@ -29,6 +33,28 @@ class StateView:
             if hedge.venue == self._venue and hedge.live:
                 found.update(leg.instrument for leg in hedge.legs)
         return sorted(found & self._state.market.instruments.keys())
+
+    def agrees(self, report: AccountReported) -> bool:
+        """Whether the venue's balances and positions are exactly those of the books."""
+        booked: dict[tuple[str, str], Decimal] = {}
+        for (account, asset), amount in self._state.ledger.balances.items():
+            kind, _, place = account.partition(":")
+            venue, _, wallet = place.partition(":")
+            if kind == "venue" and venue == self._venue and amount:
+                booked[wallet, asset] = amount
+        held: dict[str, Decimal] = {}
+        for hedge in self._state.hedges.values():
+            for leg in hedge.legs:
+                if hedge.venue == self._venue and leg.kind is not Kind.SPOT:
+                    held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
+        reported = {(w, asset): q for w, assets in report.balances.items() for asset, q in assets.items() if q}
+        positions = {name: quantity for name, quantity in report.positions.items() if quantity}
+        return reported == booked and positions == {name: q for name, q in held.items() if q}
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is held and nothing is in flight."""
+        return not self._state.hedges and not self._state.orders
 
     def listed(self) -> Sequence[str]:
         """Instruments of all pairs: what liquidity is asked for."""

@@ -27,14 +27,17 @@ from bot.runtime.dispatcher import Dispatcher
 from bot.runtime.inbox import Inbox
 from bot.runtime.notices import Notices, Sink
 from bot.runtime.pollers import Rhythm, tick
-from bot.runtime.reconcile import BooksEnd
+from bot.runtime.reconcile import START_TRIES, BooksEnd
 from bot.runtime.vitals import Vitals, guard
 
 RATES_DAYS = 35
 CONNECT_TRIES = 6
 QUIET_S = 2.5
 DRAIN_S = 0.7
-FINAL_S = 1.2
+FINAL_S = 2.0
+FINAL_S_UNHURRIED = 15.0
+"""Nobody waits when the time of `--for` is over."""
+LIQUIDITY_S = 15.0
 
 T = TypeVar("T")
 
@@ -194,7 +197,10 @@ class Daemon:
             desk.rates.request(self.clock.market_ms() - RATES_DAYS * DAY_MS)
             for task, work in desk.first_tasks():
                 self._keep(tasks, task, work)
-            if not await self._insist(name, partial(desk.reconciler.once, "start")):
+            if desk.view.empty:
+                # Nothing is at risk yet: the first decision should know every coin.
+                await _limited(desk.pollers.liquidity_known.wait(), LIQUIDITY_S)
+            if not await self._insist(name, partial(desk.reconciler.once, "start", START_TRIES, foreign=True)):
                 desk.reconciler.request("the first pass was not complete")
             for task, work in desk.later_tasks(listed):
                 self._keep(tasks, task, work)
@@ -245,7 +251,7 @@ class Daemon:
         quiet = await self._quiet(QUIET_S)
         await _limited(self.plan.on_drain(), DRAIN_S)
         for desk in self._desks.values():
-            await _limited(self._final(desk), FINAL_S)
+            await _limited(self._final(desk), FINAL_S if stop.is_set() else FINAL_S_UNHURRIED)
         await _limited(self.flush(), 1.0)
         open_orders = sum(1 for record in self.state.orders.values() if not record.settled)
         self.notices.report(
@@ -258,7 +264,7 @@ class Daemon:
 
     async def _final(self, desk: Desk) -> None:
         try:
-            await desk.reconciler.once("stop", tries=2)
+            await desk.reconciler.catch_up()
         except VenueError as error:
             self.notices.report(
                 Severity.WARNING, "reconcile.failed", venue=desk.venue.name, reason=str(error), done="next start"

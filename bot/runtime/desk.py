@@ -59,10 +59,11 @@ class Desk:
         self.pollers = Pollers(self.venue, self.clock, rhythm, self.deliver, vitals, report, self._failed)
 
     def first_tasks(self) -> list[Named]:
-        """What runs before the venue is reconciled: its streams, and public history."""
+        """What runs before the venue is reconciled: its streams and what is public."""
         return [
             (f"streams:{self.venue.name}", lambda: self.venue.run(self.deliver)),
             (self.rates.name, self.rates.run),
+            (f"liquidity:{self.venue.name}", lambda: self.pollers.liquidity(self.view.listed)),
         ]
 
     def later_tasks(self, listed: VenueListed) -> list[Named]:
@@ -71,8 +72,6 @@ class Desk:
         return [
             (self.reconciler.name, self.reconciler.run),
             (self.receipts.name, self.receipts.run),
-            (f"account:{name}", pollers.account),
-            (f"liquidity:{name}", lambda: pollers.liquidity(self.view.listed)),
             (f"listing:{name}", lambda: pollers.listing(listed)),
             (f"receipts:{name}", lambda: pollers.receipts(self.receipts.request)),
         ]

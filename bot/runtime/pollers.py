@@ -1,5 +1,6 @@
-"""The daemon's timers: tick, account, liquidity, listing, receipts. The core asks for reconciliation itself."""
+"""The daemon's timers: tick, liquidity, listing, receipts. The core asks for reconciliation itself."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,15 +17,13 @@ class Rhythm:
     """How often the shell asks. All of it wall time, except `listing_market_ms`."""
 
     tick_s: float = 0.2
-    account_s: float = 2.0
-    liquidity_first_s: float = 0.1
-    """Pause between batches until every instrument was seen once."""
-    liquidity_s: float = 1.0
-    liquidity_batch: int = 8
+    liquidity_s: float = 20.0
+    """Pause between batches, once every instrument was seen."""
+    liquidity_batch: int = 16
     listing_market_ms: int = HOUR_MS
-    listing_s_min: float = 5.0
+    listing_s_min: float = 10.0
     listing_s_max: float = 3600.0
-    receipts_s: float = 3.0
+    receipts_s: float = 15.0
     rates_spacing_s: float = 1.0
     receipts_spacing_s: float = 1.0
 
@@ -49,42 +48,29 @@ class Pollers:
         self._vitals = vitals
         self._report = report
         self._failed = failed
+        self.liquidity_known = asyncio.Event()
+        """Set once every instrument's liquidity was delivered."""
 
-    async def account(self) -> None:
-        """Balances and positions, for margin and for what the owner sees."""
-        name, failures = f"account:{self._venue.name}", 0
+    async def liquidity(self, instruments: Callable[[], Sequence[str]]) -> None:
+        """All instruments at once at first, then batch by batch: volumes come for all, depth one by one."""
+        name, rhythm = f"liquidity:{self._venue.name}", self._rhythm
+        failures, start = 0, 0
         while True:
+            every = list(instruments())
+            first = not self.liquidity_known.is_set()
+            batch = every if first else every[start : start + rhythm.liquidity_batch]
             try:
-                self._deliver(await self._venue.fetch_account())
+                for fact in await self._venue.fetch_liquidity(batch):
+                    self._deliver(fact)
                 failures = 0
+                start = 0 if first or start + len(batch) >= len(every) else start + len(batch)
+                if every:
+                    self.liquidity_known.set()
             except VenueError as error:
                 failures += 1
                 self._complain(name, error, failures)
-            await self._vitals.sleep(name, min(self._rhythm.account_s * 2 ** min(failures, 4), 15.0))
-
-    async def liquidity(self, instruments: Callable[[], Sequence[str]]) -> None:
-        """Cycle through the instruments: quickly until each was seen once, then slowly."""
-        name = f"liquidity:{self._venue.name}"
-        seen: set[str] = set()
-        failures = 0
-        while True:
-            every = list(instruments())
-            if not every:
-                await self._vitals.sleep(name, 0.5)
-            size = self._rhythm.liquidity_batch
-            for start in range(0, len(every), size):
-                batch = every[start : start + size]
-                try:
-                    for fact in await self._venue.fetch_liquidity(batch):
-                        self._deliver(fact)
-                    seen.update(batch)
-                    failures = 0
-                except VenueError as error:
-                    failures += 1
-                    self._complain(name, error, failures)
-                first = failures == 0 and not seen.issuperset(every)
-                pause_s = self._rhythm.liquidity_first_s if first else self._rhythm.liquidity_s
-                await self._vitals.sleep(name, min(pause_s * 2 ** min(failures, 4), 15.0))
+            pause_s = min(0.5 * 2**failures, 15.0) if failures else rhythm.liquidity_s
+            await self._vitals.sleep(name, pause_s if every else 0.5)
 
     async def listing(self, known: VenueListed) -> None:
         """Instruments, fees, tiers and intervals: hourly by market time, delivered when they changed."""

@@ -1,9 +1,11 @@
 """Fetches a venue's truth and delivers it in the order that lets the core compare: facts first, balances last.
 
-One pass: ask for every order that is not settled, fetch balances, the history since the books end (with an
-overlap; repeats are recognised by their ids), and balances again. Only when both balances are the same, nothing
-was sent meanwhile and no order is unsettled are the balances delivered as `complete`: then a difference from the
-ledger is a real one. A pass that cannot be complete is tried again a bounded number of times.
+A pass asks for every order that is not settled and then looks at the balances. When they are exactly those of
+the books, nothing was missed and the pass is done. Otherwise the history since the books' end is fetched (with an
+overlap; repeats are recognised by their ids) and the balances again. They are delivered as `complete` when they
+then agree with the books, or when they held still around the history, so that a difference is a real one; and
+only if nothing was sent meanwhile and no order or transfer is undecided. A pass that cannot be complete is tried
+again a bounded number of times.
 """
 
 import asyncio
@@ -28,7 +30,8 @@ from bot.runtime.vitals import Report, Vitals
 
 START_OVERLAP_MS = 3 * DAY_MS
 OVERLAP_MS = DAY_MS
-TRIES = 6
+TRIES = 3
+START_TRIES = 6
 TRY_PAUSE_S = 0.3
 TRANSFER_SLACK_MS = HOUR_MS
 """How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
@@ -41,6 +44,7 @@ class AccountView(Protocol):
     def unsettled(self) -> Sequence[OrderRecord]: ...
     def pending_transfers(self) -> Sequence[TransferIntent]: ...
     def instruments(self) -> Sequence[str]: ...
+    def agrees(self, report: AccountReported) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -115,10 +119,15 @@ class Reconciler:
                 self.request(self._reason)
                 await self._vitals.sleep(self.name, pause_s)
 
-    async def once(self, reason: str, tries: int = TRIES) -> bool:
-        """One pass; True when the delivered balances are complete. Raises VenueError."""
+    async def once(self, reason: str, tries: int = TRIES, *, foreign: bool = False) -> bool:
+        """One pass; True when the delivered balances are complete. Raises VenueError.
+
+        `foreign` also looks for open orders that are not ours (a dear question: at start).
+        """
         self.passes += 1
         await self._ask_for_orders()
+        if foreign:
+            await self._look_for_foreign_orders()
         complete = False
         report: AccountReported | None = None
         for attempt in range(tries):
@@ -131,20 +140,36 @@ class Reconciler:
         assert report is not None
         self._deliver(replace(report, complete=complete))
         self._deliver(Reconciled(self._venue.name))
-        self._report(Severity.INFO, "venue.reconciled", venue=self._venue.name, reason=reason, complete=complete)
+        self._report(Severity.DEBUG, "reconcile.done", venue=self._venue.name, reason=reason, complete=complete)
         return complete
 
+    async def catch_up(self) -> bool:
+        """The last facts before the daemon ends: receipts alone first, since they are what is usually missing."""
+        self.passes += 1
+        report = await self._venue.fetch_account()
+        if not self._decided(report):
+            since_ms = self._since_ms(self._clock.market_ms())
+            for receipt in await self._venue.fetch_receipts(since_ms):
+                self._deliver(FundingReceived(receipt))
+            await self._flush()
+            report = await self._venue.fetch_account()
+        if self._decided(report):
+            self._deliver(replace(report, complete=True))
+            return True
+        return await self.once("stop")
+
     async def _ask_for_orders(self) -> None:
-        """Query what is not settled, and warn of open orders that bear no id of the books."""
-        unsettled = list(self._view.unsettled())
-        for record in unsettled:
+        for record in list(self._view.unsettled()):
             self._vitals.beat(self.name)
             intent = record.intent
             await self._venue.query(
                 intent.client_id, intent.instrument, record.venue_order_id, intent.created_ms, self._deliver
             )
-        known = {record.intent.client_id for record in unsettled}
-        strangers = [o for o in await self._venue.fetch_open_orders() if o[0] not in known]
+
+    async def _look_for_foreign_orders(self) -> None:
+        """Open orders that bear no id of the books are left alone, and named."""
+        known = {record.intent.client_id for record in self._view.unsettled()}
+        strangers = [found for found in await self._venue.fetch_open_orders() if found[0] not in known]
         if strangers:
             shown = ", ".join(f"{client_id} ({instrument})" for client_id, instrument, _ in strangers[:5])
             self._report(
@@ -156,10 +181,18 @@ class Reconciler:
                 done="left alone",
             )
 
+    def _decided(self, report: AccountReported) -> bool:
+        """Nothing is in flight and the venue agrees with the books."""
+        in_flight = self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers()
+        return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report)
+
     async def _compare(self) -> tuple[AccountReported, bool]:
         began_ms = self._clock.market_ms()
         traffic = self._traffic()
         before = await self._venue.fetch_account()
+        if self._decided(before):
+            self._books.complete_ms = max(self._books.complete_ms, began_ms)
+            return before, True
         history = await self._venue.fetch_history(self._since_ms(began_ms), self._view.instruments())
         after = await self._venue.fetch_account()
         waiting = await self._hand_over(history)
@@ -168,7 +201,7 @@ class Reconciler:
         settled = not self._view.unsettled() and not waiting
         fresh = not self._books.floor_ms
         empty = not (history.fills or history.receipts or history.transfers)
-        complete = still and quiet and settled and (empty or not fresh)
+        complete = self._decided(after) or (still and quiet and settled and (empty or not fresh))
         if complete:
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
             if fresh:
