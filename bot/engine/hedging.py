@@ -11,7 +11,7 @@ from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_p
 from bot.engine.orders import send
 from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, Draft, Plan
-from bot.execution.plan import BASIS_NOTE, plan
+from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 from bot.risk.review import approve_orders
 from bot.risk.rules import r10_leg_imbalance
 from bot.strategy.propose import Proposal
@@ -80,7 +80,8 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
         hedge.state = HedgeState.UNBALANCED
     may_open = state.book.control is Control.RUNNING and not state.stopping
     step = plan(state.book, hedge, may_open=may_open, basis_min=state.basis_min.get(hedge.id))
-    _watch_balance(state, hedge, out)
+    dust = step.state is not HedgeState.UNBALANCED and step.note != NO_QUOTE
+    _watch_balance(state, hedge, out, dust=dust)
     if not step.drafts:
         _rest(state, hedge, step, out)
     elif not _place(state, hedge, step, out) and step.state is HedgeState.UNBALANCED and may_open:
@@ -199,11 +200,14 @@ def _quarantine(state: EngineState, hedge: Hedge, out: Actions) -> None:
         _change(state, hedge, HedgeState.UNBALANCED, out)
 
 
-def _watch_balance(state: EngineState, hedge: Hedge, out: Actions) -> None:
-    """Note since when the legs do not cancel, and tell the owner when it has lasted too long (R10)."""
+def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool) -> None:
+    """Note since when the legs do not cancel, and tell the owner when it has lasted too long (R10).
+
+    `dust` says that what is left over, if anything, is too small to be traded on either leg.
+    """
     now = state.book.now.mono_ms
     tolerance = max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
-    if abs(hedge.imbalance_base) <= tolerance:
+    if dust or abs(hedge.imbalance_base) <= tolerance:
         if hedge.unbalanced_mono_ms is not None and hedge.rehedges:
             out.info("hedge.balanced", hedge=hedge.id, coin=hedge.coin, after_ms=now - hedge.unbalanced_mono_ms)
         hedge.unbalanced_mono_ms, hedge.rehedges = None, 0

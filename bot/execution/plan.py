@@ -20,6 +20,7 @@ from bot.execution.repair import repair
 SPOT, PERP = 0, 1
 SLICE_SHARE_MIN = Decimal("0.2")
 """A slice that cash cuts to less than this share of itself waits for the cash: crumbs only pay fees."""
+NO_QUOTE = "no quote"
 BASIS_NOTE = "basis below the entry's guard"
 FEE_GUESS = Decimal("0.001")
 """Taker fee of a spot whose rates are not known yet."""
@@ -45,7 +46,7 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
     """
     situation = _situation(book, hedge)
     if situation is None:
-        return Plan(hedge.state, note="no quote")
+        return Plan(hedge.state, note=NO_QUOTE)
     pair = situation.pair
     tolerance = max(pair.spot.lot, pair.perp.lot)
     if abs(hedge.imbalance_base) > tolerance:

@@ -32,22 +32,28 @@ def repair(
         and _in_time(book, hedge)
         and _within_guard(book, pair, gap)
     )
-    if gap > 0:
-        if complete:
-            draft = _draft(
-                book, PERP, pair.perp, perp_quote, Side.SELL, floor_to(gap, pair.perp.lot), Purpose.COMPLETE
-            )
-        else:
-            draft = _draft(book, SPOT, pair.spot, spot_quote, Side.SELL, floor_to(gap, pair.spot.lot), Purpose.UNWIND)
-    elif complete:
-        fees = book.market.fees.get(pair.spot.id)
-        keeps = ONE - fees.taker if fees is not None and pair.spot.fee_in_base else ONE
-        draft = _draft(
-            book, SPOT, pair.spot, spot_quote, Side.BUY, ceil_to(-gap / keeps, pair.spot.lot), Purpose.COMPLETE
-        )
-    else:
-        draft = _draft(book, PERP, pair.perp, perp_quote, Side.BUY, floor_to(-gap, pair.perp.lot), Purpose.UNWIND)
+    draft = _complete(book, pair, spot_quote, perp_quote, gap) if complete else None
+    if draft is None:
+        # Too small for the lagging leg's minimum may still be enough for the leading one's.
+        draft = _unwind(book, pair, spot_quote, perp_quote, gap)
     return None if draft is None else Plan(HedgeState.UNBALANCED, (draft,))
+
+
+def _complete(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:
+    """Fill up the lagging leg."""
+    if gap > 0:
+        quantity = floor_to(gap, pair.perp.lot)
+        return _draft(book, PERP, pair.perp, perp_quote, Side.SELL, quantity, Purpose.COMPLETE)
+    fees = book.market.fees.get(pair.spot.id)
+    keeps = ONE - fees.taker if fees is not None and pair.spot.fee_in_base else ONE
+    return _draft(book, SPOT, pair.spot, spot_quote, Side.BUY, ceil_to(-gap / keeps, pair.spot.lot), Purpose.COMPLETE)
+
+
+def _unwind(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:
+    """Take the leading leg back."""
+    if gap > 0:
+        return _draft(book, SPOT, pair.spot, spot_quote, Side.SELL, floor_to(gap, pair.spot.lot), Purpose.UNWIND)
+    return _draft(book, PERP, pair.perp, perp_quote, Side.BUY, floor_to(-gap, pair.perp.lot), Purpose.UNWIND)
 
 
 def _affordable(book: Book, pair: Pair, quote: Quote, quantity: Decimal) -> bool:
