@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -76,26 +75,29 @@ def start_detached(options: SimulatorOptions) -> Endpoint:
         return running
     options.state_dir.mkdir(parents=True, exist_ok=True)
     output_path = options.state_dir / "simulator.out"
-    with output_path.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "bot.simulator", *arguments(options)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    pid = _spawn(["-m", "bot.simulator", *arguments(options)], output_path)
     deadline_s = time.monotonic() + START_WITHIN_S
     while time.monotonic() < deadline_s:
         found = find_running(options.state_dir)
         if found is not None:
             return found
-        if process.poll() is not None:
+        if not _alive(pid):
             break
         time.sleep(0.05)
     tail = output_path.read_text(errors="replace")[-1_000:].strip()
-    if process.poll() is None:
-        process.terminate()
+    if _alive(pid):
+        os.kill(pid, signal.SIGTERM)
     raise SimulatorError(f"the simulator did not start; see {options.state_dir / LOG_FILE}. {tail}")
+
+
+def _spawn(words: list[str], output_path: Path) -> int:
+    """Starts Python in a session of its own, output to a file; returns the process id.
+
+    Not `subprocess`: its objects complain when they are forgotten while the process lives, which is the point.
+    """
+    output = (os.POSIX_SPAWN_OPEN, 1, str(output_path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), output, (os.POSIX_SPAWN_DUP2, 1, 2)]
+    return os.posix_spawn(sys.executable, [sys.executable, *words], os.environ, file_actions=actions, setsid=True)
 
 
 def arguments(options: SimulatorOptions) -> list[str]:

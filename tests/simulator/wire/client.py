@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +26,32 @@ from bot.simulator.wire.host import Host
 from bot.simulator.wire.options import SimulatorOptions
 
 KEY, SECRET = "demo-key", "demo-secret"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def eventually(
+    ask: Callable[[], Awaitable[Any]], good: Callable[[Any], bool] = bool, within_s: float = 10
+) -> Any:
+    """Asks until the answer is good, and returns it."""
+    for _ in range(int(within_s / 0.05)):
+        answer = await ask()
+        if good(answer):
+            return answer
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {within_s} s; last answer {answer!r}")
+
+
+async def drained(socket: Any, quiet_s: float = 0.3) -> list[Any]:
+    """All frames until nothing came for `quiet_s`."""
+    frames = []
+    while True:
+        try:
+            frames.append(json.loads(await asyncio.wait_for(socket.recv(), quiet_s)))
+        except TimeoutError:
+            return frames
 
 
 class Redirect(AbstractResolver):
@@ -78,7 +104,7 @@ class Site:
         query = urlencode(params or {})
         headers = {}
         if signed:
-            stamp = {"timestamp": int(time.time() * 1000)} if "timestamp" not in (params or {}) else {}
+            stamp = {"timestamp": now_ms()} if "timestamp" not in (params or {}) else {}
             query = urlencode({**(params or {}), **stamp})
             query += "&signature=" + hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
             key = key or KEY
@@ -87,9 +113,7 @@ class Site:
         target = url + ("?" + query if query else "")
         async with (
             self.session() as session,
-            session.request(
-                method, target, headers=headers, timeout=aiohttp.ClientTimeout(total=timeout_s)
-            ) as reply,
+            session.request(method, target, headers=headers, timeout=aiohttp.ClientTimeout(total=timeout_s)) as reply,
         ):
             text = await reply.text()
             with contextlib.suppress(ValueError):
@@ -104,9 +128,7 @@ class Site:
             return await reply.json()
 
     def socket(self, url: str, **options: Any) -> Any:
-        return websockets.connect(
-            url, host="127.0.0.1", port=self.port, ssl=self.context, proxy=None, **options
-        )
+        return websockets.connect(url, host="127.0.0.1", port=self.port, ssl=self.context, proxy=None, **options)
 
 
 class Answer:

@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from client import Site, running
 
 from bot.simulator.wire.host import Host
-from client import Site, running
 
 
 @pytest.fixture

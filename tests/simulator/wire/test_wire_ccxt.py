@@ -9,8 +9,7 @@ from typing import Any
 import ccxt.async_support as rest
 import ccxt.pro as streaming
 import pytest
-
-from client import KEY, SECRET, Site
+from client import KEY, SECRET, Site, eventually
 
 
 @contextlib.asynccontextmanager
@@ -55,9 +54,7 @@ async def test_spot_orders(site: Site) -> None:
     async with exchange(site, "spot") as client:
         before = await client.fetch_balance()
         assert before["USDT"]["free"] == 1_000_000
-        bought = await client.create_order(
-            "BTC/USDT", "market", "buy", "0.01", None, {"newClientOrderId": "first-1"}
-        )
+        bought = await client.create_order("BTC/USDT", "market", "buy", "0.01", None, {"newClientOrderId": "first-1"})
         assert bought["status"] == "closed"
         assert bought["filled"] == 0.01
         fetched = await client.fetch_order(None, "BTC/USDT", {"origClientOrderId": "first-1"})
@@ -91,9 +88,7 @@ async def test_swap_life(site: Site) -> None:
         await client.set_leverage(5, symbol)
         with contextlib.suppress(rest.MarginModeAlreadySet):  # how the venue answers, too
             await client.set_margin_mode("cross", symbol)
-        sold = await client.create_order(
-            symbol, "market", "sell", "0.5", None, {"newClientOrderId": "short-1"}
-        )
+        sold = await client.create_order(symbol, "market", "sell", "0.5", None, {"newClientOrderId": "short-1"})
         assert sold["status"] == "closed"
         position = (await client.fetch_positions([symbol]))[0]
         assert position["side"] == "short"
@@ -141,9 +136,7 @@ async def test_funding_is_paid(site: Site) -> None:
         await client.transfer("USDT", 100_000, "spot", "swap")
         await client.create_order(symbol, "market", "sell", "5")
         await site.control("POST", "/clock", {"speed": 36_000})
-        async with asyncio.timeout(10):
-            while not (receipts := await client.fetch_funding_history(symbol)):
-                await asyncio.sleep(0.05)
+        receipts = await eventually(lambda: client.fetch_funding_history(symbol))
         truth = await site.control("GET", "/truth")
         assert receipts[0]["info"]["tranId"] == int(truth["receipts"][0]["venue_id"])
         assert Decimal(receipts[0]["info"]["income"]) == Decimal(truth["receipts"][0]["payment"])
