@@ -1,18 +1,20 @@
 """The contract of every venue, for Binance: over HTTPS and WSS against the simulated exchange."""
 
+import asyncio
 import socket
 import time
 import traceback
 
 import pytest
 
-from bot.domain.events import OrderReported
+from bot.domain.events import OrderReported, TransferSettled
 from bot.domain.orders import OrderState, Side
 from bot.ports import VenueError
 from bot.simulator.wire.options import Endpoint
-from bot.venues.binance import BinanceVenue
+from bot.venues.binance import BinanceVenue, income, trades
+from bot.venues.binance import rates as rate_pages
 from bot.venues.transport import Transport
-from tests.venues.contract import SPOT, Bench, VenueContract
+from tests.venues.contract import HOUR_MS, PERP, SPOT, Bench, VenueContract
 
 
 class TestBinance(VenueContract):
@@ -57,3 +59,39 @@ async def test_errors_carry_no_secret_and_no_url(simulator: Endpoint) -> None:
         shown = "".join(traceback.format_exception(caught.value))
         for hidden in ("demo-key", secret, "signature=", "https://", "timestamp="):
             assert hidden not in shown
+
+
+class TestPaging:
+    """The same histories must come out whatever the size of a page; many rows share one time stamp."""
+
+    async def test_small_pages_tell_the_same(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        for _ in range(5):
+            assert isinstance(await bench.move("10000"), TransferSettled)
+            both = [bench.intent(SPOT, Side.BUY, "0.002"), bench.intent(PERP, Side.SELL, "0.002")]
+            both.append(bench.intent("binance:SOLUSDT:perp", Side.SELL, "1"))
+            await bench.venue.place(both, reducing=False, deliver=bench.deliver)
+        await bench.control("POST", "/clock", {"speed": 20_000})
+        await asyncio.sleep(6)
+        await bench.control("POST", "/clock", {"speed": 1})
+        since_ms = bench.venue.market_ms() - 20 * 24 * HOUR_MS
+        instruments = [SPOT, PERP, "binance:SOLUSDT:perp"]
+        whole = await bench.venue.fetch_history(since_ms, instruments)
+        rates = await bench.venue.fetch_rates(since_ms)
+        assert len(whole.fills) >= 15
+        assert len(whole.receipts) >= 6
+        monkeypatch.setattr(trades, "PAGE", 3)
+        monkeypatch.setattr(income, "PAGE", 4)
+        monkeypatch.setattr(income, "TRANSFER_PAGE", 2)
+        monkeypatch.setattr(rate_pages, "PAGE", 60)
+        paged = await bench.venue.fetch_history(since_ms, instruments)
+        assert paged.fills == whole.fills
+        assert paged.receipts == whole.receipts
+        assert paged.transfers == whole.transfers
+        assert list(await bench.venue.fetch_rates(since_ms)) == list(rates)
+
+    async def test_more_rows_at_one_time_than_a_page_holds_is_an_error(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rate_pages, "PAGE", 5)
+        with pytest.raises(VenueError):
+            await bench.venue.fetch_rates(bench.venue.market_ms() - 48 * HOUR_MS)
