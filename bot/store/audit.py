@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.ledger import Entry, Transaction
@@ -75,14 +75,20 @@ async def transactions(
     since_ms: int | None = None,
     limit: int = LIMIT,
 ) -> list[Transaction]:
-    """Transactions with all their entries, newest first: those that touch an account, of a hedge, or all."""
-    table = LEDGER_TRANSACTIONS
+    """Transactions with all their entries, newest first: those that touch an account, of a hedge, or all.
+
+    With an account and a time: of the account's `limit` newest, those since.
+    """
+    table, entries = LEDGER_TRANSACTIONS, LEDGER_ENTRIES
     query = select(table).order_by(table.c.number.desc()).limit(limit)
-    if account is not None:
-        touching = select(LEDGER_ENTRIES.c.number).where(LEDGER_ENTRIES.c.account == account)
-        query = query.where(table.c.number.in_(touching))
+    if account is not None and hedge_id is None:
+        touching = select(entries.c.number).where(entries.c.account == account).distinct()
+        newest = touching.order_by(entries.c.number.desc()).limit(limit).subquery()
+        query = query.where(table.c.number.in_(select(newest.c.number)))
     if hedge_id is not None:
         query = query.where(table.c.hedge_id == hedge_id)
+        if account is not None:
+            query = query.where(exists().where(entries.c.number == table.c.number, entries.c.account == account))
     if since_ms is not None:
         query = query.where(table.c.at_ms >= since_ms)
     found = (await connection.execute(query)).all()

@@ -244,7 +244,7 @@ LEDGER_ENTRIES = _keyed(
     _text("asset"),
     _money("amount"),
     PrimaryKeyConstraint("number", "line"),
-    Index(None, "account", "asset", "number"),
+    Index(None, "account", "number"),
 )
 
 LEDGER_BALANCES = _keyed(

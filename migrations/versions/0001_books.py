@@ -256,7 +256,7 @@ def _make_ledger() -> None:
         sa.PrimaryKeyConstraint("number", "line", name="pk_ledger_entries"),
         _of("ledger_entries", "number", "ledger_transactions.number"),
     )
-    op.create_index("ix_ledger_entries_account_asset_number", "ledger_entries", ["account", "asset", "number"])
+    op.create_index("ix_ledger_entries_account_number", "ledger_entries", ["account", "number"])
     _keyed(
         "ledger_balances",
         _text("account"),

@@ -1,6 +1,7 @@
 """Records to write: plain ones with a number in their key, and Hypothesis strategies for all kinds."""
 
 from decimal import Decimal
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -100,6 +101,12 @@ def transactions(count: int) -> list[Transaction]:
     for number in range(1, count + 1):
         booked.append(transaction(number, f"{number}.25", previous=booked[-1].chain if booked else ""))
     return booked
+
+
+def damage(path: Path, where: slice) -> None:
+    content = bytearray(path.read_bytes())
+    content[where] = b"\xff" * (where.stop - where.start)
+    path.write_bytes(content)
 
 
 money = st.one_of(

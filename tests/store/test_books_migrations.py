@@ -1,0 +1,177 @@
+"""The migrations make exactly the tables of the program, keep what is there, and happen whole or not at all."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import book_records as make
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy.pool import NullPool
+from sqlalchemy.types import BigInteger, Integer, Text
+
+from bot.ports import StoreError
+from bot.store import migrate, queries, schema
+from bot.store.database import SqlStore
+from bot.store.reader import SqlReader
+
+LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("receipts", sa.Column("note", sa.Text()))
+    op.create_table("notes", sa.Column("id", sa.Text(), primary_key=True))
+    {more}
+"""
+
+
+@pytest.fixture
+def engine(path: Path):
+    made = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the migrations with room for one more; gives the file to write."""
+    folder = tmp_path / "with space" / "migrations"
+    shutil.copytree(migrate.FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(migrate, "FOLDER", folder)
+    return folder / "versions" / "0002_later.py"
+
+
+def write_later(later: Path, more: str = "") -> None:
+    later.write_text(LATER.format(more=more))
+
+
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as books:
+        return list(books.iterdump())
+
+
+def tables(path: Path) -> dict[str, str]:
+    query = "SELECT name, sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL"
+    with closing(sqlite3.connect(path)) as books:
+        return {name: " ".join(sql.split()) for name, sql in books.execute(query) if name != "alembic_version"}
+
+
+def test_alembic_finds_no_difference(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, schema.METADATA) == []
+
+
+def test_the_very_statements_are_the_same(path: Path, tmp_path: Path) -> None:
+    """Alembic compares neither primary keys nor STRICT and WITHOUT ROWID."""
+    direct = tmp_path / "direct.db"
+    made = create_engine(f"sqlite:///{direct}", poolclass=NullPool)
+    schema.METADATA.create_all(made)
+    made.dispose()
+
+    def parts(sql: str) -> list[str]:
+        return sorted(sql.replace("(", ",").replace(")", ",").split(", "))
+
+    migrated = {name: parts(sql) for name, sql in tables(path).items()}
+    assert migrated == {name: parts(sql) for name, sql in tables(direct).items()}
+
+
+def test_no_column_is_a_float(engine: Engine) -> None:
+    found = inspect(engine)
+    names = set(found.get_table_names()) - {"alembic_version"}
+    assert names == set(schema.METADATA.tables)
+    for table in names:
+        for column in found.get_columns(table):
+            assert isinstance(column["type"], Integer | BigInteger | Text), (table, column)
+    with engine.connect() as connection:
+        strict = dict(connection.exec_driver_sql("SELECT name, strict FROM pragma_table_list").fetchall())
+    assert all(strict[name] for name in names)
+
+
+def test_the_programs_version_is_the_newest_migration(url: str) -> None:
+    assert schema.VERSION == migrate.head() == migrate.current(url)
+
+
+def test_upgrade_makes_folder_and_file_and_can_be_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "deep" / "books.db"
+    url = f"sqlite:///{path}"
+    assert migrate.current(url) is None
+    assert not path.exists()
+    assert migrate.upgrade(url) == schema.VERSION
+    before = dump(path)
+    assert migrate.upgrade(url) == schema.VERSION
+    assert dump(path) == before
+
+
+async def test_an_upgrade_keeps_what_is_there(url: str, path: Path, later: Path) -> None:
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(make.receipt(1), make.intent(1), make.transaction(1), make.hedge(1)))
+    write_later(later)
+    assert migrate.upgrade(url) == migrate.current(url) == "0002"
+    with closing(sqlite3.connect(path)) as books:
+        assert books.execute("SELECT venue_id, payment, note FROM receipts").fetchall() == [("r1", "1.25", None)]
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            books.execute("DELETE FROM receipts")
+        books.execute("UPDATE alembic_version SET version_num = '0001'")
+        books.commit()
+    async with SqlReader(url) as reader, reader.snapshot() as connection:
+        assert [hedge.id for hedge in await queries.hedges(connection)] == ["h1"]
+
+
+async def test_a_failing_upgrade_changes_nothing(url: str, path: Path, later: Path) -> None:
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(make.receipt(1)))
+    before = dump(path)
+    write_later(later, 'op.execute("INSERT INTO notes VALUES (NULL), (1, 2)")')
+    with pytest.raises(StoreError, match=r"books\.db: the database refused"):
+        migrate.upgrade(url)
+    assert dump(path) == before
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(make.receipt(2)))
+
+
+async def test_no_upgrade_under_a_running_daemon(url: str, later: Path) -> None:
+    write_later(later)
+    async with SqlStore(url):
+        with pytest.raises(StoreError, match="another carrybot is running"):
+            migrate.upgrade(url)
+    assert migrate.upgrade(url) == "0002"
+
+
+def test_an_upgrade_that_finds_a_newer_version(url: str, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as books:
+        books.execute("UPDATE alembic_version SET version_num = '9999'")
+        books.commit()
+    with pytest.raises(StoreError, match="use the newer carrybot"):
+        migrate.upgrade(url)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    other = tmp_path / "books.db"
+    other.write_text("not a database " * 100)
+    for call in (migrate.upgrade, migrate.current):
+        with pytest.raises(StoreError, match=r"books\.db: it is not a SQLite database"):
+            call(f"sqlite:///{other}")
+
+
+def test_missing_migrations_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "FOLDER", tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="must lie beside `bot`"):
+        migrate.upgrade(f"sqlite:///{tmp_path}/books.db")
+
+
+def test_a_downgrade_is_refused() -> None:
+    script = ScriptDirectory.from_config(migrate._config())
+    with pytest.raises(RuntimeError, match="restore the backup"):
+        script.get_revision("0001").module.downgrade()
