@@ -28,7 +28,7 @@ def force(state: EngineState, out: Actions) -> None:
         if pair is None or hedge.state is HedgeState.CLOSING:
             continue
         target = floor_to(change.target_base, common_step(pair.spot.lot, pair.perp.lot))
-        if target and float(target) > SAME_TARGET * float(hedge.target_base):
+        if float(target) >= SAME_TARGET * float(hedge.target_base):
             continue
         _record(state, hedge, change, out)
         if change.rule == r01c_funding_stop.RULE:

@@ -18,6 +18,8 @@ from bot.risk.verdicts import Forced, judge
 RULE = "R1"
 READMISSION = "R1b"
 SHORT_PERP = 1
+BY_HAND = "closed by the owner"
+"""A removal whose reason starts with this ends only by the owner's hand."""
 
 
 def count(removal: Removal, rate: SettledRate, limits: Limits) -> str | None:
@@ -43,13 +45,16 @@ def close_day(removal: Removal, at_ms: int, limits: Limits) -> str | None:
     if not removal.removed and removal.negative_days >= limits.negative_funding_days:
         remove(removal, at_ms, f"{RULE}: {removal.negative_days} days of negative funding")
         return "removed"
-    if removal.removed and removal.positive_days >= limits.readmit_days:
+    by_hand = removal.reason.startswith(BY_HAND)
+    if removal.removed and not by_hand and removal.positive_days >= limits.readmit_days:
         removal.removed, removal.removed_ms, removal.reason = False, None, ""
         return "readmitted"
     return None
 
 
 def remove(removal: Removal, at_ms: int, reason: str) -> None:
+    """Take the coin out. The days that may bring it back are counted from here."""
+    removal.positive_days = 0
     removal.removed, removal.removed_ms, removal.reason = True, at_ms, reason
 
 
