@@ -1,9 +1,12 @@
 """The owner's commands, and the switch behind them (R15). What the owner asked for survives restarts."""
 
+from decimal import Decimal
+from functools import reduce
+
 from bot.domain.actions import ControlSet
 from bot.domain.events import CloseCoin, Flatten, Halt, Readmit, Resume
-from bot.domain.hedges import Control
-from bot.domain.numbers import ZERO
+from bot.domain.hedges import Control, Hedge
+from bot.domain.numbers import ZERO, ceil_to, common_step
 from bot.engine.deciding import flatten
 from bot.engine.hedging import aim
 from bot.engine.state import Actions, EngineState
@@ -21,8 +24,19 @@ def switch(state: EngineState, control: Control, reason: str, out: Actions) -> N
 def halt(state: EngineState, event: Halt, out: Actions) -> None:
     switch(state, Control.HALTED, event.reason, out)
     for hedge in state.book.live_hedges():
-        if hedge.target_base > hedge.size_base:
-            aim(state, hedge, hedge.size_base, "halted", out)
+        reach = _reach_base(state, hedge)
+        if hedge.target_base > reach:
+            aim(state, hedge, reach, "halted", out)
+
+
+def _reach_base(state: EngineState, hedge: Hedge) -> Decimal:
+    """What both legs will hold once everything in flight has filled: what left before the halt is not undone."""
+    reach = {position: abs(leg.quantity_base) for position, leg in enumerate(hedge.legs)}
+    for order in state.book.orders_of(hedge):
+        if order.intent.side.sign == hedge.legs[order.intent.leg].direction:
+            reach[order.intent.leg] += order.open_base
+    step = reduce(common_step, (state.market.instruments[leg.instrument].lot for leg in hedge.legs))
+    return ceil_to(min(reach.values()), step)
 
 
 def resume(state: EngineState, event: Resume, out: Actions) -> None:
@@ -43,14 +57,15 @@ def finish_flattening(state: EngineState, out: Actions) -> None:
 
 def close_coin(state: EngineState, event: CloseCoin, out: Actions) -> None:
     """Close a coin's hedges and keep the coin out until the owner readmits it."""
+    reason = f"{r01_negative_funding.BY_HAND}: {event.reason}"
     for venue, coin in state.market.pairs:
         if coin == event.coin:
             removal = r01_negative_funding.removal_of(state.book, venue, coin)
-            r01_negative_funding.remove(removal, state.book.now.market_ms, f"closed by the owner: {event.reason}")
+            r01_negative_funding.remove(removal, state.book.now.market_ms, reason)
             out.persist(removal)
     for hedge in list(state.book.live_hedges()):
         if hedge.coin == event.coin:
-            aim(state, hedge, ZERO, f"closed by the owner: {event.reason}", out)
+            aim(state, hedge, ZERO, reason, out)
     out.info("coin.closing", coin=event.coin, reason=event.reason)
 
 

@@ -10,9 +10,12 @@ from bot.domain.orders import Fill, OrderRecord
 from bot.domain.valuation import USD_ASSETS, coin_prices
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
+from bot.risk.rules import r01_negative_funding, r07_liquidation
 
 OWN_PREFIX = "cb"
 """Client ids of ours start with this, the epoch and the hedge's number: cb<epoch>-<hedge>-<order>."""
+TAKEN_PREFIXES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
+"""Client ids of orders by which Binance closes a position on its own: liquidation, deleveraging, delisting."""
 DIFFERENCE_CONFIRMED = 3
 """How often in a row a difference must be seen before it is a fact and not a race with the venue's views."""
 
@@ -36,7 +39,9 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     if hedge is None or leg is None:
         out.warning("fill.foreign", instrument=fill.instrument, client_id=fill.client_id, quantity=fill.quantity_base)
         return True
-    if order is None:
+    if fill.client_id.startswith(TAKEN_PREFIXES):
+        _taken(state, hedge, fill, out)
+    elif order is None:
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind is Kind.SPOT else ZERO
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
@@ -49,6 +54,26 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         state.hedges[hedge.id] = hedge
     out.persist(hedge)
     return True
+
+
+def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
+    """The venue closed a position of ours (liquidation, deleveraging): the other leg goes, and the coin stays out."""
+    hedge.target_base = ZERO
+    hedge.reason = f"{r07_liquidation.RULE}: the venue closed the position"
+    removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin)
+    if not removal.removed:
+        r01_negative_funding.remove(removal, state.book.now.market_ms, hedge.reason)
+        out.persist(removal)
+    out.critical(
+        "position.taken",
+        hedge=hedge.id,
+        coin=hedge.coin,
+        client_id=fill.client_id,
+        quantity_base=fill.quantity_base,
+        price=fill.price,
+        done="selling what the position covered; the coin stays out until its funding days readmit it",
+        remedy="look at the liquidation distance and the margin of the other hedges",
+    )
 
 
 def _usd_price(state: EngineState, fill: Fill) -> Decimal:
@@ -82,7 +107,7 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
         parts = fill.client_id.split("-")
         candidates = [*state.hedges.values(), *state.last_hedge.values()]
         hedge = next((h for h in candidates if len(parts) == 3 and parts[1] == str(h.number)), None)
-    if hedge is None and fill.client_id.startswith(("autoclose-", "adl_autoclose", "settlement_autoclose-")):
+    if hedge is None and fill.client_id.startswith(TAKEN_PREFIXES):
         hedge = next((h for h in state.hedges.values() if _leg(h, fill.instrument) is not None), None)
     return (hedge, _leg(hedge, fill.instrument)) if hedge is not None else (None, None)
 
