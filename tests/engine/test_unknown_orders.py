@@ -1,0 +1,181 @@
+"""Orders whose outcome is not known: asked for, never sent again, believed only on the venue's evidence."""
+
+from decimal import Decimal
+from itertools import pairwise
+
+from bot.domain.events import OrderNotFound, OrderReported, Tick
+from bot.domain.hedges import Hedge, HedgeState
+from bot.domain.orders import Fill, OrderRecord, OrderState
+from tests.engine.conftest import Play
+from tests.engine.playbook import (
+    Playbook,
+    asked,
+    both_fill,
+    expires,
+    fill_of,
+    fills,
+    nowhere,
+    orders,
+    refused,
+    report_of,
+    said,
+    saved,
+    silence,
+    unanswered,
+)
+
+
+def opened_half(play: Play) -> Playbook:
+    """The spot of the first slice is filled; nobody knows what became of the short."""
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    book >> fills("spot") << silence()
+    book >> unanswered("perp") << said("order.unknown", reason="time-out") << asked("cb1-1-2")
+    return book
+
+
+def test_an_unanswered_order_puts_its_hedge_into_quarantine_and_is_asked_for(play: Play) -> None:
+    book = opened_half(play)
+    book.wait(0.25).alive() >> Tick() << saved(Hedge, state=HedgeState.QUARANTINED) << said("hedge.quarantined")
+    for _ in range(3):
+        book.wait(0.2).alive() >> Tick() << silence()
+        book.unmet.clear()
+    assert [intent.client_id for intent in book.sent] == ["cb1-1-1", "cb1-1-2"]
+
+
+def test_the_venue_is_asked_less_and_less_often_and_never_given_up(play: Play) -> None:
+    book = opened_half(play)
+    times = []
+    for _ in range(1200):
+        book.mono_ms += 250
+        actions = book.alive().feed(Tick())
+        if any(asked("cb1-1-2").matches(action) for action in actions):
+            times.append(book.mono_ms)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == 30_000
+    assert len(book.sent) == 2, "nothing was sent while the outcome was open"
+
+
+def test_the_report_of_a_fill_resolves_it(play: Play) -> None:
+    book = opened_half(play)
+    order = book.last("perp")
+    book >> report_of(order, OrderState.FILLED, order.quantity_base) << said("order.resolved", state="filled")
+    book.wait(0.25).alive() >> Tick() << silence()
+    assert order.client_id in book.state.orders, "its fills are still to come"
+    book >> fill_of(book, order) << saved(Fill) << orders("buy spot 0.1992", "sell perp 0.199")
+
+
+def test_its_fills_alone_resolve_it(play: Play) -> None:
+    book = opened_half(play)
+    book >> fill_of(book, book.last("perp")) << saved(Fill) << orders("buy spot 0.1992", "sell perp 0.199")
+
+
+def test_the_report_of_a_cancel_leads_to_the_missing_leg_as_a_new_order(play: Play) -> None:
+    book = opened_half(play)
+    book >> expires("perp") << said("order.resolved", state="cancelled") << orders("sell perp 0.199")
+    assert book.last("perp").client_id == "cb1-1-3"
+
+
+def test_not_found_is_not_believed_within_the_settle_window(play: Play) -> None:
+    book = opened_half(play)
+    book.wait(0.5).alive() >> nowhere("perp") << silence()
+    book.wait(1.0).alive() >> nowhere("perp") << silence()
+    assert book.state.orders["cb1-1-2"].state is OrderState.UNKNOWN
+    book.wait(1.0).alive() >> nowhere("perp", sources=1) << silence()
+    assert book.state.orders["cb1-1-2"].state is OrderState.UNKNOWN, "one view may lag"
+    (
+        book
+        >> nowhere("perp", sources=2)
+        << saved(OrderRecord, state=OrderState.NEVER_SENT)
+        << orders("sell perp 0.199")
+    )
+
+
+def test_not_found_is_never_believed_of_an_order_that_was_seen(play: Play) -> None:
+    book = opened_half(play)
+    book >> OrderReported("cb1-1-2", OrderState.LIVE, Decimal("0.1"), "v-2") << said("order.resolved", state="live")
+    book.wait(10).alive() >> nowhere("perp", sources=3) << silence()
+    assert book.state.orders["cb1-1-2"].state is OrderState.LIVE
+
+
+def test_no_answer_at_all_becomes_unknown_after_the_time_out(play: Play) -> None:
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    book.wait(9).alive() >> Tick() << silence()
+    (
+        book.wait(1.1).alive()
+        >> Tick()
+        << said("order.unknown", client_id="cb1-1-1", reason="no answer in time")
+        << asked("cb1-1-1")
+        << said("order.unknown", client_id="cb1-1-2")
+        << asked("cb1-1-2")
+        << said("hedge.quarantined")
+    )
+
+
+def test_a_late_fill_after_the_order_was_believed_never_sent_is_booked_and_repaired(play: Play) -> None:
+    book = opened_half(play)
+    order = book.last("perp")
+    book.wait(2.5).alive() >> nowhere("perp") << orders("sell perp 0.199")
+    book >> fills("perp") << orders("buy spot 0.1992", "sell perp 0.199")
+    book >> both_fill << orders("buy spot 0.0921", "sell perp 0.092")
+    book >> both_fill << said("hedge.opened")
+    book >> fill_of(book, order) << saved(Fill) << said("fill.unexpected", client_id=order.client_id)
+    book.wait(0.5).alive() >> Tick() << said("hedge.unbalanced") << orders("buy perp 0.198 reduce")
+    book >> fills("perp") << said("hedge.balanced")
+    assert abs(book.hedge.imbalance_base) < Decimal("0.001")
+
+
+def test_a_late_fill_of_a_closed_hedge_is_taken_up_again_and_sold(play: Play) -> None:
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    spot = book.last("spot")
+    book >> refused("spot") << silence()
+    book >> refused("perp") << silence()
+    hedge = book.hedge
+    hedge.target_base = Decimal(0)
+    book.wait(0.5).alive() >> Tick() << said("hedge.closed")
+    book >> fill_of(book, spot) << saved(Fill) << said("fill.unexpected") << saved(Hedge, state=HedgeState.UNBALANCED)
+    book.wait(0.5).alive() >> Tick() << orders("sell spot 0.199")
+    book >> fills("spot") << said("hedge.closed")
+    assert hedge.state is HedgeState.CLOSED
+
+
+def test_repeats_and_disorder_never_lower_what_was_filled(play: Play) -> None:
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    order, record = book.last("perp"), book.state.orders[book.last("perp").client_id]
+    trade = fill_of(book, order, Decimal("0.1"))
+    seen = []
+    for event in (
+        report_of(order, OrderState.LIVE, Decimal("0.15")),
+        trade,
+        report_of(order, OrderState.LIVE, Decimal(0)),
+        trade,
+        report_of(order, OrderState.LIVE, Decimal("0.1")),
+        fill_of(book, order, Decimal("0.05")),
+        report_of(order, OrderState.FILLED, Decimal("0.199")),
+        report_of(order, OrderState.LIVE, Decimal("0.05")),
+        OrderNotFound(order.client_id, 5),
+        report_of(order, OrderState.REJECTED, Decimal(0)),
+    ):
+        book >> event << silence()
+        seen.append(record.filled_base)
+    assert seen == sorted(seen)
+    assert record.state is OrderState.FILLED
+    assert book.hedge.legs[1].quantity_base == Decimal("-0.15"), "each trade was booked once"
+    assert not record.settled
+    book >> fill_of(book, order, Decimal("0.049")) << silence()
+    assert record.settled
+    assert book.hedge.legs[1].quantity_base == Decimal("-0.199")
+
+
+def test_a_rejection_that_comes_after_a_fill_ends_the_order_with_what_it_filled(play: Play) -> None:
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    order, record = book.last("perp"), book.state.orders[book.last("perp").client_id]
+    book >> fill_of(book, order, Decimal("0.1")) << silence()
+    book >> refused("perp") << silence()
+    assert record.state is OrderState.CANCELLED
+    assert record.filled_base == Decimal("0.1")
