@@ -1,0 +1,115 @@
+"""The product as its owner has it: commands run as processes, and the simulated exchange asked over HTTPS."""
+
+import json
+import os
+import signal
+import sqlite3
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "config" / "demo.yaml"
+CANARY = "canary-5f3b9d-never-to-be-seen"
+
+
+@dataclass
+class Owner:
+    """One owner with a data folder of its own. `config` is the file that all commands are given."""
+
+    data: Path
+    config: Path = DEMO
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "CARRYBOT_DATA": str(self.data), "CANARY_SECRET": CANARY, "NO_COLOR": "1"}
+
+    def command(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bot", *words, "-c", str(self.config)],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def asked(self, *words: str) -> Any:
+        done = self.command(*words, "--json")
+        assert done.returncode == 0, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def start(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
+        """The daemon in the background, its output in a file."""
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "bot", "run", "-c", str(self.config), *words],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def exchange_folder(self) -> Path:
+        return self.data / "simulator"
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The books themselves, read with nothing of ours."""
+        (database,) = self.data.glob("*.db")
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def exchange(self) -> Iterator["Exchange"]:
+        """The simulated exchange: the running one, or its stored state served with the clock stopped."""
+        endpoint = self.exchange_folder / "endpoint.json"
+        if endpoint.exists():
+            yield Exchange(json.loads(endpoint.read_text()))
+            return
+        with (self.data / "exchange.out").open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bot.simulator", "--state", str(self.exchange_folder), "--speed", "0"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            wait_for(endpoint.exists, 30, "the exchange did not start")
+            yield Exchange(json.loads(endpoint.read_text()))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+@dataclass
+class Exchange:
+    endpoint: dict[str, Any]
+
+    def truth(self) -> dict[str, Any]:
+        context = ssl.create_default_context(cafile=self.endpoint["ca_file"])
+        url = f"https://localhost:{self.endpoint['port']}/truth?key=demo-key"
+        request = urllib.request.Request(url, headers={"Host": "simulator.carrybot"})
+        with urllib.request.urlopen(request, context=context, timeout=20) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+
+
+def wait_for(condition: Any, timeout_s: float, what: str) -> None:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, what
+        time.sleep(0.1)
