@@ -1,8 +1,9 @@
 """`ledger --verify`: do the books and the venue agree to the last digit, and has nobody altered the past?
 
 The ledger is read first, then the venue's balances. When they are equal, nothing else needs to be asked.
-Otherwise the venue's history since the books' end is fetched, and its balances again: when both balances are the same, everything the venue booked is either in the ledger or in the history, so for
-each asset: venue = ledger + what is not booked yet, exactly.
+Otherwise the venue's history since the books' end is fetched, and its balances again: when both balances are the
+same, everything the venue booked is either in the ledger or in the history, so for each asset:
+venue = ledger + what is not booked yet, exactly.
 """
 
 import asyncio
@@ -10,13 +11,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot.domain.hedges import Receipt
 from bot.domain.instruments import Instrument
 from bot.domain.ledger import Entry
 from bot.domain.numbers import ZERO
+from bot.domain.orders import Fill
 from bot.domain.time import DAY_MS
+from bot.domain.valuation import USD_ASSETS
 from bot.ledger import postings
 from bot.observe.views import View, exact, iso
-from bot.ports import Venue, VenueError, VenueHistory
+from bot.ports import Venue, VenueError
 
 OVERLAP_MS = 3 * DAY_MS
 TRIES = 12
@@ -58,7 +62,14 @@ class _Comparison:
     venue: dict[str, Decimal]
     unbooked: dict[str, Decimal] = field(default_factory=dict)
     unbooked_facts: int = 0
-    stable: bool = False
+
+    def add(self, facts: Mapping[str, Sequence[Entry]]) -> None:
+        """Count what the ledger does not have yet."""
+        for name, entries in facts.items():
+            if name not in self.ledger.recent_ids:
+                self.unbooked_facts += 1
+                for entry in entries:
+                    self.unbooked[entry.asset] = self.unbooked.get(entry.asset, ZERO) + entry.amount
 
     def difference(self, asset: str) -> Decimal:
         held = self.venue.get(asset, ZERO)
@@ -75,23 +86,27 @@ class _Comparison:
 
 async def verify(venue: Venue, listing: Listing, read: Read) -> View:
     """Compare until the venue holds still and agrees, a bounded number of times. Raises VenueError, StoreError."""
-    compared: _Comparison | None = None
     instruments: Mapping[str, Instrument] = {}
+    latest: _Comparison | None = None
     for attempt in range(TRIES):
         if attempt:
             await asyncio.sleep(PAUSE_S)
         compared = _Comparison(await read(), await _balances(venue))
         if compared.balanced:
-            compared.stable = True
-            break
+            return _view(venue, compared)
         instruments = instruments or await listing()
-        await _explain(compared, venue, instruments)
-        if compared.stable and compared.balanced:
-            break
-    assert compared is not None
-    if not compared.stable:
+        # Receipts are one question; trades are one for each instrument, and coins that agree had none.
+        held_still = await _explain(compared, venue, instruments, trades=attempt == TRIES - 1)
+        if held_still and not compared.balanced:
+            compared = _Comparison(compared.ledger, compared.venue)
+            held_still = await _explain(compared, venue, instruments, trades=True)
+        if held_still:
+            latest = compared
+            if compared.balanced:
+                break
+    if latest is None:
         raise VenueError(f"{venue.name}: its balances did not hold still; stop the trading and try again")
-    return _view(venue, compared)
+    return _view(venue, latest)
 
 
 async def _balances(venue: Venue) -> dict[str, Decimal]:
@@ -103,35 +118,35 @@ async def _balances(venue: Venue) -> dict[str, Decimal]:
     return found
 
 
-async def _explain(compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument]) -> None:
-    """Add what the venue booked and the ledger has not; stable when the balances held still meanwhile."""
+async def _explain(
+    compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument], *, trades: bool
+) -> bool:
+    """Add what the venue booked and the ledger has not; True when the balances held still meanwhile."""
     ledger = compared.ledger
-    if ledger.opened_ms:
+    coins_agree = not any(compared.difference(asset) for asset in compared.assets if asset not in USD_ASSETS)
+    if ledger.opened_ms and (trades or not coins_agree):
         listed = [name for name in ledger.instruments if name in instruments]
         history = await venue.fetch_history(ledger.since_ms, listed)
-        for name, entries in _facts(venue.name, history, instruments).items():
-            if name not in ledger.recent_ids:
-                compared.unbooked_facts += 1
-                _add(compared.unbooked, entries)
-    compared.stable = await _balances(venue) == compared.venue
+        compared.add(_facts(venue.name, history.fills, history.receipts, instruments))
+    elif ledger.opened_ms:
+        receipts = await venue.fetch_receipts(ledger.since_ms)
+        compared.add(_facts(venue.name, (), receipts, instruments))
+    return await _balances(venue) == compared.venue
 
 
-def _facts(venue: str, history: VenueHistory, instruments: Mapping[str, Instrument]) -> dict[str, list[Entry]]:
+def _facts(
+    venue: str, fills: Sequence[Fill], receipts: Sequence[Receipt], instruments: Mapping[str, Instrument]
+) -> dict[str, list[Entry]]:
     """The venue's facts as the ledger would book them, by transaction id. Moves between wallets change no sum."""
     facts: dict[str, list[Entry]] = {}
-    for fill in history.fills:
+    for fill in fills:
         if fill.instrument in instruments:
             facts[postings.fill_id(fill)] = postings.fill_entries(fill, instruments[fill.instrument], "unbooked")
-    for receipt in history.receipts:
+    for receipt in receipts:
         if receipt.instrument in instruments:
             instrument = instruments[receipt.instrument]
             facts[postings.receipt_id(receipt)] = postings.receipt_entries(receipt, instrument, "unbooked")
     return {name: [e for e in lines if e.account.startswith(f"venue:{venue}:")] for name, lines in facts.items()}
-
-
-def _add(sums: dict[str, Decimal], entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        sums[entry.asset] = sums.get(entry.asset, ZERO) + entry.amount
 
 
 def _view(venue: Venue, compared: _Comparison) -> View:

@@ -8,6 +8,7 @@ from bot.domain.hedges import TransferIntent
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
+from bot.domain.valuation import USD_ASSETS
 from bot.engine.state import EngineState
 
 
@@ -34,20 +35,25 @@ class StateView:
                 found.update(leg.instrument for leg in hedge.legs)
         return sorted(found & self._state.market.instruments.keys())
 
-    def agrees(self, report: AccountReported) -> bool:
-        """Whether the venue's balances and positions are exactly those of the books."""
+    def agrees(self, report: AccountReported, *, money: bool = True) -> bool:
+        """Whether the venue's balances and positions are exactly those of the books; without `money`, all but USD."""
         booked: dict[tuple[str, str], Decimal] = {}
         for (account, asset), amount in self._state.ledger.balances.items():
             kind, _, place = account.partition(":")
             venue, _, wallet = place.partition(":")
-            if kind == "venue" and venue == self._venue and amount:
+            if kind == "venue" and venue == self._venue and amount and (money or asset not in USD_ASSETS):
                 booked[wallet, asset] = amount
         held: dict[str, Decimal] = {}
         for hedge in self._state.hedges.values():
             for leg in hedge.legs:
                 if hedge.venue == self._venue and leg.kind is not Kind.SPOT:
                     held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
-        reported = {(w, asset): q for w, assets in report.balances.items() for asset, q in assets.items() if q}
+        reported = {
+            (wallet, asset): amount
+            for wallet, assets in report.balances.items()
+            for asset, amount in assets.items()
+            if amount and (money or asset not in USD_ASSETS)
+        }
         positions = {name: quantity for name, quantity in report.positions.items() if quantity}
         return reported == booked and positions == {name: q for name, q in held.items() if q}
 

@@ -264,7 +264,7 @@ class Daemon:
 
     async def _final(self, desk: Desk) -> None:
         try:
-            await desk.reconciler.catch_up()
+            await desk.reconciler.once("stop")
         except VenueError as error:
             self.notices.report(
                 Severity.WARNING, "reconcile.failed", venue=desk.venue.name, reason=str(error), done="next start"

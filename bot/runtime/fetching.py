@@ -48,7 +48,8 @@ class SpacedFetch:
                 continue
             began = time.monotonic()
             try:
-                await self._fetch(since_ms)
+                with self._vitals.attending(self.name):
+                    await self._fetch(since_ms)
                 failures = 0
                 pause_s = self._spacing_s
             except VenueError as error:

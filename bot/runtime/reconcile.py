@@ -1,11 +1,11 @@
 """Fetches a venue's truth and delivers it in the order that lets the core compare: facts first, balances last.
 
 A pass asks for every order that is not settled and then looks at the balances. When they are exactly those of
-the books, nothing was missed and the pass is done. Otherwise the history since the books' end is fetched (with an
-overlap; repeats are recognised by their ids) and the balances again. They are delivered as `complete` when they
-then agree with the books, or when they held still around the history, so that a difference is a real one; and
-only if nothing was sent meanwhile and no order or transfer is undecided. A pass that cannot be complete is tried
-again a bounded number of times.
+the books, nothing was missed and the pass is done. When only money differs, receipts are fetched; otherwise the
+whole history since the books' end (with an overlap; repeats are recognised by their ids), and the balances again.
+They are delivered as `complete` when they then agree with the books, or when they held still around the history,
+so that a difference is a real one; and only if nothing was sent meanwhile and no order or transfer is undecided.
+A pass that cannot be complete is tried again a bounded number of times.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class AccountView(Protocol):
     def unsettled(self) -> Sequence[OrderRecord]: ...
     def pending_transfers(self) -> Sequence[TransferIntent]: ...
     def instruments(self) -> Sequence[str]: ...
-    def agrees(self, report: AccountReported) -> bool: ...
+    def agrees(self, report: AccountReported, *, money: bool = True) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -108,7 +108,8 @@ class Reconciler:
             await self._wait()
             self._asked.clear()
             try:
-                await self.once(self._reason)
+                with self._vitals.attending(self.name):
+                    await self.once(self._reason)
                 failures = 0
             except VenueError as error:
                 failures += 1
@@ -133,8 +134,7 @@ class Reconciler:
         for attempt in range(tries):
             if attempt:
                 await asyncio.sleep(TRY_PAUSE_S)
-            self._vitals.beat(self.name)
-            report, complete = await self._compare()
+            report, complete = await self._compare(whole=attempt == tries - 1 or foreign)
             if complete:
                 break
         assert report is not None
@@ -142,21 +142,6 @@ class Reconciler:
         self._deliver(Reconciled(self._venue.name))
         self._report(Severity.DEBUG, "reconcile.done", venue=self._venue.name, reason=reason, complete=complete)
         return complete
-
-    async def catch_up(self) -> bool:
-        """The last facts before the daemon ends: receipts alone first, since they are what is usually missing."""
-        self.passes += 1
-        report = await self._venue.fetch_account()
-        if not self._decided(report):
-            since_ms = self._since_ms(self._clock.market_ms())
-            for receipt in await self._venue.fetch_receipts(since_ms):
-                self._deliver(FundingReceived(receipt))
-            await self._flush()
-            report = await self._venue.fetch_account()
-        if self._decided(report):
-            self._deliver(replace(report, complete=True))
-            return True
-        return await self.once("stop")
 
     async def _ask_for_orders(self) -> None:
         for record in list(self._view.unsettled()):
@@ -181,18 +166,25 @@ class Reconciler:
                 done="left alone",
             )
 
-    def _decided(self, report: AccountReported) -> bool:
-        """Nothing is in flight and the venue agrees with the books."""
-        in_flight = self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers()
-        return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report)
-
-    async def _compare(self) -> tuple[AccountReported, bool]:
+    async def _compare(self, *, whole: bool) -> tuple[AccountReported, bool]:
+        """One try, as cheap as it can be: balances alone, then receipts, then (`whole`) all of the history."""
         began_ms = self._clock.market_ms()
-        traffic = self._traffic()
-        before = await self._venue.fetch_account()
-        if self._decided(before):
+        report = await self._venue.fetch_account()
+        if not self._agreed(report) and self._only_receipts(report):
+            for receipt in await self._venue.fetch_receipts(self._since_ms(began_ms)):
+                self._deliver(FundingReceived(receipt))
+            await self._flush()
+            report = await self._venue.fetch_account()
+        if self._agreed(report):
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
-            return before, True
+            return report, True
+        if not whole and self._only_receipts(report):
+            return report, False
+        return await self._compare_history(report, began_ms)
+
+    async def _compare_history(self, before: AccountReported, began_ms: int) -> tuple[AccountReported, bool]:
+        """Fetch everything; complete when the balances held still around it, or agree with the books after it."""
+        traffic = self._traffic()
         history = await self._venue.fetch_history(self._since_ms(began_ms), self._view.instruments())
         after = await self._venue.fetch_account()
         waiting = await self._hand_over(history)
@@ -201,12 +193,22 @@ class Reconciler:
         settled = not self._view.unsettled() and not waiting
         fresh = not self._books.floor_ms
         empty = not (history.fills or history.receipts or history.transfers)
-        complete = self._decided(after) or (still and quiet and settled and (empty or not fresh))
+        complete = self._agreed(after) or (still and quiet and settled and (empty or not fresh))
         if complete:
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
             if fresh:
                 self._books.floor_ms = max(began_ms, history.until_ms)
         return after, complete
+
+    def _agreed(self, report: AccountReported) -> bool:
+        """Nothing is in flight and the venue agrees with the books."""
+        in_flight = self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers()
+        return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report)
+
+    def _only_receipts(self, report: AccountReported) -> bool:
+        """Whether funding alone can explain the difference: positions and coins are as booked."""
+        in_flight = self._view.unsettled() or self._view.pending_transfers()
+        return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report, money=False)
 
     def _since_ms(self, now_ms: int) -> int:
         if not self._books.floor_ms:

@@ -5,12 +5,15 @@ an error is dead until it runs again; both are problems that readiness reports.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.domain.actions import Severity
 
 STALL_MS = 8_000
+PATIENCE_S = 60.0
+"""How long a venue may take to answer (or to let us ask) before the task that waits counts as stalled."""
 RESTARTS_MAX = 5
 HEALTHY_MS = 60_000
 """A task that ran this long has its restarts forgiven."""
@@ -62,6 +65,25 @@ class Vitals:
             elif now - pulse.beat_ms > pulse.limit_ms:
                 found.append(f"task {name} has not moved for {(now - pulse.beat_ms) / 1000:.0f} s")
         return found
+
+    @contextmanager
+    def attending(self, name: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
+        """Keep beating while the task waits for a venue's answer, but not longer than patience lasts."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience_s
+        timer: list[asyncio.TimerHandle] = []
+
+        def beat() -> None:
+            self.beat(name)
+            if loop.time() < until:
+                timer[:] = [loop.call_later(2.0, beat)]
+
+        beat()
+        try:
+            yield
+        finally:
+            for handle in timer:
+                handle.cancel()
 
     async def sleep(self, name: str, seconds: float) -> None:
         """Sleep and keep beating."""
