@@ -79,6 +79,8 @@ def sync_client(site: Site) -> Client:
 
 
 def use_synchronously(site: Site) -> None:
+    loop = asyncio.new_event_loop()  # it would make one itself, and never close it
+    asyncio.set_event_loop(loop)
     client = sync_client(site)
     try:
         assert client.ping() == {}
@@ -89,6 +91,8 @@ def use_synchronously(site: Site) -> None:
         assert client.futures_exchange_info()["futuresType"] == "U_MARGINED"
     finally:
         client.session.close()
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 async def test_synchronous_client(site: Site) -> None:
