@@ -164,7 +164,7 @@ class Server:
                 raise VenueError(-5000, f"Path {request.path}, Method {request.method} is invalid", 404)
             params = Params(parse_pairs(query, body))
             used = limiter.charge(address, endpoint.weight_of(params))
-            headers[limiter.plan.weight_header] = str(used)
+            headers |= limiter.weight_headers(used)
             key = self._authenticate(endpoint, query, body, params, api_key)
             if endpoint.places_order:
                 limiter.charge_order(key)
@@ -173,10 +173,7 @@ class Server:
         except VenueError as error:
             return self._reply(error.http_status, {"code": error.code, "msg": error.message}, headers)
         except LimitExceededError as error:
-            headers |= {
-                "Retry-After": str(error.retry_after_s),
-                limiter.plan.weight_header: str(limiter.used(address)),
-            }
+            headers |= {"Retry-After": str(error.retry_after_s)} | limiter.weight_headers(limiter.used(address))
             return self._reply(error.http_status, {"code": error.code, "msg": error.message}, headers)
 
     def _authenticate(self, endpoint: Endpoint, query: str, body: str, params: Params, api_key: str) -> str:
@@ -204,6 +201,10 @@ class Server:
         socket = web.WebSocketResponse(autoping=False, max_msg_size=1 << 20, compress=False)
         if not socket.can_prepare(request).ok:
             return _json(400, {"code": -1000, "msg": "This host speaks websocket only."})
+        faults = self._faults_of(request, request.rel_url.raw_query_string, "", "")
+        refusal = await self._before(request, faults)
+        if refusal is not None:
+            return refusal
         await socket.prepare(request)
         names, combined = _names_of(request)
         connection = Connection(socket, request, SOCKET_BOOKS[area], combined=combined)

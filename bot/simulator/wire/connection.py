@@ -28,6 +28,7 @@ class Connection:
         self.listen_keys: set[str] = set()
         self.account_subscriptions: dict[int, str] = {}
         self.session_key: str | None = None
+        self.address = request.remote or ""
         self._socket = socket
         self._request = request
         self._queue: deque[bytes] = deque()
@@ -57,14 +58,15 @@ class Connection:
         self, on_text: Callable[["Connection", str], Awaitable[None]], pongs_silent: Callable[[], bool]
     ) -> None:
         """Serves the client until it leaves, breaks the rules, or its 24 hours are over."""
-        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-            async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(self._pump()), tasks.create_task(self._ping())]
-                try:
-                    await self._serve(on_text, pongs_silent)
-                finally:
-                    for helper in helpers:
-                        helper.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(self._pump()), tasks.create_task(self._ping())]
+            try:
+                await self._serve(on_text, pongs_silent)
+            except ConnectionError:
+                return
+            finally:
+                for helper in helpers:
+                    helper.cancel()
 
     async def close(self) -> None:
         with contextlib.suppress(ConnectionError, RuntimeError):

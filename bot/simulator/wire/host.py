@@ -35,7 +35,10 @@ def build_simulation(options: SimulatorOptions) -> Simulation:
     """
     store = StateStore(options.state_dir / STATE_FILE)
     clock_state = store.load_state("clock") or {}
-    identity = {"seed": options.seed, "history": str(options.history_dir or "embedded")}
+    identity = {
+        "seed": options.seed,
+        "history": str(options.history_dir.resolve()) if options.history_dir else "embedded",
+    }
     stored = store.load_state("identity")
     if stored is not None and stored != identity:
         store.close()
@@ -52,7 +55,7 @@ def build_simulation(options: SimulatorOptions) -> Simulation:
         exchange = Exchange.restore(market, live, store.load_records())
     speed = options.speed if options.speed is not None else clock_state.get("speed", SPEED_DEFAULT)
     clock = MarketClock(
-        max(int(clock_state.get("market_ms", market.start_ms)), exchange.now_ms),
+        max(store.noted_market_ms() or market.start_ms, exchange.now_ms),
         speed,
         time.monotonic_ns,
         paused=bool(clock_state.get("paused", False)),

@@ -113,6 +113,13 @@ class Limiter:
             _seconds(MINUTE_MS - now_ms % MINUTE_MS),
         )
 
+    def weight_headers(self, used: int) -> dict[str, str]:
+        """The venue's header, and on spot the older name beside it."""
+        headers = {self.plan.weight_header: str(used)}
+        if self.plan is SPOT_PLAN:
+            headers["X-MBX-USED-WEIGHT"] = str(used)
+        return headers
+
     def used(self, address: str) -> int:
         client = self._clients.get(address)
         if client is None or client.window.index != self._wall_ms() // MINUTE_MS:

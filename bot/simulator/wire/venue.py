@@ -95,6 +95,7 @@ class Simulation:
             self._stats.clear()
             self._collect(self.exchange.advance(self.now_ms))
             self._read_settlements()
+        self._store.note_market_ms(self.now_ms)
         self._run_countdowns()
         self.faults.expire()
         self.settle()

@@ -99,7 +99,7 @@ class WsApi:
         self._sim.step_if_due()
         limiter = self._limiters[connection.book]
         if method in {"userDataStream.subscribe.signature", "userDataStream.subscribe"}:
-            limiter.charge("ws-api", 2)
+            limiter.charge(connection.address, 2)
             return self._subscribe(connection, values)
         if method == "userDataStream.unsubscribe":
             return self._unsubscribe(connection, values)
@@ -116,11 +116,11 @@ class WsApi:
         endpoint = self._lookup(*methods[method]) if method in methods else None
         if endpoint is None:
             raise VenueError(-1020, f"This operation is not supported: {method}.")
-        return self._call(limiter, endpoint, values)
+        return self._call(connection, endpoint, values)
 
-    def _call(self, limiter: Limiter, endpoint: Endpoint, values: dict[str, str]) -> Any:
-        params = Params(values)
-        limiter.charge("ws-api", endpoint.weight_of(params))
+    def _call(self, connection: Connection, endpoint: Endpoint, values: dict[str, str]) -> Any:
+        params, limiter = Params(values), self._limiters[connection.book]
+        limiter.charge(connection.address, endpoint.weight_of(params))
         api_key = ""
         if endpoint.security is not Security.NONE:
             credential = identify(values.get("apiKey"))
@@ -159,7 +159,7 @@ class WsApi:
                 "interval": "MINUTE",
                 "intervalNum": 1,
                 "limit": limiter.plan.weight_limit,
-                "count": limiter.used("ws-api"),
+                "count": limiter.used(connection.address),
             }
         ]
 

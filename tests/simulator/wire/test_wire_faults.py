@@ -65,6 +65,9 @@ async def test_delay_429_and_maintenance(site: Site) -> None:
     assert (refused.status, refused.code, refused.headers["retry-after"]) == (429, -1003, "7")
     await site.control("POST", "/faults", {"kind": "maintenance", "wall_s": 0.3})
     assert (await site.call("GET", url)).status == 503
+    with pytest.raises(websockets.InvalidStatus):
+        async with site.socket("wss://fstream.binance.com/ws/btcusdt@bookTicker"):
+            pass
     await asyncio.sleep(0.5)
     assert (await site.call("GET", url)).status == 200
 
