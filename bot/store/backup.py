@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,10 +32,13 @@ def backup(url: str, target: Path) -> int:
         part.replace(target)
         _sync_folder(target.parent)
         return target.stat().st_size
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
         raise refusal(url, error) from None
+    except OSError as error:
+        raise StoreError(f"{target}: {error.strerror or 'it cannot be written'}; check its folder") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def _copy(source: Path, part: Path) -> None:

@@ -317,7 +317,7 @@ VERDICTS = _table(
     _text("limit_text"),
     _text("observed"),
     _text("detail"),
-    Index(None, "rule", "approved", "coin"),
+    Index(None, "rule", "approved", "coin", "market_ms"),
     Index(None, "coin", "market_ms"),
 )
 

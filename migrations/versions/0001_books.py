@@ -318,7 +318,7 @@ def _make_log() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_verdicts"),
     )
     op.create_index("ix_verdicts_coin_market_ms", "verdicts", ["coin", "market_ms"])
-    op.create_index("ix_verdicts_rule_approved_coin", "verdicts", ["rule", "approved", "coin"])
+    op.create_index("ix_verdicts_rule_approved_coin_market_ms", "verdicts", ["rule", "approved", "coin", "market_ms"])
     _table(
         "control",
         _seq("seq"),
@@ -349,7 +349,7 @@ def _guard() -> None:
     if dialect == "postgresql":
         op.execute(
             "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+            "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
         )
     for table in APPEND_ONLY:
         if dialect == "sqlite":

@@ -55,6 +55,12 @@ def test_nothing_is_overwritten(url: str, tmp_path: Path) -> None:
     assert target.read_text() == "mine"
 
 
+def test_a_folder_that_cannot_be_made_is_named(url: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/copy\.db: .*; check its folder"):
+        backup(url, tmp_path / "file" / "copy.db")
+
+
 def test_no_books_no_backup(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"books\.db: there are no books yet"):
         backup(f"sqlite:///{tmp_path}/books.db", tmp_path / "copy.db")
