@@ -57,6 +57,9 @@ async def serve(options: SimulatorOptions) -> None:
             log.info("serving on port %d, market time %d, speed %s", port, host.sim.now_ms, host.sim.clock.speed)
             reason = await host.run()
             log.info("ending: %s, market time %d", reason, host.sim.now_ms)
+        except Exception:
+            log.exception("ending: failed")
+            raise
         finally:
             (options.state_dir / ENDPOINT_FILE).unlink(missing_ok=True)
             await host.stop()

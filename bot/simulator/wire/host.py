@@ -96,7 +96,7 @@ class Host:
         if self._options.ca_file is not None:
             write_atomically(self._options.ca_file, ca_path.read_bytes())
         self._runner = web.AppRunner(
-            self.server.application(), access_log=None, handle_signals=False, shutdown_timeout=2.0
+            self.server.application(), access_log=None, handle_signals=False, shutdown_timeout=0.3
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._options.port, ssl_context=server_context(server_path))
