@@ -126,5 +126,7 @@ class OrderRecord:
 
     @property
     def open_base(self) -> Decimal:
-        """Worst case still to be filled: everything unfilled until the venue says that it ended."""
-        return ZERO if self.state.ended else self.intent.quantity_base - self.filled_base
+        """Worst case that is not in its leg yet: all of the order until the venue says that it ended, then what it
+        says was filled, less the fills that are booked."""
+        reach = self.filled_base if self.state.ended else self.intent.quantity_base
+        return max(ZERO, reach - self.fills_base)
