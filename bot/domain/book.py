@@ -28,8 +28,12 @@ class Book:
     """Starts halted; the books or the owner say what holds after reconciliation."""
     ready: dict[str, bool] = field(default_factory=dict)
     """Venues whose truth has been reconciled since the last disconnect."""
+    unexplained: set[str] = field(default_factory=set)
+    """Venues whose balances differ from the ledger for sure: nothing opens there, what reduces goes on."""
     transfers: dict[str, TransferIntent] = field(default_factory=dict)
     """Moves of margin without an outcome, by our id."""
+    margin_stuck: set[str] = field(default_factory=set)
+    """Venues whose latest move of margin was refused or got no answer: R7 does not count on the next one."""
     now: Stamp = field(default_factory=lambda: Stamp(0, 0, 0))
 
     def live_hedges(self) -> Iterator[Hedge]:

@@ -72,10 +72,13 @@ class MarketState:
     mark_seen_ms: dict[str, int] = field(default_factory=dict)
     """Monotonic arrival time of the latest mark."""
     quote_seen_ms: dict[str, int] = field(default_factory=dict)
+    """Monotonic arrival time of the latest quote."""
     liquidity: dict[str, Liquidity] = field(default_factory=dict)
     rates: dict[str, deque[SettledRate]] = field(default_factory=dict)
     feed_alive_ms: dict[str, int] = field(default_factory=dict)
     """Monotonic time of the last frame or pong, by feed name (`binance:spot`, `binance:perp`)."""
+    feed_lost_ms: dict[str, int] = field(default_factory=dict)
+    """Monotonic time at which a feed was last lost: quotes from before it are not of the living feed."""
 
     def list_instruments(self, instruments: tuple[Instrument, ...]) -> None:
         """Add or replace instruments and rebuild the spot and perpetual pairs."""

@@ -42,6 +42,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
         case SettledRate():
             settlements.rate_settled(state, event, out)
         case Liquidity():
+            state.decide_due |= event.instrument not in state.market.liquidity
             state.market.liquidity[event.instrument] = event
         case ev.FundingReceived():
             money.book_receipt(state, event, out)
@@ -112,6 +113,7 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
 
 def _quote(state: EngineState, quote: Quote, out: Actions) -> None:
     state.market.quotes[quote.instrument] = quote
+    state.market.quote_seen_ms[quote.instrument] = state.book.now.mono_ms
     if quote.instrument in state.armed:
         hedge = state.hedges.get(state.armed[quote.instrument])
         if hedge is not None:
@@ -163,6 +165,7 @@ def _value(state: EngineState, out: Actions) -> None:
 def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
     """Nothing opens on this venue until the feed lives again and the venue's truth has been fetched."""
     state.market.feed_alive_ms.pop(event.feed, None)
+    state.market.feed_lost_ms[event.feed] = state.book.now.mono_ms
     venue = event.feed.split(":")[0]
     state.book.ready[venue] = False
     out.warning("feed.lost", feed=event.feed, reason=event.reason)
@@ -170,16 +173,26 @@ def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
     out.append(Reconcile(venue, f"{event.feed} was lost"))
 
 
+def _explain(state: EngineState, venue: str, out: Actions) -> None:
+    """While the venue's balances differ from the ledger for sure, nothing opens there; what reduces goes on."""
+    blocked = state.book.unexplained
+    if money.confirmed_difference(state, venue) and venue not in blocked:
+        blocked.add(venue)
+        remedy = "carrybot ledger --verify shows what differs; nothing opens until it is explained"
+        out.critical("venue.unexplained", venue=venue, remedy=remedy)
+    elif venue in blocked and not money.confirmed_difference(state, venue):
+        blocked.remove(venue)
+        state.decide_due = True
+        out.info("venue.explained", venue=venue)
+
+
 def _reconciled(state: EngineState, event: ev.Reconciled, out: Actions) -> None:
     state.reconciled_mono_ms[event.venue] = state.book.now.mono_ms
     was = state.book.ready.get(event.venue, False)
     margin_moves.give_up_unknown(state, event.venue, out)
-    explained = not money.confirmed_difference(state, event.venue)
-    state.book.ready[event.venue] = explained
-    if was == explained:
-        return
-    if not explained:
-        out.critical("venue.unexplained", venue=event.venue, remedy="carrybot ledger --verify shows what differs")
+    state.book.ready[event.venue] = True
+    _explain(state, event.venue, out)
+    if was:
         return
     state.decide_due = True
     state.book.control = state.wanted

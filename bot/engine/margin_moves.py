@@ -100,6 +100,7 @@ def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
         return
     entries = postings.transfer_entries(intent)
     name = f"transfer:{intent.venue}:{event.venue_id}"
+    state.book.margin_stuck.discard(intent.venue)
     transaction = state.ledger.post(name, state.book.now.market_ms, "transfer", None, entries)
     if transaction is not None:
         out.persist(transaction)
@@ -109,8 +110,10 @@ def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
 
 def failed(state: EngineState, event: TransferFailed, out: Actions) -> None:
     state.transfers_unknown.pop(event.transfer_id, None)
-    if state.book.transfers.pop(event.transfer_id, None) is None:
+    intent = state.book.transfers.pop(event.transfer_id, None)
+    if intent is None:
         return
+    state.book.margin_stuck.add(intent.venue)
     state.transfer_wait_mono_ms = state.book.now.mono_ms + PAUSE_FAILED_MS
     out.persist(TransferEnded(event.transfer_id, False, None, event.reason))
     out.warning("margin.refused", transfer=event.transfer_id, reason=event.reason)
@@ -122,6 +125,7 @@ def unknown(state: EngineState, event: TransferUnknown, out: Actions) -> None:
         return
     out.warning("margin.unknown", transfer=event.transfer_id, reason=event.reason)
     state.transfers_unknown[intent.id] = 0
+    state.book.margin_stuck.add(intent.venue)
     state.book.ready[intent.venue] = False
     out.append(Reconcile(intent.venue, "a transfer has no answer"))
 

@@ -73,7 +73,8 @@ def needed_usd(book: Book, venue: str) -> float:
 def excess_usd(book: Book, venue: str) -> Decimal:
     """Notional to give up so that the wallet, with the spot proceeds moved into it, is beyond the warning again.
 
-    Giving up one dollar of both legs frees its own margin need and a dollar of spot that can follow.
+    Giving up one dollar of both legs frees its own margin need and a dollar of spot that can follow, unless margin
+    cannot be moved: then the perp wallet stands alone.
     """
     limits = book.config.limits.liquidation
     held = positions(book, venue)
@@ -81,7 +82,8 @@ def excess_usd(book: Book, venue: str) -> Decimal:
     margin = float(perp_margin_usd(book, venue))
     if short <= 0 or liquidation_distance(margin, held, limits.basis_stress) >= limits.min:
         return ZERO
-    movable = max(ZERO, book.balances.get((f"venue:{venue}:spot", "USDT"), ZERO))
+    stuck = venue in book.margin_stuck
+    movable = ZERO if stuck else max(ZERO, book.balances.get((f"venue:{venue}:spot", "USDT"), ZERO))
     lacking = needed_usd(book, venue) - margin - float(movable)
-    per_dollar = needed_usd(book, venue) / short + 1
+    per_dollar = needed_usd(book, venue) / short + (0 if stuck else 1)
     return Decimal(repr(max(0.0, lacking / per_dollar)))

@@ -21,6 +21,9 @@ def check(book: Book, pair: Pair) -> Verdict:
         alive = market.feed_alive_ms.get(feed_of(instrument))
         if alive is None or instrument.id not in market.quotes:
             return judge(RULE, ok=False, limit=limit_s, observed="never", detail=f"no quote of {instrument.id}")
+        if market.quote_seen_ms.get(instrument.id, 0) <= market.feed_lost_ms.get(feed_of(instrument), -1):
+            detail = f"no quote of {instrument.id} since its feed was lost"
+            return judge(RULE, ok=False, limit=limit_s, observed="lost", detail=detail)
         worst, what = max((worst, what), ((now - alive) / 1000, f"feed of {instrument.id}"))
     seen = market.mark_seen_ms.get(pair.perp.id)
     if seen is None:

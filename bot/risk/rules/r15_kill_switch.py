@@ -9,6 +9,9 @@ RULE = "R15"
 
 
 def check(book: Book, venue: str) -> Verdict:
-    ready = book.ready.get(venue, False)
-    observed = book.control.value if ready else "not reconciled"
-    return judge(RULE, ok=ready and book.control is Control.RUNNING, limit=Control.RUNNING.value, observed=observed)
+    observed = book.control.value
+    if not book.ready.get(venue, False):
+        observed = "not reconciled"
+    elif venue in book.unexplained:
+        observed = "balances differ from the ledger"
+    return judge(RULE, ok=observed == Control.RUNNING.value, limit=Control.RUNNING.value, observed=observed)
