@@ -5,14 +5,16 @@ from bot.domain.hedges import Control, Hedge, HedgeState
 from bot.domain.numbers import ZERO, common_step, floor_to
 from bot.domain.time import DAY_MS
 from bot.domain.valuation import nav_usd
-from bot.engine.hedging import aim, open_hedge
+from bot.engine.hedging import aim, guard, open_hedge
 from bot.engine.state import Actions, EngineState
 from bot.risk.review import entry_verdicts, forced_changes
-from bot.risk.rules import r01_negative_funding, r01c_funding_stop
+from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r11_stale
 from bot.risk.verdicts import Forced, judge
 from bot.strategy.carry import estimate
 from bot.strategy.propose import propose
 
+PATIENCE_MS = 10_000
+"""Wall time after which a decision that lacked fresh prices of a coin is taken again."""
 SAME_TARGET = 0.995
 """A forced target within half a per cent of the present one is the present one."""
 
@@ -66,7 +68,7 @@ def _worst_first(state: EngineState, hedges: list[Hedge]) -> list[Hedge]:
 
 def decide(state: EngineState, out: Actions) -> None:
     """Ask the strategy what to hold, within what the rules let grow."""
-    state.decide_due = False
+    state.decide_due, state.decide_again_mono_ms = False, None
     state.decided_day = state.book.now.market_ms // DAY_MS
     may_enter: set[tuple[str, str]] = set()
     for key, pair in state.market.pairs.items():
@@ -74,6 +76,8 @@ def decide(state: EngineState, out: Actions) -> None:
         if refused is None:
             may_enter.add(key)
             continue
+        if refused.rule == r11_stale.RULE:
+            state.decide_again_mono_ms = state.book.now.mono_ms + PATIENCE_MS
         said = state.refusals.get((pair.coin, "entry"))
         if said != refused.rule:
             state.refusals[pair.coin, "entry"] = refused.rule
@@ -90,6 +94,9 @@ def decide(state: EngineState, out: Actions) -> None:
     for coin, rule in [key for key in state.refusals if key[1] == "entry"]:
         if any(key[1] == coin for key in may_enter):
             del state.refusals[coin, rule]
+    for growing in state.book.live_hedges():
+        if growing.target_base > growing.size_base and (growing.venue, growing.coin) in may_enter:
+            guard(state, growing)
     for proposal in propose(state.book, nav_usd(state.book), may_enter):
         hedge = state.book.hedge_of(proposal.venue, proposal.coin)
         if hedge is not None:
@@ -99,11 +106,12 @@ def decide(state: EngineState, out: Actions) -> None:
 
 
 def decision_due(state: EngineState) -> bool:
-    """Daily and after each settlement, while running, reconciled and with no settlement still unknown."""
+    """Daily, after each settlement, and soon again when prices were missing; only while running and reconciled."""
     if state.book.control is not Control.RUNNING or state.stopping or not any(state.book.ready.values()):
         return False
     new_day = state.book.now.market_ms // DAY_MS != state.decided_day
-    return state.decide_due or new_day
+    again = state.decide_again_mono_ms is not None and state.book.now.mono_ms >= state.decide_again_mono_ms
+    return state.decide_due or new_day or again
 
 
 def flatten(state: EngineState, reason: str, out: Actions) -> None:

@@ -19,6 +19,8 @@ from bot.strategy.propose import Proposal
 PAUSE_MS = 250
 """Least wall time between two tries of a hedge whose orders were refused or filled nothing."""
 PAUSE_MS_MAX = 30_000
+TRIES_QUICK = 4
+"""Tries that brought nothing before the pauses grow."""
 _CHANGED = {HedgeState.OPENING: "hedge.grown", HedgeState.UNBALANCED: "hedge.repaired"}
 
 
@@ -53,9 +55,8 @@ def aim(state: EngineState, hedge: Hedge, target_base: Decimal, reason: str, out
     elif not grows and target_base < hedge.size_base:
         hedge.state = HedgeState.REDUCING
     state.basis_min.pop(hedge.id, None)
-    now = basis(state.book, hedge.venue, hedge.coin)
-    if grows and now is not None:
-        state.basis_min[hedge.id] = now - state.config.execution.basis_guard_bps * BPS
+    if grows:
+        guard(state, hedge)
     out.info(
         "hedge.aimed",
         hedge=hedge.id,
@@ -65,6 +66,13 @@ def aim(state: EngineState, hedge: Hedge, target_base: Decimal, reason: str, out
         reason=reason,
     )
     out.persist(hedge)
+
+
+def guard(state: EngineState, hedge: Hedge) -> None:
+    """Entries from now on are held against the basis of this moment, at which the carry was judged."""
+    now = basis(state.book, hedge.venue, hedge.coin)
+    if now is not None:
+        state.basis_min[hedge.id] = now - state.config.execution.basis_guard_bps * BPS
 
 
 def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
@@ -97,8 +105,8 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
     if refused or not verdicts:
         for verdict in refused:
             key = hedge.coin, verdict.rule
-            if state.refusals.get(key) != verdict.limit + verdict.detail:
-                state.refusals[key] = verdict.limit + verdict.detail
+            if state.refusals.get(key) != verdict.detail:
+                state.refusals[key] = verdict.detail
                 out.persist(VerdictGiven(state.book.now.market_ms, hedge.id, hedge.coin, verdict))
                 out.info(
                     "risk.refused",
@@ -110,7 +118,11 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
                     detail=verdict.detail,
                 )
         hedge.wait_until_mono_ms = state.book.now.mono_ms + PAUSE_MS
+        if step.state is HedgeState.OPENING and hedge.size_base > 0:
+            _change(state, hedge, HedgeState.HEDGED, out)
         return False
+    for key in [key for key in state.refusals if key[0] == hedge.coin and key[1] != "entry"]:
+        del state.refusals[key]
     hedge.orders_made += len(intents)
     _change(state, hedge, step.state, out)
     send(state, hedge, intents, out)
@@ -174,6 +186,7 @@ def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
     state.basis_min.pop(hedge.id, None)
     state.announced.discard(hedge.id)
     state.empty_handed.discard(hedge.id)
+    state.fruitless.pop(hedge.id, None)
     dust = hedge.imbalance_base
     out.info(
         "hedge.closed",
@@ -233,8 +246,10 @@ def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool
 
 
 def rest_after_nothing(state: EngineState, hedge: Hedge) -> None:
-    """Both legs came back empty: try again on a later quote, not in a loop."""
-    hedge.wait_until_mono_ms = state.book.now.mono_ms + PAUSE_MS
+    """Everything came back empty: try again on a later quote, not in a loop, and less often each time."""
+    tries = state.fruitless[hedge.id] = state.fruitless.get(hedge.id, 0) + 1
+    pause_ms = min(PAUSE_MS * 2 ** min(max(0, tries - TRIES_QUICK), 10), PAUSE_MS_MAX)
+    hedge.wait_until_mono_ms = max(hedge.wait_until_mono_ms, state.book.now.mono_ms + pause_ms)
 
 
 def _disarm(state: EngineState, hedge: Hedge) -> None:

@@ -62,6 +62,9 @@ def not_found(state: EngineState, event: OrderNotFound, out: Actions) -> Hedge |
     order = state.orders.get(event.client_id)
     if order is None or order.state.ended:
         return None
+    if not order.sent_mono_ms:
+        # Recovered from the books: it may have left just before the crash, so the window begins now.
+        order.sent_mono_ms = state.book.now.mono_ms
     seen_alive = order.state is OrderState.LIVE or order.venue_order_id is not None or order.filled_base > 0
     waited_ms = state.book.now.mono_ms - order.sent_mono_ms
     if seen_alive or event.sources < SOURCES_NEEDED or waited_ms < state.config.execution.settle_window_s * 1000:
@@ -80,6 +83,7 @@ def filled(state: EngineState, event: OrderFilled, out: Actions) -> Hedge | None
     if order is None:
         return None
     state.empty_handed.discard(order.intent.hedge_id)
+    state.fruitless.pop(order.intent.hedge_id, None)
     order.fills_base += fill.quantity_base
     order.fill_keys.add(fill.key)
     order.venue_order_id = order.venue_order_id or fill.venue_order_id

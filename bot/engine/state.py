@@ -49,6 +49,8 @@ class EngineState:
     wanted_reason: str = ""
     decide_due: bool = False
     decided_day: int = -1
+    decide_again_mono_ms: int | None = None
+    """When to decide again because a coin's prices were stale; None when none was."""
     transfers_unknown: dict[str, int] = field(default_factory=dict)
     """Transfers that got no answer -> complete histories of the venue, since, that do not show them."""
     transfer_wait_mono_ms: int = 0
@@ -72,6 +74,8 @@ class EngineState:
     """Instrument -> hedge that waits for a better quote: it is worked on each quote instead of each tick."""
     empty_handed: set[str] = field(default_factory=set)
     """Hedges whose orders in flight have filled nothing yet."""
+    fruitless: dict[str, int] = field(default_factory=dict)
+    """Hedge -> tries in a row whose orders all came back empty."""
     announced: set[str] = field(default_factory=set)
     """Hedges whose opening was told."""
     refusals: dict[tuple[str, str], str] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from bot.execution.repair import repair
 SPOT, PERP = 0, 1
 SLICE_SHARE_MIN = Decimal("0.2")
 """A slice that cash cuts to less than this share of itself waits for the cash: crumbs only pay fees."""
+LARGEST_SHARE = Decimal("0.99")
 NO_QUOTE = "no quote"
 BASIS_NOTE = "basis below the entry's guard"
 FEE_GUESS = Decimal("0.001")
@@ -85,7 +86,7 @@ def _grow(book: Book, hedge: Hedge, now: Situation) -> Plan:
     remaining = hedge.target_base - now.short
     quantity = floor_to(min(remaining, _slice_base(book, now)), now.step)
     least = _least_base(now)
-    if remaining - quantity < least:
+    if remaining - quantity < least and remaining <= _largest_base(now):
         quantity = floor_to(remaining, now.step)
     spot = _spot_to_buy(now, quantity)
     cash = spot_cash(book, now.pair.venue, now.pair.spot.quote_asset)
@@ -125,7 +126,7 @@ def _shrink(book: Book, hedge: Hedge, now: Situation) -> Plan:
     purpose = Purpose.CLOSE if closing else Purpose.REDUCE
     excess = now.short - hedge.target_base
     quantity = floor_to(min(excess, _slice_base(book, now)), now.pair.perp.lot)
-    if excess - quantity < _least_base(now):
+    if excess - quantity < _least_base(now) and excess <= _largest_base(now):
         quantity = floor_to(excess, now.pair.perp.lot)
     if not closing and quantity < _least_base(now):
         return Plan(HedgeState.HEDGED, note="excess below a leg's minimum")
@@ -168,4 +169,9 @@ def _slice_base(book: Book, now: Situation) -> Decimal:
         if liquidity is not None:
             usd = min(usd, Decimal(repr(execution.depth_share * liquidity.depth_usd)))
     base = usd / now.spot_quote.ask
-    return max(_least_base(now), min(base, now.pair.spot.quantity_max, now.pair.perp.quantity_max))
+    return max(_least_base(now), min(base, _largest_base(now)))
+
+
+def _largest_base(now: Situation) -> Decimal:
+    """Largest quantity that one order of either leg may have, with room for a fee taken in the coin."""
+    return min(now.pair.spot.quantity_max, now.pair.perp.quantity_max) * LARGEST_SHARE
