@@ -1,9 +1,8 @@
 """`ledger --verify`: do the books and the venue agree to the last digit, and has nobody altered the past?
 
-The ledger is read first, then the venue's balances. When they are equal, nothing else needs to be asked.
-Otherwise the venue's history since the books' end is fetched, and its balances again: when both balances are the
-same, everything the venue booked is either in the ledger or in the history, so for each asset:
-venue = ledger + what is not booked yet, exactly.
+The ledger is read first, then the venue's balances. What the venue booked since is in its history and not in the
+ledger, so for each asset: venue = ledger + what is not booked yet, exactly. Trades count only when the balances
+held still around the reading of the history.
 """
 
 import asyncio
@@ -76,6 +75,11 @@ class _Comparison:
         return held - self.ledger.balances.get(asset, ZERO) - self.unbooked.get(asset, ZERO)
 
     @property
+    def only_money(self) -> bool:
+        """Coins agree: no spot trade is missing."""
+        return not any(self.difference(asset) for asset in self.assets if asset not in USD_ASSETS)
+
+    @property
     def assets(self) -> list[str]:
         return sorted({*self.venue, *self.ledger.balances, *self.unbooked})
 
@@ -85,7 +89,7 @@ class _Comparison:
 
 
 async def verify(venue: Venue, listing: Listing, read: Read) -> View:
-    """Compare until the venue holds still and agrees, a bounded number of times. Raises VenueError, StoreError."""
+    """Compare until the venue's balances are explained, a bounded number of times. Raises VenueError, StoreError."""
     instruments: Mapping[str, Instrument] = {}
     latest: _Comparison | None = None
     for attempt in range(TRIES):
@@ -95,12 +99,10 @@ async def verify(venue: Venue, listing: Listing, read: Read) -> View:
         if compared.balanced:
             return _view(venue, compared)
         instruments = instruments or await listing()
-        # Receipts are one question; trades are one for each instrument, and coins that agree had none.
-        held_still = await _explain(compared, venue, instruments, trades=attempt == TRIES - 1)
-        if held_still and not compared.balanced:
-            compared = _Comparison(compared.ledger, compared.venue)
-            held_still = await _explain(compared, venue, instruments, trades=True)
-        if held_still:
+        if await _explain_by_receipts(compared, venue, instruments):
+            return _view(venue, compared)
+        compared = _Comparison(compared.ledger, compared.venue)
+        if await _explain_by_history(compared, venue, instruments):
             latest = compared
             if compared.balanced:
                 break
@@ -118,19 +120,29 @@ async def _balances(venue: Venue) -> dict[str, Decimal]:
     return found
 
 
-async def _explain(
-    compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument], *, trades: bool
-) -> bool:
-    """Add what the venue booked and the ledger has not; True when the balances held still meanwhile."""
+async def _explain_by_receipts(compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument]) -> bool:
+    """Whether funding that is not booked yet explains the difference: one question, and no need to hold still.
+
+    The balances were read before the receipts, so the newest of them may have come after: they are added one by
+    one, oldest first, until the difference is gone.
+    """
+    if not compared.ledger.opened_ms or not compared.only_money:
+        return False
+    receipts = await venue.fetch_receipts(compared.ledger.since_ms)
+    for receipt in sorted(receipts, key=lambda r: (r.settled_ms, r.venue_id)):
+        compared.add(_facts(venue.name, (), (receipt,), instruments))
+        if compared.balanced:
+            return True
+    return False
+
+
+async def _explain_by_history(compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument]) -> bool:
+    """Add everything that is not booked yet; True when the balances held still meanwhile."""
     ledger = compared.ledger
-    coins_agree = not any(compared.difference(asset) for asset in compared.assets if asset not in USD_ASSETS)
-    if ledger.opened_ms and (trades or not coins_agree):
+    if ledger.opened_ms:
         listed = [name for name in ledger.instruments if name in instruments]
         history = await venue.fetch_history(ledger.since_ms, listed)
         compared.add(_facts(venue.name, history.fills, history.receipts, instruments))
-    elif ledger.opened_ms:
-        receipts = await venue.fetch_receipts(ledger.since_ms)
-        compared.add(_facts(venue.name, (), receipts, instruments))
     return await _balances(venue) == compared.venue
 
 

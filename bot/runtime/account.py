@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.domain.events import AccountReported
-from bot.domain.hedges import TransferIntent
+from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
 from bot.domain.valuation import USD_ASSETS
 from bot.engine.state import EngineState
+from bot.ledger import postings
 
 
 class StateView:
@@ -37,25 +38,35 @@ class StateView:
 
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool:
         """Whether the venue's balances and positions are exactly those of the books; without `money`, all but USD."""
-        booked: dict[tuple[str, str], Decimal] = {}
-        for (account, asset), amount in self._state.ledger.balances.items():
-            kind, _, place = account.partition(":")
-            venue, _, wallet = place.partition(":")
-            if kind == "venue" and venue == self._venue and amount and (money or asset not in USD_ASSETS):
-                booked[wallet, asset] = amount
         held: dict[str, Decimal] = {}
         for hedge in self._state.hedges.values():
             for leg in hedge.legs:
                 if hedge.venue == self._venue and leg.kind is not Kind.SPOT:
                     held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
-        reported = {
-            (wallet, asset): amount
-            for wallet, assets in report.balances.items()
-            for asset, amount in assets.items()
-            if amount and (money or asset not in USD_ASSETS)
-        }
         positions = {name: quantity for name, quantity in report.positions.items() if quantity}
-        return reported == booked and positions == {name: q for name, q in held.items() if q}
+        if positions != {name: quantity for name, quantity in held.items() if quantity}:
+            return False
+        return not any(gap for (_, asset), gap in self._gaps(report).items() if money or asset not in USD_ASSETS)
+
+    def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
+        """Venue less books by (wallet, asset), of USD-like assets."""
+        return {key: gap for key, gap in self._gaps(report).items() if key[1] in USD_ASSETS}
+
+    def booked(self, receipt: Receipt) -> bool:
+        """Whether the books have this receipt."""
+        return self._state.ledger.knows(postings.receipt_id(receipt))
+
+    def _gaps(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
+        gaps: dict[tuple[str, str], Decimal] = {}
+        for wallet, assets in report.balances.items():
+            for asset, amount in assets.items():
+                gaps[wallet, asset] = amount
+        for (account, asset), amount in self._state.ledger.balances.items():
+            kind, _, place = account.partition(":")
+            venue, _, wallet = place.partition(":")
+            if kind == "venue" and venue == self._venue:
+                gaps[wallet, asset] = gaps.get((wallet, asset), ZERO) - amount
+        return gaps
 
     @property
     def empty(self) -> bool:

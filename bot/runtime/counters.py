@@ -18,8 +18,6 @@ class Counters:
     orders_sent: int = 0
     orders_withheld: int = 0
     fetch_failures: int = 0
-    reconciles: int = 0
-    reconcile_failures: int = 0
     inbox_refused: int = 0
     task_restarts: int = 0
 

@@ -97,7 +97,14 @@ class Daemon:
 
     def counts(self) -> Mapping[str, float]:
         """What the shell counted since start."""
-        return {**self.counters.values(), "inbox_length": len(self.inbox), "quotes_coalesced": self.inbox.coalesced}
+        reconcilers = [desk.reconciler for desk in self._desks.values()]
+        return {
+            **self.counters.values(),
+            "inbox_length": len(self.inbox),
+            "quotes_coalesced": self.inbox.coalesced,
+            "reconciles": sum(each.passes for each in reconcilers),
+            "reconcile_failures": sum(each.failures for each in reconcilers),
+        }
 
     def ask(self, event: Event) -> "asyncio.Future[None]":
         """The owner's command: ends when the core has handled it and the consequences are committed."""

@@ -11,6 +11,7 @@ A pass that cannot be complete is tried again a bounded number of times.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Protocol
 
 from bot.domain.actions import Severity
@@ -22,7 +23,7 @@ from bot.domain.events import (
     TransferFailed,
     TransferSettled,
 )
-from bot.domain.hedges import TransferIntent
+from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.orders import OrderRecord
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.ports import Clock, Deliver, TransferBooked, Venue, VenueError, VenueHistory
@@ -33,6 +34,10 @@ OVERLAP_MS = DAY_MS
 TRIES = 3
 START_TRIES = 6
 TRY_PAUSE_S = 0.3
+WHOLE_AFTER = 2
+"""Passes in a row that money alone kept from being complete, after which trades are fetched as well."""
+PERP_WALLET, UNIFIED_WALLET = "perp", "unified"
+"""Where funding is paid to."""
 TRANSFER_SLACK_MS = HOUR_MS
 """How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
 BACKOFF_S_MAX = 10.0
@@ -45,6 +50,8 @@ class AccountView(Protocol):
     def pending_transfers(self) -> Sequence[TransferIntent]: ...
     def instruments(self) -> Sequence[str]: ...
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool: ...
+    def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]: ...
+    def booked(self, receipt: Receipt) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -89,6 +96,8 @@ class Reconciler:
         self._asked = asyncio.Event()
         self._reason = ""
         self._missing: dict[str, int] = {}
+        self._short = 0
+        """Passes in a row that could not be complete."""
         self.passes = 0
         self.failures = 0
 
@@ -134,12 +143,14 @@ class Reconciler:
         for attempt in range(tries):
             if attempt:
                 await asyncio.sleep(TRY_PAUSE_S)
-            report, complete = await self._compare(whole=attempt == tries - 1 or foreign)
+            report, complete = await self._compare(whole=foreign or self._short >= WHOLE_AFTER)
             if complete:
                 break
         assert report is not None
-        self._deliver(replace(report, complete=complete))
+        if not complete:
+            self._deliver(replace(report, complete=False))
         self._deliver(Reconciled(self._venue.name))
+        self._short = 0 if complete else self._short + 1
         self._report(Severity.DEBUG, "reconcile.done", venue=self._venue.name, reason=reason, complete=complete)
         return complete
 
@@ -167,20 +178,46 @@ class Reconciler:
             )
 
     async def _compare(self, *, whole: bool) -> tuple[AccountReported, bool]:
-        """One try, as cheap as it can be: balances alone, then receipts, then (`whole`) all of the history."""
+        """One try, as cheap as it can be: balances alone, then receipts, then (`whole`) all of the history.
+
+        On True the balances were delivered as complete.
+        """
         began_ms = self._clock.market_ms()
         report = await self._venue.fetch_account()
-        if not self._agreed(report) and self._only_receipts(report):
-            for receipt in await self._venue.fetch_receipts(self._since_ms(began_ms)):
-                self._deliver(FundingReceived(receipt))
+        if not self._agreed(report) and self._only_money(report):
+            receipts = await self._venue.fetch_receipts(self._since_ms(began_ms))
             await self._flush()
-            report = await self._venue.fetch_account()
+            if self._explained(report, receipts):
+                self._books.complete_ms = max(self._books.complete_ms, began_ms)
+                return report, True
         if self._agreed(report):
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
+            self._deliver(replace(report, complete=True))
             return report, True
-        if not whole and self._only_receipts(report):
+        if not whole and self._only_money(report):
             return report, False
         return await self._compare_history(report, began_ms)
+
+    def _explained(self, report: AccountReported, receipts: Sequence[Receipt]) -> bool:
+        """Deliver the receipts, and the balances at the very place among them where they agree with the books.
+
+        The balances were read before the receipts, so the newest receipts may not be in them yet. Everything is
+        delivered without a pause: nothing can come between.
+        """
+        fresh = [r for r in sorted(receipts, key=lambda r: (r.settled_ms, r.venue_id)) if not self._view.booked(r)]
+        gap = self._view.money_gap(report)
+        agreed = False
+        for receipt in [None, *fresh]:
+            if receipt is not None:
+                self._deliver(FundingReceived(receipt))
+                for wallet in (PERP_WALLET, UNIFIED_WALLET):
+                    if (wallet, receipt.asset) in gap:
+                        gap[wallet, receipt.asset] -= receipt.payment
+                        break
+            if not agreed and not any(gap.values()) and self._only_money(report) and not self._traffic()[0]:
+                agreed = True
+                self._deliver(replace(report, complete=True))
+        return agreed
 
     async def _compare_history(self, before: AccountReported, began_ms: int) -> tuple[AccountReported, bool]:
         """Fetch everything; complete when the balances held still around it, or agree with the books after it."""
@@ -195,6 +232,7 @@ class Reconciler:
         empty = not (history.fills or history.receipts or history.transfers)
         complete = self._agreed(after) or (still and quiet and settled and (empty or not fresh))
         if complete:
+            self._deliver(replace(after, complete=True))
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
             if fresh:
                 self._books.floor_ms = max(began_ms, history.until_ms)
@@ -205,7 +243,7 @@ class Reconciler:
         in_flight = self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers()
         return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report)
 
-    def _only_receipts(self, report: AccountReported) -> bool:
+    def _only_money(self, report: AccountReported) -> bool:
         """Whether funding alone can explain the difference: positions and coins are as booked."""
         in_flight = self._view.unsettled() or self._view.pending_transfers()
         return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report, money=False)
