@@ -12,7 +12,6 @@ from tests.endtoend.owner import Owner
 
 COIN_CAP = Decimal("0.05")
 LEVERAGE_CEILING = Decimal(2)
-SPOT_LOT_MAX = Decimal(1)
 
 
 def no_order_sent_twice(owner: Owner, truth: dict[str, Any]) -> int:
@@ -58,7 +57,7 @@ def hedges_are_flat(owner: Owner, truth: dict[str, Any]) -> int:
     hedges = owner.asked("hedges")
     for hedge in hedges:
         assert hedge["state"] in ("hedged", "opening", "reducing", "closing"), hedge
-        lot = _lot(truth, f"{hedge['coin']}USDT")
+        lot = truth["lots"][f"{hedge['coin']}USDT"]
         held, short = spot.get(hedge["coin"], Decimal(0)), perp.get(f"{hedge['coin']}USDT", Decimal(0))
         dust = _dust(owner, hedge["coin"])
         assert abs(held - dust + short) <= lot, f"{hedge['coin']}: spot {held} (dust {dust}) perp {short} lot {lot}"
@@ -67,17 +66,6 @@ def hedges_are_flat(owner: Owner, truth: dict[str, Any]) -> int:
     naked = [s for s, q in perp.items() if q and s.removesuffix("USDT") not in coins]
     assert not naked, f"positions without a hedge: {naked}"
     return len(hedges)
-
-
-def _lot(truth: dict[str, Any], symbol: str) -> Decimal:
-    """The larger lot of a coin's two books: the coarsest exponent its perp orders used, at least."""
-    steps = [Decimal(o["quantity"]).normalize().as_tuple().exponent for o in truth["orders"] if o["symbol"] == symbol]
-    perp = [
-        Decimal(o["quantity"]).normalize().as_tuple().exponent
-        for o in truth["orders"]
-        if o["symbol"] == symbol and o["book"] == "perp"
-    ]
-    return max(Decimal(1).scaleb(min(chosen)) for chosen in (steps, perp) if chosen)
 
 
 def _dust(owner: Owner, coin: str) -> Decimal:
@@ -112,7 +100,7 @@ def limits_were_kept(owner: Owner, truth: dict[str, Any]) -> dict[str, Decimal]:
             abs(net[b, trade["symbol"]]) * price.get((b, trade["symbol"]), Decimal(0)) for b in ("spot", "perp")
         )
         sides = {
-            book: sum((abs(q) * price[k] for k, q in net.items() if k[0] == book), Decimal(0))
+            book: sum((abs(q) * price.get(k, Decimal(0)) for k, q in net.items() if k[0] == book), Decimal(0))
             for book in ("spot", "perp")
         }
         worst["coin"] = max(worst["coin"], coin / nav)

@@ -12,11 +12,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
+EXCHANGE_INFO = (("api.binance.com", "/api/v3/exchangeInfo"), ("fapi.binance.com", "/fapi/v1/exchangeInfo"))
 CANARY = "canary-5f3b9d-never-to-be-seen"
 
 
@@ -99,13 +101,24 @@ class Owner:
 class Exchange:
     endpoint: dict[str, Any]
 
-    def truth(self) -> dict[str, Any]:
+    def get(self, host: str, path: str) -> Any:
         context = ssl.create_default_context(cafile=self.endpoint["ca_file"])
-        url = f"https://localhost:{self.endpoint['port']}/truth?key=demo-key"
-        request = urllib.request.Request(url, headers={"Host": "simulator.carrybot"})
+        request = urllib.request.Request(f"https://localhost:{self.endpoint['port']}{path}", headers={"Host": host})
         with urllib.request.urlopen(request, context=context, timeout=20) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-            return found
+            return json.loads(answer.read())
+
+    def truth(self) -> dict[str, Any]:
+        """The exchange's record of the demo account, with the larger lot of each symbol's two books."""
+        found: dict[str, Any] = self.get("simulator.carrybot", "/truth?key=demo-key")
+        found["lots"] = lots = {}
+        for host, path in (
+            ("api.binance.com", "/api/v3/exchangeInfo"),
+            ("fapi.binance.com", "/fapi/v1/exchangeInfo"),
+        ):
+            for symbol in self.get(host, path)["symbols"]:
+                lot = next(f["stepSize"] for f in symbol["filters"] if f["filterType"] == "LOT_SIZE")
+                lots[symbol["symbol"]] = max(Decimal(lot), lots.get(symbol["symbol"], Decimal(0)))
+        return found
 
 
 def wait_for(condition: Any, timeout_s: float, what: str) -> None:
