@@ -56,8 +56,7 @@ def problems(running: Running) -> list[str]:
     for venue, ready in state.book.ready.items():
         if not ready:
             found.append(f"{venue} is not reconciled")
-    for venue in sorted(state.book.unexplained):
-        found.append(f"the balances at {venue} differ from the ledger")
+    found += [f"the balances at {venue} differ from the ledger" for venue in sorted(state.book.unexplained)]
     for feed, age_s in feed_ages_s(running).items():
         if age_s is None:
             found.append(f"{feed} has sent nothing yet")
