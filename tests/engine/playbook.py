@@ -240,19 +240,20 @@ class Playbook:
         for _ in range(int(seconds / tick_s)):
             self.alive()
             for action in self.feed(Tick()):
-                self._serve(action)
+                self.serve(action)
             if until():
                 break
             self.mono_ms += int(tick_s * 1000)
             self.market_ms += int(tick_s * 1000)
         return self
 
-    def _serve(self, action: Action) -> None:
+    def serve(self, action: Action) -> None:
+        """Fill every order that this action sends, and what follows from it."""
         if isinstance(action, PlaceOrders):
             for intent in action.intents:
                 for event in (fill_of(self, intent), report_of(intent, OrderState.FILLED, intent.quantity_base)):
                     for more in self.feed(event):
-                        self._serve(more)
+                        self.serve(more)
 
     # --- looking
 
