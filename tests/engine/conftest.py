@@ -1,14 +1,12 @@
 """The `play` fixture: makes playbooks and checks at the end that nothing left the daemon unmentioned."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from playbook import Play, Playbook
 
 from bot.domain.config import CoreConfig
 from bot.engine.state import EngineState
-from tests.engine.playbook import Playbook
-
-Play = Callable[..., Playbook]
 
 
 @pytest.fixture

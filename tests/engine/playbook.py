@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from typing import Any
 
+import market_kit as kit
+
 from bot.domain.actions import (
     Action,
     CancelOrder,
@@ -42,7 +44,6 @@ from bot.domain.time import HOUR_MS, Stamp
 from bot.engine.core import step
 from bot.engine.recovery import restore
 from bot.engine.state import EngineState
-from tests.engine import market_kit as kit
 
 SENT = (PlaceOrders, CancelOrder, QueryOrder, MoveMargin)
 D = Decimal
@@ -123,6 +124,8 @@ def told(intent: OrderIntent) -> str:
 
 
 Phrase = Callable[["Playbook"], Iterable[Event]]
+Play = Callable[..., "Playbook"]
+"""The `play` fixture: (config, coins, state) to a new playbook."""
 
 
 class Playbook:

@@ -3,17 +3,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.domain.actions import ControlSet, Severity
-from bot.domain.books import Books
-from bot.domain.events import CloseCoin, Flatten, Halt, OrderFilled, Readmit, Reconciled, Resume, Stop, Tick
-from bot.domain.hedges import Control, Hedge, HedgeState, Removal
-from bot.domain.orders import OrderIntent, OrderState, Purpose, Side
-from bot.domain.time import DAY_MS, HOUR_MS
-from bot.engine.recovery import restore
-from bot.engine.summary import state_name
-from tests.engine import market_kit as kit
-from tests.engine.conftest import Play
-from tests.engine.playbook import (
+import market_kit as kit
+from playbook import (
+    Play,
     Playbook,
     both_fill,
     fill_of,
@@ -25,6 +17,15 @@ from tests.engine.playbook import (
     severity_of,
     silence,
 )
+
+from bot.domain.actions import ControlSet, Severity
+from bot.domain.books import Books
+from bot.domain.events import CloseCoin, Flatten, Halt, OrderFilled, Readmit, Reconciled, Resume, Stop, Tick
+from bot.domain.hedges import Control, Hedge, HedgeState, Removal
+from bot.domain.orders import OrderIntent, OrderState, Purpose, Side
+from bot.domain.time import DAY_MS, HOUR_MS
+from bot.engine.recovery import restore
+from bot.engine.summary import state_name
 
 
 def opened(play: Play, coins: tuple[str, ...] = ("BTC",)) -> Playbook:

@@ -3,11 +3,8 @@
 from decimal import Decimal
 from itertools import pairwise
 
-from bot.domain.events import OrderNotFound, OrderReported, Tick
-from bot.domain.hedges import Hedge, HedgeState
-from bot.domain.orders import Fill, OrderRecord, OrderState
-from tests.engine.conftest import Play
-from tests.engine.playbook import (
+from playbook import (
+    Play,
     Playbook,
     asked,
     both_fill,
@@ -23,6 +20,10 @@ from tests.engine.playbook import (
     silence,
     unanswered,
 )
+
+from bot.domain.events import OrderNotFound, OrderReported, Tick
+from bot.domain.hedges import Hedge, HedgeState
+from bot.domain.orders import Fill, OrderRecord, OrderState
 
 
 def opened_half(play: Play) -> Playbook:

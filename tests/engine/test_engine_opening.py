@@ -2,16 +2,15 @@
 
 from decimal import Decimal
 
+import market_kit as kit
 import pytest
+from playbook import Play, both_fill, expires, fills, orders, refused, said, saved, silence
 
 from bot.domain.actions import Emit, Persist, PlaceOrders
 from bot.domain.config import CoreConfig, Execution
 from bot.domain.events import Tick
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Fill, OrderIntent, OrderState, Purpose
-from tests.engine import market_kit as kit
-from tests.engine.conftest import Play
-from tests.engine.playbook import both_fill, expires, fills, orders, refused, said, saved, silence
 
 
 def test_both_legs_of_a_slice_leave_together_after_their_intents_were_saved(play: Play) -> None:

@@ -2,18 +2,9 @@
 
 from decimal import Decimal
 
-from bot.domain.actions import Severity, VerdictGiven
-from bot.domain.config import FundingStop, Limits, StrategyConfig
-from bot.domain.events import FeedAlive, FeedLost, Reconciled, Reconfigure, Tick
-from bot.domain.hedges import HedgeState, Removal
-from bot.domain.market import SettledRate
-from bot.domain.numbers import ZERO
-from bot.domain.orders import OrderIntent, OrderState, Purpose
-from bot.domain.time import DAY_MS, HOUR_MS
-from bot.domain.valuation import leverage, nav_usd, notional_usd
-from tests.engine import market_kit as kit
-from tests.engine.conftest import Play
-from tests.engine.playbook import (
+import market_kit as kit
+from playbook import (
+    Play,
     Playbook,
     asked,
     both_fill,
@@ -28,6 +19,16 @@ from tests.engine.playbook import (
     silence,
     unanswered,
 )
+
+from bot.domain.actions import Severity, VerdictGiven
+from bot.domain.config import FundingStop, Limits, StrategyConfig
+from bot.domain.events import FeedAlive, FeedLost, Reconciled, Reconfigure, Tick
+from bot.domain.hedges import HedgeState, Removal
+from bot.domain.market import SettledRate
+from bot.domain.numbers import ZERO
+from bot.domain.orders import OrderIntent, OrderState, Purpose
+from bot.domain.time import DAY_MS, HOUR_MS
+from bot.domain.valuation import leverage, nav_usd, notional_usd
 
 
 def settle(book: Playbook, at_ms: int, rate: str, coin: str = "BTC") -> SettledRate:

@@ -2,6 +2,21 @@
 
 from decimal import Decimal
 
+import market_kit as kit
+from playbook import (
+    Expect,
+    Play,
+    Playbook,
+    both_fill,
+    moved,
+    orders,
+    receipt,
+    said,
+    saved,
+    severity_of,
+    silence,
+)
+
 from bot.domain.actions import FetchRates, FetchReceipts, Persist, Reconcile, Severity, TransferEnded
 from bot.domain.config import Limits
 from bot.domain.events import (
@@ -18,20 +33,6 @@ from bot.domain.time import HOUR_MS
 from bot.engine.summary import receipts_usd
 from bot.ledger.chain import link
 from bot.risk.rules import r07_liquidation
-from tests.engine import market_kit as kit
-from tests.engine.conftest import Play
-from tests.engine.playbook import (
-    Expect,
-    Playbook,
-    both_fill,
-    moved,
-    orders,
-    receipt,
-    said,
-    saved,
-    severity_of,
-    silence,
-)
 
 SETTLED = kit.START_MS + 8 * HOUR_MS
 

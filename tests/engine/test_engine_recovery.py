@@ -4,19 +4,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bot.domain.actions import Action, ControlSet, LastPrice, Persist, PlaceOrders
-from bot.domain.books import Books
-from bot.domain.config import CoreConfig
-from bot.domain.events import OrderNotFound, Reconciled, Tick, TransferSettled
-from bot.domain.hedges import Hedge, HedgeState, Receipt, Removal, TransferIntent
-from bot.domain.ledger import Transaction
-from bot.domain.orders import OrderRecord, OrderState
-from bot.domain.time import HOUR_MS
-from bot.engine.recovery import restore
-from bot.engine.state import EngineState
-from tests.engine import market_kit as kit
-from tests.engine.conftest import Play
-from tests.engine.playbook import (
+import market_kit as kit
+from playbook import (
+    Play,
     Playbook,
     asked,
     both_fill,
@@ -31,6 +21,17 @@ from tests.engine.playbook import (
     silence,
     unanswered,
 )
+
+from bot.domain.actions import Action, ControlSet, LastPrice, Persist, PlaceOrders
+from bot.domain.books import Books
+from bot.domain.config import CoreConfig
+from bot.domain.events import OrderNotFound, Reconciled, Tick, TransferSettled
+from bot.domain.hedges import Hedge, HedgeState, Receipt, Removal, TransferIntent
+from bot.domain.ledger import Transaction
+from bot.domain.orders import OrderRecord, OrderState
+from bot.domain.time import HOUR_MS
+from bot.engine.recovery import restore
+from bot.engine.state import EngineState
 
 
 @dataclass
