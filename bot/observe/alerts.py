@@ -6,6 +6,7 @@ books by the runtime. The log line is written first of all.
 
 from collections import Counter, deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from bot.domain.actions import Alert, Emit, Severity
@@ -24,6 +25,11 @@ _LEVELS = {
 }
 
 
+def clock_text(market_ms: int) -> str:
+    """`2024-12-14 02:23:05`, UTC."""
+    return datetime.fromtimestamp(market_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 class Announcer:
     """The sink of everything that is emitted: log, counts, and the latest alerts."""
 
@@ -35,8 +41,10 @@ class Announcer:
 
     def __call__(self, emit: Emit, at: Stamp) -> None:
         fields = {name: text(value) if isinstance(value, Decimal) else value for name, value in emit.fields.items()}
-        fields.pop("event", None)
-        self._write(_LEVELS[emit.severity], emit.name, market_ms=at.market_ms, **fields)
+        for taken in ("event", "market_time"):
+            fields.pop(taken, None)
+        when = {"market_time": clock_text(at.market_ms)} if at.market_ms else {}
+        self._write(_LEVELS[emit.severity], emit.name, **when, **fields)
         self.counts[emit.severity.value, emit.name] += 1
         if emit.severity in (Severity.WARNING, Severity.CRITICAL):
             said = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)

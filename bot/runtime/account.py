@@ -36,15 +36,21 @@ class StateView:
                 found.update(leg.instrument for leg in hedge.legs)
         return sorted(found & self._state.market.instruments.keys())
 
+    def suspects(self, report: AccountReported) -> Sequence[str]:
+        """Those of them that a difference points at: both legs of each coin that differs, and unsettled orders'."""
+        positions = self._positions()
+        differing = {asset for (_, asset), gap in self._gaps(report).items() if gap}
+        found = {record.intent.instrument for record in self.unsettled()}
+        for pair in self._state.market.pairs.values():
+            moved = report.positions.get(pair.perp.id, ZERO) != positions.get(pair.perp.id, ZERO)
+            if pair.venue == self._venue and (moved or pair.spot.base_asset in differing):
+                found |= {pair.spot.id, pair.perp.id}
+        return sorted(found & self._state.market.instruments.keys())
+
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool:
         """Whether the venue's balances and positions are exactly those of the books; without `money`, all but USD."""
-        held: dict[str, Decimal] = {}
-        for hedge in self._state.hedges.values():
-            for leg in hedge.legs:
-                if hedge.venue == self._venue and leg.kind is not Kind.SPOT:
-                    held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
         positions = {name: quantity for name, quantity in report.positions.items() if quantity}
-        if positions != {name: quantity for name, quantity in held.items() if quantity}:
+        if positions != self._positions():
             return False
         return not any(gap for (_, asset), gap in self._gaps(report).items() if money or asset not in USD_ASSETS)
 
@@ -55,6 +61,14 @@ class StateView:
     def booked(self, receipt: Receipt) -> bool:
         """Whether the books have this receipt."""
         return self._state.ledger.knows(postings.receipt_id(receipt))
+
+    def _positions(self) -> dict[str, Decimal]:
+        held: dict[str, Decimal] = {}
+        for hedge in self._state.hedges.values():
+            for leg in hedge.legs:
+                if hedge.venue == self._venue and leg.kind is not Kind.SPOT:
+                    held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
+        return {name: quantity for name, quantity in held.items() if quantity}
 
     def _gaps(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
         gaps: dict[tuple[str, str], Decimal] = {}

@@ -38,6 +38,8 @@ FINAL_S = 2.0
 FINAL_S_UNHURRIED = 15.0
 """Nobody waits when the time of `--for` is over."""
 LIQUIDITY_S = 15.0
+PUBLIC_TASKS = ("liquidity:", "listing:", "rates:")
+"""What ends first: it would keep the last questions about the account waiting."""
 
 T = TypeVar("T")
 
@@ -204,12 +206,14 @@ class Daemon:
             desk.rates.request(self.clock.market_ms() - RATES_DAYS * DAY_MS)
             for task, work in desk.first_tasks():
                 self._keep(tasks, task, work)
-            if desk.view.empty:
+            empty = desk.view.empty
+            if empty:
                 # Nothing is at risk yet: the first decision should know every coin.
+                self._keep(tasks, *desk.liquidity_task())
                 await _limited(desk.pollers.liquidity_known.wait(), LIQUIDITY_S)
-            if not await self._insist(name, partial(desk.reconciler.once, "start", START_TRIES, foreign=True)):
+            if not await self._insist(name, partial(desk.reconciler.once, "start", START_TRIES)):
                 desk.reconciler.request("the first pass was not complete")
-            for task, work in desk.later_tasks(listed):
+            for task, work in [*desk.later_tasks(listed), *([] if empty else [desk.liquidity_task()])]:
                 self._keep(tasks, task, work)
         ticking = self.plan.rhythm.tick_s
         self._keep(tasks, "tick", lambda: tick(self.deliver, self.vitals, ticking))
@@ -256,6 +260,9 @@ class Daemon:
         self.notices.report(Severity.INFO, "daemon.stopping", signal=stop.is_set())
         await _limited(self.ask(Stop()), 1.0)
         quiet = await self._quiet(QUIET_S)
+        for task in self._long:
+            if task.get_name().startswith(PUBLIC_TASKS):
+                task.cancel()
         await _limited(self.plan.on_drain(), DRAIN_S)
         for desk in self._desks.values():
             await _limited(self._final(desk), FINAL_S if stop.is_set() else FINAL_S_UNHURRIED)

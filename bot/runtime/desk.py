@@ -63,8 +63,11 @@ class Desk:
         return [
             (f"streams:{self.venue.name}", lambda: self.venue.run(self.deliver)),
             (self.rates.name, self.rates.run),
-            (f"liquidity:{self.venue.name}", lambda: self.pollers.liquidity(self.view.listed)),
         ]
+
+    def liquidity_task(self) -> Named:
+        """Fills the venue's request budget for some seconds: before the first pass only when nothing is at risk."""
+        return f"liquidity:{self.venue.name}", lambda: self.pollers.liquidity(self.view.listed)
 
     def later_tasks(self, listed: VenueListed) -> list[Named]:
         """What runs once the books agree with the venue."""

@@ -34,6 +34,8 @@ OVERLAP_MS = DAY_MS
 TRIES = 3
 START_TRIES = 6
 TRY_PAUSE_S = 0.3
+SUSPECTS_TRIES = 3
+"""Tries at the instruments that a difference points at, before the trades of all of them are fetched."""
 WHOLE_AFTER = 2
 """Passes in a row that money alone kept from being complete, after which trades are fetched as well."""
 PERP_WALLET, UNIFIED_WALLET = "perp", "unified"
@@ -49,6 +51,7 @@ class AccountView(Protocol):
     def unsettled(self) -> Sequence[OrderRecord]: ...
     def pending_transfers(self) -> Sequence[TransferIntent]: ...
     def instruments(self) -> Sequence[str]: ...
+    def suspects(self, report: AccountReported) -> Sequence[str]: ...
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool: ...
     def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]: ...
     def booked(self, receipt: Receipt) -> bool: ...
@@ -113,6 +116,7 @@ class Reconciler:
     async def run(self) -> None:
         """Until cancelled: one pass for each request, with back-off while the venue does not answer."""
         failures = 0
+        await self._name_strangers()
         while True:
             await self._wait()
             self._asked.clear()
@@ -129,21 +133,24 @@ class Reconciler:
                 self.request(self._reason)
                 await self._vitals.sleep(self.name, pause_s)
 
-    async def once(self, reason: str, tries: int = TRIES, *, foreign: bool = False) -> bool:
-        """One pass; True when the delivered balances are complete. Raises VenueError.
+    async def _name_strangers(self) -> None:
+        """Once, when there is time for a dear question."""
+        try:
+            with self._vitals.attending(self.name):
+                await self.look_for_foreign_orders()
+        except VenueError as error:
+            self._report(Severity.INFO, "orders.foreign_unknown", venue=self._venue.name, reason=str(error))
 
-        `foreign` also looks for open orders that are not ours (a dear question: at start).
-        """
+    async def once(self, reason: str, tries: int = TRIES) -> bool:
+        """One pass; True when the delivered balances are complete. Raises VenueError."""
         self.passes += 1
         await self._ask_for_orders()
-        if foreign:
-            await self._look_for_foreign_orders()
         complete = False
         report: AccountReported | None = None
         for attempt in range(tries):
             if attempt:
                 await asyncio.sleep(TRY_PAUSE_S)
-            report, complete = await self._compare(whole=foreign or self._short >= WHOLE_AFTER)
+            report, complete = await self._compare(whole=attempt >= SUSPECTS_TRIES or self._short >= WHOLE_AFTER)
             if complete:
                 break
         assert report is not None
@@ -162,8 +169,8 @@ class Reconciler:
                 intent.client_id, intent.instrument, record.venue_order_id, intent.created_ms, self._deliver
             )
 
-    async def _look_for_foreign_orders(self) -> None:
-        """Open orders that bear no id of the books are left alone, and named."""
+    async def look_for_foreign_orders(self) -> None:
+        """Open orders that bear no id of the books are left alone, and named. Raises VenueError."""
         known = {record.intent.client_id for record in self._view.unsettled()}
         strangers = [found for found in await self._venue.fetch_open_orders() if found[0] not in known]
         if strangers:
@@ -196,7 +203,8 @@ class Reconciler:
             return report, True
         if not whole and self._only_money(report):
             return report, False
-        return await self._compare_history(report, began_ms)
+        instruments = self._view.instruments() if whole else self._view.suspects(report)
+        return await self._compare_history(report, instruments, began_ms)
 
     def _explained(self, report: AccountReported, receipts: Sequence[Receipt]) -> bool:
         """Deliver the receipts, and the balances at the very place among them where they agree with the books.
@@ -219,10 +227,12 @@ class Reconciler:
                 self._deliver(replace(report, complete=True))
         return agreed
 
-    async def _compare_history(self, before: AccountReported, began_ms: int) -> tuple[AccountReported, bool]:
+    async def _compare_history(
+        self, before: AccountReported, instruments: Sequence[str], began_ms: int
+    ) -> tuple[AccountReported, bool]:
         """Fetch everything; complete when the balances held still around it, or agree with the books after it."""
         traffic = self._traffic()
-        history = await self._venue.fetch_history(self._since_ms(began_ms), self._view.instruments())
+        history = await self._venue.fetch_history(self._since_ms(began_ms), instruments)
         after = await self._venue.fetch_account()
         waiting = await self._hand_over(history)
         still = before.balances == after.balances and before.positions == after.positions
