@@ -67,14 +67,21 @@ class Universe:
 class StrategyConfig:
     """How carry is estimated and what is worth holding."""
 
-    horizon_h: float = 480
-    half_life_h: float = 72
+    fast_half_life_h: float = 48
+    fast_h: float = 90
+    """Hours for which the fast mean of settled rates is expected to go on."""
+    slow_half_life_h: float = 504
+    slow_h: float = 50
+    """Hours for which the slow mean is expected on top."""
+    base_rate_8h: float = 0.0001
+    """The venue's interest rate, to which funding returns: a fraction per 8 hours."""
+    base_h: float = 90
+    decide_every_h: float = 4
+    """Market hours between decisions; each settlement also brings one."""
     history_days_min: float = 5
     """No opinion on a coin with less settled history than this."""
-    hurdle_bps: float = 2
-    """What a new hedge must be worth over the horizon after all costs, in basis points of its notional."""
-    basis_reversion: float = 1.0
-    """Share of the basis at entry that is expected to have gone by the end of the horizon."""
+    hurdle_bps: float = 0
+    """What entering must be worth beyond its cost, in basis points of notional."""
     reserve: Decimal = Decimal("0.02")
     """Share of the budget that is never deployed."""
 

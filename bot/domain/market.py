@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bot.domain.funding import RateMean
 from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Pair, Payoff
 
 RATES_KEPT = 2_000
@@ -75,6 +76,9 @@ class MarketState:
     """Monotonic arrival time of the latest quote."""
     liquidity: dict[str, Liquidity] = field(default_factory=dict)
     rates: dict[str, deque[SettledRate]] = field(default_factory=dict)
+    means: dict[str, tuple[RateMean, ...]] = field(default_factory=dict)
+    """Exponential means of the settled rates, one for each half-life."""
+    half_lives_h: tuple[float, ...] = (48.0, 504.0)
     feed_alive_ms: dict[str, int] = field(default_factory=dict)
     """Monotonic time of the last frame or pong, by feed name (`binance:spot`, `binance:perp`)."""
     feed_lost_ms: dict[str, int] = field(default_factory=dict)
@@ -102,7 +106,23 @@ class MarketState:
         if known and rate.settled_ms <= known[-1].settled_ms:
             return False
         known.append(rate)
+        if rate.instrument not in self.means:
+            self.means[rate.instrument] = tuple(RateMean(half_life_h) for half_life_h in self.half_lives_h)
+        for mean in self.means[rate.instrument]:
+            mean.add(float(rate.rate), rate.interval_s, rate.settled_ms)
         return True
+
+    def set_half_lives(self, half_lives_h: tuple[float, ...]) -> None:
+        """Mean by other half-lives; the kept settlements are counted again."""
+        if half_lives_h == self.half_lives_h:
+            return
+        self.half_lives_h = half_lives_h
+        self.means.clear()
+        for name, known in self.rates.items():
+            means = self.means[name] = tuple(RateMean(half_life_h) for half_life_h in half_lives_h)
+            for rate in known:
+                for mean in means:
+                    mean.add(float(rate.rate), rate.interval_s, rate.settled_ms)
 
     def price(self, instrument: str) -> Decimal | None:
         """Mid of the latest quote, else the mark, else None."""

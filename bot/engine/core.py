@@ -11,6 +11,7 @@ from bot.domain.valuation import deployed_usd, leverage, nav_usd, unhedged_usd
 from bot.engine import control, margin_moves, money, orders, settlements
 from bot.engine.deciding import decide, decision_due, flatten, force
 from bot.engine.hedging import rest_after_nothing, work
+from bot.engine.recovery import half_lives_h
 from bot.engine.state import Actions, EngineState
 
 RECONCILE_EVERY_MS = 20_000
@@ -84,6 +85,7 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             control.readmit(state, event, out)
         case ev.Reconfigure():
             state.book.config = event.config
+            state.market.set_half_lives(half_lives_h(event.config))
             state.decide_due = True
         case ev.Stop():
             state.stopping = True

@@ -3,7 +3,7 @@
 from bot.domain.actions import VerdictGiven
 from bot.domain.hedges import Control, Hedge, HedgeState
 from bot.domain.numbers import ZERO, common_step, floor_to
-from bot.domain.time import DAY_MS
+from bot.domain.time import HOUR_MS
 from bot.domain.valuation import nav_usd
 from bot.engine.hedging import aim, guard, open_hedge
 from bot.engine.state import Actions, EngineState
@@ -69,14 +69,16 @@ def _worst_first(state: EngineState, hedges: list[Hedge]) -> list[Hedge]:
 def decide(state: EngineState, out: Actions) -> None:
     """Ask the strategy what to hold, within what the rules let grow."""
     state.decide_due, state.decide_again_mono_ms = False, None
-    state.decided_day = state.book.now.market_ms // DAY_MS
+    state.decided_slot = _slot(state)
     may_enter: set[tuple[str, str]] = set()
+    stale: set[tuple[str, str]] = set()
     for key, pair in state.market.pairs.items():
         refused = next((v for v in entry_verdicts(state.book, pair) if not v.approved), None)
         if refused is None:
             may_enter.add(key)
             continue
         if refused.rule == r11_stale.RULE:
+            stale.add(key)
             state.decide_again_mono_ms = state.book.now.mono_ms + PATIENCE_MS
         said = state.refusals.get((pair.coin, "entry"))
         if said != refused.rule:
@@ -97,7 +99,7 @@ def decide(state: EngineState, out: Actions) -> None:
     for growing in state.book.live_hedges():
         if growing.target_base > growing.size_base and (growing.venue, growing.coin) in may_enter:
             guard(state, growing)
-    for proposal in propose(state.book, nav_usd(state.book), may_enter):
+    for proposal in propose(state.book, nav_usd(state.book), may_enter, stale):
         hedge = state.book.hedge_of(proposal.venue, proposal.coin)
         if hedge is not None:
             aim(state, hedge, proposal.target_base, proposal.reason, out)
@@ -106,12 +108,17 @@ def decide(state: EngineState, out: Actions) -> None:
 
 
 def decision_due(state: EngineState) -> bool:
-    """Daily, after each settlement, and soon again when prices were missing; only while running and reconciled."""
+    """Every few hours, after each settlement, soon again when prices were missing; only while running and ready."""
     if state.book.control is not Control.RUNNING or state.stopping or not any(state.book.ready.values()):
         return False
-    new_day = state.book.now.market_ms // DAY_MS != state.decided_day
+    new_slot = _slot(state) != state.decided_slot
     again = state.decide_again_mono_ms is not None and state.book.now.mono_ms >= state.decide_again_mono_ms
-    return state.decide_due or new_day or again
+    return state.decide_due or new_slot or again
+
+
+def _slot(state: EngineState) -> int:
+    """Number of the stretch of market time that one decision is good for."""
+    return int(state.book.now.market_ms // (state.config.strategy.decide_every_h * HOUR_MS))
 
 
 def flatten(state: EngineState, reason: str, out: Actions) -> None:

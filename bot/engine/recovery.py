@@ -21,6 +21,7 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
         OrderedDict((name, books.last_market_ms) for name in sorted(books.transaction_ids)),
     )
     book = Book(config, balances=ledger.balances, control=Control.HALTED)
+    book.market.set_half_lives(half_lives_h(config))
     state = EngineState(
         book, ledger, epoch=books.epoch, hedge_count=books.hedge_count, transfer_count=books.transfer_count
     )
@@ -53,3 +54,8 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
         # The books can be valued before the first frame; a real mark replaces it.
         book.market.marks[price.instrument] = Mark(price.instrument, price.price, price.price, price.price * 0, 0)
     return state
+
+
+def half_lives_h(config: CoreConfig) -> tuple[float, ...]:
+    """The half-lives by which the market's rates are averaged, fast one first."""
+    return config.strategy.fast_half_life_h, config.strategy.slow_half_life_h

@@ -48,7 +48,7 @@ class EngineState:
     """What the owner last asked for; `book.control` follows it once the venues are reconciled."""
     wanted_reason: str = ""
     decide_due: bool = False
-    decided_day: int = -1
+    decided_slot: int = -1
     decide_again_mono_ms: int | None = None
     """When to decide again because a coin's prices were stale; None when none was."""
     transfers_unknown: dict[str, int] = field(default_factory=dict)

@@ -44,12 +44,12 @@ def _core(core: CoreConfig) -> Iterator[Contradiction]:
             "margin is moved at warn, both legs are cut at min: lower min or raise warn",
         )
     strategy, execution = core.strategy, core.execution
-    if strategy.half_life_h > strategy.horizon_h:
+    if strategy.fast_half_life_h >= strategy.slow_half_life_h:
         yield Contradiction(
-            ("strategy", "half_life_h"),
-            ("strategy", "horizon_h"),
-            f"{strategy.half_life_h:g} is longer than strategy.horizon_h ({strategy.horizon_h:g})",
-            "an estimate must be able to change within the holding time",
+            ("strategy", "fast_half_life_h"),
+            ("strategy", "slow_half_life_h"),
+            f"{strategy.fast_half_life_h:g} is not below strategy.slow_half_life_h ({strategy.slow_half_life_h:g})",
+            "the recent mean must forget sooner than the older one",
         )
     if execution.repair_guard_bps < execution.guard_bps:
         yield Contradiction(

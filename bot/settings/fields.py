@@ -102,17 +102,15 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "listing_age_days_min": Rule("Fewest days since the perp was listed.", ge=0, le=3_650),
     },
     StrategyConfig: {
-        "horizon_h": Rule("Holding time in hours over which a hedge must pay for itself.", gt=0, le=_YEAR_H),
-        "half_life_h": Rule("Hours after which a settled rate counts half in the estimate.", gt=0, le=_YEAR_H),
+        "fast_half_life_h": Rule("Half-life in hours of the mean of recent rates.", gt=0, le=_YEAR_H),
+        "fast_h": Rule("Hours for which the recent mean is expected to go on.", ge=0, le=_YEAR_H),
+        "slow_half_life_h": Rule("Half-life in hours of the mean of older rates.", gt=0, le=_YEAR_H),
+        "slow_h": Rule("Hours for which the older mean is expected on top.", ge=0, le=_YEAR_H),
+        "base_rate_8h": Rule("Rate per 8 hours to which funding returns.", ge=-0.01, le=0.01),
+        "base_h": Rule("Hours for which the base rate is expected on top.", ge=0, le=_YEAR_H),
+        "decide_every_h": Rule("Hours of market time between decisions, beside each settlement.", gt=0, le=168),
         "history_days_min": Rule("No opinion on a coin with fewer days of settled rates.", ge=0, le=365),
-        "hurdle_bps": Rule(
-            "What a new hedge must be worth over the horizon after all costs, in bps of its notional.",
-            ge=0,
-            le=10_000,
-        ),
-        "basis_reversion": Rule(
-            "Share of the basis at entry that is expected to be gone by the horizon.", ge=0, le=1
-        ),
+        "hurdle_bps": Rule("What entering must be worth beyond its cost, in bps of notional.", ge=0, le=10_000),
         "reserve": Rule("Share of the budget that is never deployed.", ge=0, lt=1),
     },
     Execution: {

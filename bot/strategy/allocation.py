@@ -1,7 +1,7 @@
 """One budget over disjoint caps, filled in order of marginal value: the exact optimum, switching rule included.
 
-What is held is worth its carry over the horizon; what is new is worth that less opening and later closing. Sorted
-by that value, a held hedge gives way to a new one only when the difference pays for the whole round trip.
+What is held ranks by what it is worth to hold; what is new by that less opening and later closing. Filled in that
+order, a held hedge gives way to a new one only when the difference pays for the whole round trip.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Allotment:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    value: float
+    rank: float
     candidate: Candidate
     size_usd: float
     held: bool
@@ -55,7 +55,7 @@ def allocate(
     exits = {c.estimate.coin for c in candidates if c.held_usd > 0 and c.estimate.held < -c.estimate.close_cost}
     pieces = sorted(
         (piece for c in candidates if c.estimate.coin not in exits for piece in _pieces(c, hurdle)),
-        key=lambda piece: (-piece.value, piece.candidate.estimate.coin),
+        key=lambda piece: (-piece.rank, piece.candidate.estimate.coin),
     )
     granted: dict[str, float] = {}
     kept: dict[str, float] = {}
@@ -73,7 +73,31 @@ def allocate(
             granted[coin] = granted.get(coin, 0.0) + size
         notional -= size
         capital -= size * piece.candidate.capital_factor
+    granted = _grant(
+        [piece for piece in pieces if not piece.held], kept, candidates, notional_budget_usd, capital_budget_usd
+    )
     return _changes(candidates, exits, kept, granted)
+
+
+def _grant(
+    new: Sequence[_Piece],
+    kept: dict[str, float],
+    candidates: Sequence[Candidate],
+    notional: float,
+    capital: float,
+) -> dict[str, float]:
+    """What is new gets what the kept ones leave: one that stayed for being nearly whole is not built over."""
+    for candidate in candidates:
+        size = kept.get(candidate.estimate.coin, 0.0)
+        notional -= size
+        capital -= size * candidate.capital_factor
+    granted: dict[str, float] = {}
+    for piece in new:
+        size = max(0.0, min(piece.size_usd, notional, capital / piece.candidate.capital_factor))
+        granted[piece.candidate.estimate.coin] = size
+        notional -= size
+        capital -= size * piece.candidate.capital_factor
+    return granted
 
 
 def _pieces(candidate: Candidate, hurdle: float) -> list[_Piece]:
@@ -83,7 +107,7 @@ def _pieces(candidate: Candidate, hurdle: float) -> list[_Piece]:
         pieces.append(_Piece(candidate.estimate.held, candidate, held, held=True))
     grow = candidate.cap_usd - held
     if candidate.may_grow and candidate.estimate.new > hurdle and grow > TOP_UP_BAND * candidate.cap_usd:
-        pieces.append(_Piece(candidate.estimate.new, candidate, grow, held=False))
+        pieces.append(_Piece(candidate.estimate.instead, candidate, grow, held=False))
     return pieces
 
 

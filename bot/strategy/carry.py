@@ -1,51 +1,56 @@
-"""The carry of one cash-and-carry pair over the horizon, from gross funding to net.
+"""The carry of one cash-and-carry pair, from gross funding to net.
 
-Expected funding is the recency-weighted mean of what was settled (half-life in hours, so that 8-hour and 1-hour
-coins are judged alike) with the running prediction as the newest observation, as far as its interval has run.
-A basis that is rich at entry is expected to revert and is income; a discount is a cost. All figures are
-fractions of one-side notional.
+Rates return to the base rate: recent ones (fast mean) are expected to go on for some days and older ones (slow mean)
+for some more, each counted in hours, with the running prediction as the newest observation as far as its interval
+has run. A basis that is rich is expected to converge and is income; a discount is a cost. The weights and
+half-lives were chosen on recorded history: `docs/estimator.md`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.book import Book
 from bot.domain.instruments import Instrument, Pair
-from bot.domain.market import MarketState, SettledRate
+from bot.domain.market import MarketState
 from bot.domain.time import HOUR_MS, SECOND_MS, YEAR_H
 
 DEFAULT_FUNDING_S = 8 * 3600
 IMPACT_BPS = 10
 """Depth is measured within this many bps of the mid; a slice of a share s of it pays about s/2 of that reach."""
-FORGET_HALF_LIVES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class CarryEstimate:
-    """The waterfall of one pair; fractions of notional over the horizon unless the name says otherwise."""
+    """The waterfall of one pair: fractions of one-side notional, rates a fraction an hour."""
 
     venue: str
     coin: str
-    rate_per_h: float
+    fast_per_h: float
+    slow_per_h: float
     funding: float
+    """What the rates are expected to bring before they are the base rate again."""
     basis: float
-    basis_gain: float
+    """Perp over spot less one: income when it converges, a cost when the perp is below the spot."""
     open_cost: float
     close_cost: float
 
     @property
     def apr(self) -> float:
-        """Gross expected funding a year."""
-        return self.rate_per_h * YEAR_H
+        """What the recent rates would bring in a year if they went on."""
+        return self.fast_per_h * YEAR_H
 
     @property
     def held(self) -> float:
-        """What it is worth to go on holding over the horizon."""
-        return self.funding + self.basis_gain
+        """What it is worth to hold rather than to be out."""
+        return self.funding + self.basis
 
     @property
     def new(self) -> float:
-        """What it is worth to enter now and to leave at the end of the horizon."""
+        """What it is worth to enter: leaving later costs the same whether or not it pays, and is not charged here."""
+        return self.held - self.open_cost
+
+    @property
+    def instead(self) -> float:
+        """What it is worth to enter instead of something held: the whole round trip is charged."""
         return self.held - self.open_cost - self.close_cost
 
 
@@ -57,24 +62,6 @@ def funding_interval_s(instrument: Instrument, market: MarketState) -> int:
     return instrument.funding_interval_s or DEFAULT_FUNDING_S
 
 
-def expected_rate_per_h(
-    settled: Iterable[SettledRate], predicted: tuple[float, float] | None, now_ms: int, half_life_h: float
-) -> float | None:
-    """Recency-weighted mean rate per hour. `settled` is oldest first; `predicted` is (rate, hours run of it)."""
-    weight_sum = rate_sum = 0.0
-    if predicted is not None and predicted[1] > 0:
-        rate_sum += predicted[0]
-        weight_sum += predicted[1]
-    for one in reversed(list(settled)):
-        age_h = (now_ms - one.settled_ms) / HOUR_MS
-        if age_h > half_life_h * FORGET_HALF_LIVES:
-            break
-        weight = 0.5 ** (max(age_h, 0.0) / half_life_h)
-        rate_sum += weight * float(one.rate)
-        weight_sum += weight * one.interval_s / 3600
-    return rate_sum / weight_sum if weight_sum else None
-
-
 def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | None:
     """The carry of holding `notional_usd` of this pair; None while a price or enough history is missing."""
     market, config, now_ms = book.market, book.config.strategy, book.now.market_ms
@@ -84,21 +71,23 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
         return None
     if now_ms - history[0].settled_ms < config.history_days_min * 24 * HOUR_MS:
         return None
-    rate = expected_rate_per_h(history, _running(market, pair.perp, now_ms), now_ms, config.half_life_h)
-    if rate is None:
-        return None
-    basis = float(perp.mid / spot.mid) - 1
-    cost = sum(leg_cost(book, leg, notional_usd) for leg in (pair.spot, pair.perp))
+    running_rate, running_h = _running(market, pair.perp, now_ms)
+    fast, slow = (mean.per_hour(now_ms, running_rate, running_h) for mean in market.means[pair.perp.id])
+    funding = config.fast_h * fast + config.slow_h * slow + config.base_h * config.base_rate_8h / 8
     return CarryEstimate(
-        pair.venue,
-        pair.coin,
-        rate,
-        rate * config.horizon_h,
-        basis,
-        basis * config.basis_reversion,
-        cost,
-        cost,
+        venue=pair.venue,
+        coin=pair.coin,
+        fast_per_h=fast,
+        slow_per_h=slow,
+        funding=funding,
+        basis=float(perp.mid / spot.mid) - 1,
+        open_cost=_both_legs(book, pair, notional_usd),
+        close_cost=_both_legs(book, pair, notional_usd),
     )
+
+
+def _both_legs(book: Book, pair: Pair, notional_usd: float) -> float:
+    return leg_cost(book, pair.spot, notional_usd) + leg_cost(book, pair.perp, notional_usd)
 
 
 def leg_cost(book: Book, instrument: Instrument, notional_usd: float) -> float:
@@ -115,11 +104,11 @@ def leg_cost(book: Book, instrument: Instrument, notional_usd: float) -> float:
     return fee + spread + slice_usd / liquidity.depth_usd * IMPACT_BPS / 2 * 1e-4
 
 
-def _running(market: MarketState, perp: Instrument, now_ms: int) -> tuple[float, float] | None:
-    """(predicted rate so far, hours of the running interval that have passed)."""
+def _running(market: MarketState, perp: Instrument, now_ms: int) -> tuple[float, float]:
+    """(predicted rate as far as its interval has run, hours that it has run)."""
     mark = market.marks.get(perp.id)
-    if mark is None:
-        return None
+    if mark is None or not mark.next_funding_ms:
+        return 0.0, 0.0
     interval_s = funding_interval_s(perp, market)
     left_s = max(0, mark.next_funding_ms - now_ms) / SECOND_MS
     run = min(1.0, max(0.0, 1 - left_s / interval_s))

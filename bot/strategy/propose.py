@@ -32,11 +32,16 @@ class Proposal:
     estimate: CarryEstimate
 
 
-def propose(book: Book, nav: Decimal, may_enter: Collection[tuple[str, str]]) -> list[Proposal]:
-    """Cash-and-carry over all pairs. `may_enter` lists the (venue, coin) that the rules let grow."""
+def propose(
+    book: Book, nav: Decimal, may_enter: Collection[tuple[str, str]], stale: Collection[tuple[str, str]] = ()
+) -> list[Proposal]:
+    """Cash-and-carry over all pairs. `may_enter` lists the (venue, coin) that the rules let grow.
+
+    Pairs in `stale` are not judged: what is held of them stays as it is and keeps its share of the budget.
+    """
     candidates: dict[tuple[str, str], Candidate] = {}
     for key, pair in book.market.pairs.items():
-        candidate = _candidate(book, nav, pair, grow=key in may_enter)
+        candidate = None if key in stale else _candidate(book, nav, pair, grow=key in may_enter)
         if candidate is not None:
             candidates[key] = candidate
     limits, strategy = book.config.limits, book.config.strategy

@@ -96,7 +96,7 @@ def test_a_day_that_is_not_negative_starts_the_count_again(play: Play) -> None:
 
 
 def test_funding_paid_beyond_the_stop_closes_at_once(play: Play) -> None:
-    patient = kit.config(("BTC",), strategy=StrategyConfig(horizon_h=1))
+    patient = kit.config(("BTC",), strategy=StrategyConfig(fast_h=0, slow_h=0))
     book = play().scene().run()
     book.feed(Reconfigure(patient))
     book >> settle(book, kit.START_MS + 8 * HOUR_MS, "-0.006")

@@ -79,7 +79,12 @@ BAD: list[tuple[str, int, str, str]] = [
     ("universe:\n  coins: [BTC]\n  exclude: [BTC]", 2, "universe.coins", "BTC is also in universe.exclude"),
     ("universe:\n  exclude: [ETH]\n  core: [BTC, ETH]", 3, "universe.core", "ETH is also in universe.exclude"),
     ("universe:\n  volume_usd_min: -1", 2, "universe.volume_usd_min", "must be at least 0"),
-    ("strategy:\n  half_life_h: 500", 2, "strategy.half_life_h", "longer than strategy.horizon_h (480)"),
+    (
+        "strategy:\n  fast_half_life_h: 600",
+        2,
+        "strategy.fast_half_life_h",
+        "not below strategy.slow_half_life_h (504)",
+    ),
     ("strategy: {reserve: 1}", 1, "strategy.reserve", "must be below 1"),
     ("execution: {style: maker}", 1, "execution.style", "expected one of taker, got 'maker'"),
     ("execution:\n  guard_bps: 80", 2, "execution.repair_guard_bps", "below execution.guard_bps (80)"),
