@@ -1,0 +1,60 @@
+"""The rows of a two-leg intent in plain tables: the same values as the books', without their rules.
+
+Plain means: a primary key, no other index, no foreign key, no trigger; WAL and synchronous FULL as in the books.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from bot.store import writers
+from bot.store.statements import Operation, Prepared, Write, prepare
+
+Rows = list[tuple[str, list[object]]]
+TABLES = {"order_intents": 13, "orders": 10, "hedges": 18, "hedge_legs": 8}
+"""Columns of each plain table; the first is its key."""
+
+
+def two_leg_rows(number: int) -> Rows:
+    """Two intents, their two orders, the hedge and its two legs, made up; `number` makes the keys new."""
+    found: Rows = []
+    for leg in range(2):
+        client_id = f"cb1-3-{number + leg}"
+        found.append(_insert("order_intents", [client_id, "h3", leg, "binance", "binance:QACUSDT:spot", *"abcdefgh"]))
+        found.append(_insert("orders", [client_id, "intended", None, "0", "0", None, 0, 0, 0, 0]))
+    found.append(_insert("hedges", ["h3", 3, "cash_and_carry", "QAC", "binance", "opening", *["0"] * 12]))
+    found += [_insert("hedge_legs", [f"h3-{leg}", leg, "binance:QACUSDT:spot", "spot", 1, "0", "0", "0"]) for leg in range(2)]
+    return found
+
+
+def _insert(table: str, row: list[object]) -> tuple[str, list[object]]:
+    assert len(row) == TABLES[table]
+    return f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row
+
+
+class PlainBooks:
+    """One sqlite3 connection, used in the caller's thread."""
+
+    def __init__(self, path: Path, tables: bool = True) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+            self.connection.execute(f"PRAGMA {pragma}")
+        for table, columns in TABLES.items() if tables else ():
+            names = ",".join(f"c{i}" for i in range(1, columns))
+            self.connection.execute(f"CREATE TABLE {table} (c0 TEXT PRIMARY KEY, {names}) WITHOUT ROWID")
+
+    def commit(self, rows: Rows) -> None:
+        """All rows in one durable transaction."""
+        execute = self.connection.execute
+        execute("BEGIN IMMEDIATE")
+        for sql, row in rows:
+            execute(sql, row)
+        execute("COMMIT")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def bound(operations: list[Operation]) -> Rows:
+    """The product's own statements and values for these operations."""
+    prepared: dict[Write, Prepared] = {write: prepare(write, "sqlite") for write in writers.WRITES}
+    return [(prepared[write].sql, prepared[write].bind(row)) for write, row in operations]
