@@ -172,7 +172,7 @@ class Consumer:
                 done="halted; nothing that opens, closes or moves margin is sent",
                 remedy="free the disk or repair the database, then `carrybot resume`",
             )
-            self._inbox.put(Halt(f"the database refused a commit: {reason}"))
+            self._inbox.push(Halt(f"the database refused a commit: {reason}"))
 
     def _send(self, batch: _Batch) -> None:
         if self.store_error is None:
@@ -209,5 +209,5 @@ class Consumer:
             done="halted and reconciling",
             remedy="look for a stalled machine or database, then `carrybot resume`",
         )
-        self._inbox.put(Halt(f"the inbox overflowed: {refused} events were refused"))
+        self._inbox.push(Halt(f"the inbox overflowed: {refused} events were refused"))
         self.on_overflow()

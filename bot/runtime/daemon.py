@@ -5,6 +5,7 @@ truth is fetched and compared, and only then does the core open anything.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,9 +35,8 @@ RATES_DAYS = 35
 CONNECT_TRIES = 6
 QUIET_S = 2.5
 DRAIN_S = 0.7
-FINAL_S = 2.0
-FINAL_S_UNHURRIED = 15.0
-"""Nobody waits when the time of `--for` is over."""
+END_S, END_S_UNHURRIED = 3.3, 18.0
+"""How long the end may take after a signal, and when nobody waits because the time of `--for` is over."""
 LIQUIDITY_S = 15.0
 PUBLIC_TASKS = ("liquidity:", "listing:", "rates:")
 """What ends first: it would keep the last questions about the account waiting."""
@@ -257,7 +257,9 @@ class Daemon:
     async def _end(self, stop: asyncio.Event) -> None:
         """Start nothing new, let what is in flight come home, fetch the last facts, commit. About 5 s at most."""
         self.phase = "stopping"
-        self.notices.report(Severity.INFO, "daemon.stopping", signal=stop.is_set())
+        hurried = stop.is_set()
+        until_s = time.monotonic() + (END_S if hurried else END_S_UNHURRIED)
+        self.notices.report(Severity.INFO, "daemon.stopping", signal=hurried)
         await _limited(self.ask(Stop()), 1.0)
         quiet = await self._quiet(QUIET_S)
         for task in self._long:
@@ -265,7 +267,7 @@ class Daemon:
                 task.cancel()
         await _limited(self.plan.on_drain(), DRAIN_S)
         for desk in self._desks.values():
-            await _limited(self._final(desk), FINAL_S if stop.is_set() else FINAL_S_UNHURRIED)
+            await _limited(self._final(desk), max(0.5, until_s - time.monotonic()))
         await _limited(self.flush(), 1.0)
         open_orders = sum(1 for record in self.state.orders.values() if not record.settled)
         self.notices.report(

@@ -60,6 +60,11 @@ class Inbox:
             self.refused += 1
         self._wake()
 
+    def push(self, event: Event) -> None:
+        """The shell's own urgent word to the core: goes first, and in even when there is no room."""
+        self._kept.appendleft(event)
+        self._wake()
+
     def ask(self, event: Event) -> "asyncio.Future[None]":
         """Queue an event; the future ends when the event was handled and what it made was committed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

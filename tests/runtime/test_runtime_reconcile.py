@@ -1,0 +1,280 @@
+"""Reconciliation: the order of what is delivered, and when balances may be called complete."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+from quiet_venue import PERP, SPOT, START_MS, QuietVenue
+from test_runtime_consumer import intent
+
+from bot.domain import events as ev
+from bot.domain.books import Books
+from bot.domain.config import CoreConfig
+from bot.domain.hedges import Hedge, HedgeState, Leg, TransferIntent
+from bot.domain.instruments import Kind
+from bot.domain.orders import OrderRecord
+from bot.domain.time import Stamp
+from bot.engine.core import step
+from bot.engine.recovery import restore
+from bot.ports import TransferBooked, VenueError
+from bot.runtime.account import StateView
+from bot.runtime.reconcile import BooksEnd, Reconciler
+from bot.runtime.vitals import Vitals
+
+
+class Clock:
+    def __init__(self, venue: QuietVenue) -> None:
+        self.venue = venue
+        self.wall_ms = 10_000
+
+    def market_ms(self) -> int:
+        return self.venue.now_ms
+
+    def mono_ms(self) -> int:
+        return self.wall_ms
+
+
+class Rig:
+    """A reconciler over the real engine; events are applied when the reconciler waits for them."""
+
+    def __init__(self, venue: QuietVenue, *, opened: bool = True) -> None:
+        self.venue = venue
+        self.clock = Clock(venue)
+        self.state = restore(Books(epoch=1), CoreConfig())
+        self.delivered: list[ev.Event] = []
+        self.applied = 0
+        self.traffic = (0, 0)
+        self.books = BooksEnd(0, 0, set())
+        self.lines: list[str] = []
+        self.reconciler = Reconciler(
+            venue,
+            StateView(self.state, "toy"),
+            self.books,
+            self.clock,
+            self.delivered.append,
+            self.flush,
+            lambda: self.traffic,
+            2.0,
+            Vitals(self.clock.mono_ms),
+            lambda _severity, name, **_fields: self.lines.append(name),
+        )
+        self.opened = opened
+
+    async def start(self) -> "Rig":
+        self.delivered.append(await self.venue.fetch_listing())
+        await self.flush()
+        if self.opened:
+            assert await self.reconciler.once("start")
+            await self.flush()
+            self.delivered.clear()
+            self.applied = 0
+            self.venue.asked.clear()
+        return self
+
+    async def flush(self) -> None:
+        while self.applied < len(self.delivered):
+            event = self.delivered[self.applied]
+            self.applied += 1
+            step(self.state, event, Stamp(self.applied, self.clock.market_ms(), self.clock.mono_ms()))
+
+    @property
+    def kinds(self) -> list[str]:
+        return [type(event).__name__ for event in self.delivered]
+
+    @property
+    def accounts(self) -> list[ev.AccountReported]:
+        return [event for event in self.delivered if isinstance(event, ev.AccountReported)]
+
+
+async def test_the_first_pass_opens_the_ledger_with_what_the_venue_holds() -> None:
+    rig = await Rig(QuietVenue(), opened=False).start()
+    assert await rig.reconciler.once("start")
+    await rig.flush()
+    assert rig.kinds == ["VenueListed", "AccountReported", "Reconciled"]
+    assert rig.state.ledger.balance("venue:toy:spot", "USDT") == 100_000
+    assert rig.books.floor_ms == START_MS
+    assert rig.state.book.ready == {"toy": True}
+
+
+async def test_money_from_before_the_opening_is_never_booked_again() -> None:
+    venue = QuietVenue()
+    venue.pay("7", 1)
+    venue.now_ms += 60_000
+    rig = await Rig(venue).start()
+    venue.now_ms += 60_000
+    venue.pay("3", 2)
+    assert await rig.reconciler.once("regular")
+    await rig.flush()
+    assert [e.receipt.venue_id for e in rig.delivered if isinstance(e, ev.FundingReceived)] == ["2"]
+    assert rig.state.differences == {}
+
+
+async def test_equal_balances_need_no_history() -> None:
+    rig = await Rig(QuietVenue()).start()
+    assert await rig.reconciler.once("regular")
+    assert rig.venue.asked == ["account"]
+    assert rig.kinds == ["AccountReported", "Reconciled"]
+    assert rig.accounts[0].complete
+
+
+async def test_funding_alone_costs_one_question_and_comes_before_the_balances() -> None:
+    rig = await Rig(QuietVenue()).start()
+    rig.venue.now_ms += 1_000
+    rig.venue.pay("1.5", 1)
+    rig.venue.pay("-0.25", 2)
+    assert await rig.reconciler.once("regular")
+    await rig.flush()
+    assert rig.venue.asked == ["account", "receipts"]
+    assert rig.kinds == ["FundingReceived", "FundingReceived", "AccountReported", "Reconciled"]
+    assert rig.state.differences == {}
+
+
+class PaysInBetween(QuietVenue):
+    """A market so fast that funding is paid between any two answers."""
+
+    number = 0
+
+    async def fetch_account(self) -> ev.AccountReported:
+        report = await super().fetch_account()
+        self.now_ms += 1_000
+        self.number += 1
+        self.pay("2", self.number)
+        return report
+
+
+async def test_balances_are_placed_among_the_receipts_where_they_agree() -> None:
+    rig = Rig(PaysInBetween(), opened=False)
+    rig.delivered.append(await rig.venue.fetch_listing())
+    await rig.flush()
+    for wallet, assets in rig.venue.balances.items():
+        for asset, amount in assets.items():
+            rig.state.ledger.balances[f"venue:toy:{wallet}", asset] = amount
+    rig.books.floor_ms = START_MS
+    rig.delivered.clear()
+    rig.applied = 0
+    rig.venue.pay("1", 1_000)
+    assert await rig.reconciler.once("regular")
+    await rig.flush()
+    assert rig.kinds == ["FundingReceived", "AccountReported", "FundingReceived", "Reconciled"]
+    assert rig.accounts[0].complete
+    assert rig.state.differences == {}, "the engine saw them agree, though the venue never held still"
+
+
+def hold(rig: Rig) -> None:
+    legs = Leg(SPOT, Kind.SPOT, 1), Leg(PERP, Kind.PERP, -1)
+    hedge = Hedge("h1", 1, "cash_and_carry", "BTC", "toy", HedgeState.OPENING, legs, Decimal(1), START_MS)
+    rig.state.hedges["h1"] = hedge
+
+
+async def test_a_fill_that_was_missed_is_found_and_delivered_before_the_balances() -> None:
+    rig = await Rig(QuietVenue()).start()
+    hold(rig)
+    rig.venue.now_ms += 1_000
+    order = OrderRecord(intent("cb1-1-1"))
+    rig.state.orders["cb1-1-1"] = order
+    rig.state.hedges["h1"].order_ids.append("cb1-1-1")
+    rig.venue.fill(order.intent)
+    assert await rig.reconciler.once("start")
+    await rig.flush()
+    assert rig.kinds[-2:] == ["AccountReported", "Reconciled"]
+    assert "OrderFilled" in rig.kinds[:-2]
+    assert rig.state.orders == {}, "asked for, filled, settled"
+    assert rig.state.hedges["h1"].legs[0].quantity_base == Decimal("0.999"), "net of the fee taken in the coin"
+    assert rig.accounts[-1].complete
+    assert rig.state.differences == {}
+
+
+async def test_while_an_order_is_undecided_balances_are_not_called_complete() -> None:
+    rig = await Rig(QuietVenue()).start()
+    rig.state.orders["cb1-1-1"] = OrderRecord(intent("cb1-1-1"), sent_mono_ms=rig.clock.wall_ms)
+    assert not await rig.reconciler.once("regular", tries=2)
+    assert [account.complete for account in rig.accounts] == [False]
+    assert rig.kinds[-1] == "Reconciled"
+
+
+async def test_while_something_is_being_sent_balances_are_not_called_complete() -> None:
+    rig = await Rig(QuietVenue()).start()
+    rig.traffic = (1, 5)
+    assert not await rig.reconciler.once("regular", tries=2)
+    assert not rig.accounts[-1].complete
+
+
+async def test_a_real_difference_is_reported_as_one() -> None:
+    rig = await Rig(QuietVenue()).start()
+    rig.venue.balances["spot"]["BTC"] = Decimal("0.5")
+    assert await rig.reconciler.once("regular"), "the venue held still: the difference is real"
+    await rig.flush()
+    assert rig.accounts[-1].complete
+    assert ("toy", "spot", "BTC") in rig.state.differences
+
+
+def pending(rig: Rig, amount: int = 500) -> TransferIntent:
+    move = TransferIntent("t1-1", "toy", "USDT", Decimal(amount), "spot", "perp", rig.venue.now_ms)
+    rig.state.transfers["t1-1"] = move
+    return move
+
+
+async def test_an_unanswered_transfer_is_found_in_the_venues_list() -> None:
+    rig = await Rig(QuietVenue()).start()
+    move = pending(rig)
+    rig.venue.now_ms += 1_000
+    await rig.venue.transfer(move, lambda _event: None)
+    assert await rig.reconciler.once("regular")
+    await rig.flush()
+    assert [e for e in rig.delivered if isinstance(e, ev.TransferSettled)] == [ev.TransferSettled("t1-1", "m1")]
+    assert rig.state.differences == {}
+
+
+async def test_another_transfers_entry_explains_nothing() -> None:
+    rig = await Rig(QuietVenue()).start()
+    pending(rig)
+    rig.books.transfers_seen.add("m0")
+    rig.venue.transfers = [
+        TransferBooked("m0", "USDT", Decimal(500), "spot", "perp", rig.venue.now_ms),
+        TransferBooked("m1", "USDT", Decimal(500), "perp", "spot", rig.venue.now_ms),
+        TransferBooked("m2", "USDT", Decimal(501), "spot", "perp", rig.venue.now_ms),
+    ]
+    assert not await rig.reconciler.once("regular", tries=1)
+    assert not any(isinstance(e, ev.TransferSettled) for e in rig.delivered)
+
+
+async def test_a_transfer_without_a_trace_fails_only_after_the_settle_window() -> None:
+    rig = await Rig(QuietVenue()).start()
+    pending(rig)
+    assert not await rig.reconciler.once("regular", tries=2)
+    assert "TransferFailed" not in rig.kinds
+    rig.clock.wall_ms += 2_100
+    assert await rig.reconciler.once("regular")
+    assert "TransferFailed" in rig.kinds
+
+
+async def test_foreign_orders_are_named_and_left_alone() -> None:
+    rig = await Rig(QuietVenue()).start()
+    rig.venue.open_orders = [("mine-by-hand", SPOT, "77")]
+    await rig.reconciler.look_for_foreign_orders()
+    assert rig.lines[-1] == "orders.foreign"
+    assert rig.delivered == []
+
+
+async def test_a_venue_that_does_not_answer_ends_the_pass() -> None:
+    rig = await Rig(QuietVenue()).start()
+    rig.venue.down = True
+    with pytest.raises(VenueError):
+        await rig.reconciler.once("regular")
+    assert rig.delivered == []
+
+
+def test_suspects_are_the_coins_that_differ() -> None:
+    rig = Rig(QuietVenue())
+    view = StateView(rig.state, "toy")
+    calm = ev.AccountReported("toy", {}, {}, complete=False)
+    assert view.suspects(calm) == []
+    rig.state.book.market.list_instruments(_listed())
+    moved = ev.AccountReported("toy", {}, {PERP: Decimal(-1)}, complete=False)
+    assert list(view.suspects(moved)) == [PERP, SPOT]
+
+
+def _listed() -> Sequence[object]:  # type: ignore[type-arg]
+    from quiet_venue import instrument
+
+    return instrument(Kind.SPOT), instrument(Kind.PERP)
