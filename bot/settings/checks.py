@@ -18,6 +18,8 @@ SECRET_CHARS_MAX = 4_096
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 _SQLITE = re.compile(r"sqlite(?:\+aiosqlite)?:///(?P<path>[^?#]+)")
 
 
@@ -86,6 +88,42 @@ def folder(value: Path) -> Path:
     if not str(value) or any(each in str(value) for each in "?#\0"):
         raise ValueError(f"{shown(str(value))} is not a usable folder name; do without ? and #")
     return value
+
+
+def variable(value: str) -> str:
+    if value and not _VARIABLE.fullmatch(value):
+        # Not repeated: whoever writes the URL itself here writes a secret.
+        raise ValueError("this is not the name of a variable; write a name such as ALERTS_TELEGRAM")
+    return value
+
+
+def time_of_day(value: str) -> str:
+    if value and not _TIME.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not a time of day; write it like 22:00")
+    return value
+
+
+def channel_url(value: SecretStr) -> SecretStr:
+    """The message holds the scheme at most. Apprise is asked, which is slow to import, so only where one is named."""
+    from apprise import Apprise
+
+    text = value.get_secret_value()
+    if Apprise.instantiate(text) is None:
+        scheme, found, _ = text.partition("://")
+        what = f"Apprise cannot use this {scheme[:20]}:// URL" if found else "this is not an Apprise URL"
+        raise ValueError(f"{what}; see https://github.com/caronc/apprise for the form of each service")
+    return value
+
+
+def bears_secret(url: str) -> bool:
+    """Whether Apprise would hide a part of this URL."""
+    from apprise import Apprise
+
+    service = Apprise.instantiate(url)
+    if service is None:
+        return False
+    hidden, whole = service.url(privacy=True), service.url(privacy=False)  # type: ignore[no-untyped-call]
+    return bool(hidden != whole)
 
 
 def database_url(value: str) -> str:

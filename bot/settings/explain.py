@@ -67,7 +67,8 @@ def _known_keys(path: KeyPath) -> list[str]:
     for part in path:
         hint = without_none(members.get(str(part)))
         if get_origin(hint) is not None and not is_dataclass(hint):
-            members = {str(each): get_args(hint)[1] for each in path}
+            inner = get_args(hint)[0] if get_origin(hint) is tuple else get_args(hint)[1]
+            members = {str(each): inner for each in path}
             continue
         if not isinstance(hint, type) or not is_dataclass(hint):
             return []

@@ -17,7 +17,19 @@ from bot.domain.config import (
     Universe,
 )
 from bot.settings import checks
-from bot.settings.shell import Api, Database, Health, Log, Shell, Simulator, Transport, Venue
+from bot.settings.shell import (
+    Alerts,
+    Api,
+    Channel,
+    Database,
+    Health,
+    Log,
+    QuietHours,
+    Shell,
+    Simulator,
+    Transport,
+    Venue,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,7 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "api": Rule("The local control port that the other commands use."),
         "health": Rule("The port where /readyz, /healthz and /metrics answer."),
         "log": Rule("Logging."),
+        "alerts": Rule("Who is told of warnings, by which service, and how often."),
         "data_dir": Rule(
             "Folder for the books, tokens and the embedded simulator's state; CARRYBOT_DATA moves it.",
             check=checks.folder,
@@ -183,6 +196,36 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
     Health: {
         "host": Rule("Address to listen on; 0.0.0.0 inside a container that publishes the port.", check=checks.host),
         "port": _port("Port to listen on; 0: any free one."),
+    },
+    Alerts: {
+        "channels": Rule("Services by their Apprise URLs; an entry that is plain text is a URL."),
+        "quiet_hours": Rule("Hours of the day in which lesser alerts wait."),
+        "dedupe_s": Rule(
+            "Wall seconds within which the same alert on the same subject is counted instead of sent.",
+            ge=0,
+            le=86_400,
+        ),
+        "rate_per_hour": Rule(
+            "Most messages an hour to each channel; a quarter is kept for critical ones, the rest is summed up.",
+            ge=1,
+            le=3_600,
+        ),
+        "heartbeat_h": Rule(
+            "Wall hours between two messages that say all is well, to every channel; 0: none.", ge=0, le=720
+        ),
+    },
+    Channel: {
+        "url": Rule(
+            "Apprise URL that bears no secret, such as json://127.0.0.1:8080/alerts.", check=checks.channel_url
+        ),
+        "url_env": Rule("Environment variable that holds the URL instead.", check=checks.variable),
+        "url_file": Rule("File that holds the URL instead.", check=checks.path),
+        "min_severity": Rule("Least severity that this channel is sent."),
+    },
+    QuietHours: {
+        "start": Rule("When they begin, UTC, such as 22:00; empty: never.", check=checks.time_of_day),
+        "end": Rule("When they end, UTC, such as 06:30.", check=checks.time_of_day),
+        "below": Rule("Alerts less severe than this wait, and are summed up in one message at the end."),
     },
     Log: {
         "format": Rule("auto: JSON lines unless the output is a terminal."),

@@ -11,12 +11,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from bot.domain.config import CoreConfig
-from bot.settings import contradictions, explain, misplaced
+from bot.settings import channels, contradictions, explain, misplaced
 from bot.settings.document import Document, parse, read_text
 from bot.settings.environment import Overrides, read_overrides, variable_of
 from bot.settings.mirror import dataclass_of, root_model
 from bot.settings.problems import Problem, SettingsError
-from bot.settings.shell import Api, Database, Health, Log, Shell, Venue
+from bot.settings.shell import Alerts, Api, Database, Health, Log, Shell, Venue
 
 DATABASE_FILE = "carrybot.db"
 TOKEN_FILE = "api.token"  # noqa: S105 - a file's name
@@ -34,6 +34,7 @@ class Settings:
     api: Api
     health: Health
     log: Log
+    alerts: Alerts
     data_dir: Path
     source: Path
     """The file that they came from."""
@@ -54,7 +55,8 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Settings
     document = parse(read_text(path, name, _shipped_remedy()), name)
     found = misplaced.take_out(document)
     venues = document.data.get("venues")
-    overrides = read_overrides(os.environ if environ is None else environ, venues if isinstance(venues, dict) else ())
+    environ = os.environ if environ is None else environ
+    overrides = read_overrides(environ, venues if isinstance(venues, dict) else ())
     problems = [*document.problems, *found, *overrides.problems]
     try:
         model = _validate(document, overrides)
@@ -66,9 +68,10 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Settings
         for each in contradictions.find(core, shell)
         if explain.is_written(each.path, document, overrides) or not each.defaults_yield
     )
+    alerts = channels.resolve(shell.alerts, document, overrides, environ, problems)
     if problems:
         raise SettingsError(problems)
-    return _settled(core, shell, path)
+    return _settled(core, replace(shell, alerts=alerts), path)
 
 
 def require_credentials(settings: Settings) -> None:
@@ -143,6 +146,7 @@ def _settled(core: CoreConfig, shell: Shell, source: Path) -> Settings:
         api=shell.api,
         health=shell.health,
         log=shell.log,
+        alerts=shell.alerts,
         data_dir=data_dir,
         source=source.absolute(),
     )

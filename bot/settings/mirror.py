@@ -119,7 +119,7 @@ def _typed(hint: Any, rule: Rule) -> Any:
         assert isinstance(hint, type)
         return Annotated[model_of(hint), BeforeValidator(scalars.mapping)]
     if get_origin(hint) is tuple:
-        item: Any = _typed(get_args(hint)[0], rule)
+        item: Any = _item(get_args(hint)[0], rule)
         distinct = AfterValidator(scalars.distinct)
         return Annotated[tuple[item, ...], BeforeValidator(scalars.items), distinct]
     if get_origin(hint) is Mapping or get_origin(hint) is dict:
@@ -128,6 +128,14 @@ def _typed(hint: Any, rule: Rule) -> Any:
         values: Any = _typed(value, Rule(rule.doc, gt=rule.gt, ge=rule.ge, lt=rule.lt, le=rule.le))
         return Annotated[dict[keys, values], BeforeValidator(scalars.mapping)]
     return _scalar(hint, rule)
+
+
+def _item(hint: Any, rule: Rule) -> Any:
+    if not is_dataclass(hint):
+        return _typed(hint, rule)
+    assert isinstance(hint, type)
+    first = fields(hint)[0].name
+    return Annotated[model_of(hint), BeforeValidator(scalars.entry_of(first))]
 
 
 def _scalar(hint: Any, rule: Rule) -> Any:
@@ -165,4 +173,6 @@ def _plain(value: Any, hint: Any) -> Any:
         return dataclass_of(inner, value)
     if isinstance(value, Mapping):
         return {key: _plain(each, get_args(inner)[1]) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_plain(each, get_args(inner)[0]) for each in value)
     return value

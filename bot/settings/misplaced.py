@@ -53,6 +53,8 @@ def _field(key: str, path: KeyPath) -> str | None:
 
 
 def _remedy(path: KeyPath, field: str) -> str:
+    if path[:1] == ("alerts",):
+        return "remove it; put the channel's whole URL into a variable and name that one with url_env"
     venue = path[1] if len(path) > 1 and path[0] == "venues" else "<NAME>"
     variable = variable_of(("venues", venue, field))
     return f"remove it, and set {variable} to it, or {variable}_FILE to a file that holds it"

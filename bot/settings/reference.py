@@ -41,11 +41,12 @@ def _rows(source: type, path: str) -> Iterator[tuple[str, str, str, str]]:
         rule, hint = rule_of(source, each.name), without_none(hints_of(source)[each.name])
         key = f"{path}.{each.name}" if path else each.name
         inner = get_args(hint)[-1] if _is_mapping(hint) else hint
+        inner = get_args(hint)[0] if get_origin(hint) is tuple else inner
         if rule.secret:
             continue
         if is_dataclass(inner):
             assert isinstance(inner, type)
-            yield from _rows(inner, f"{key}.<name>" if _is_mapping(hint) else key)
+            yield from _rows(inner, f"{key}.<name>" if _is_mapping(hint) else key + "[]" * (inner is not hint))
         else:
             yield key, _kind(hint, rule), _default(each), rule.doc.replace("|", "\\|")
 

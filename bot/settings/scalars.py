@@ -90,6 +90,17 @@ def mapping(value: Any) -> Any:
     return value
 
 
+def entry_of(key: str) -> Callable[[Any], Any]:
+    """An item of a list of sections; plain text stands for the section's first key."""
+
+    def entry(value: Any) -> Any:
+        if isinstance(value, str) and not isinstance(value, NumberText):
+            return {key: value}
+        return mapping(value)
+
+    return entry
+
+
 def items(value: Any) -> Any:
     """A list; from the environment, words separated by commas."""
     if isinstance(value, EnvironmentText):

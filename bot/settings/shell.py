@@ -98,6 +98,42 @@ class Log:
     level: LogLevel = LogLevel.INFO
 
 
+class AlertLevel(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One service that alerts are sent to. `Settings` always holds the URL itself, whatever the file named."""
+
+    url: SecretStr | None = None
+    """Apprise's form; one that bears a secret stands in the environment or in a file instead."""
+    url_env: str = ""
+    url_file: Path | None = None
+    min_severity: AlertLevel = AlertLevel.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """Hours of the day, UTC wall time, in which lesser alerts wait. Empty times: there are none."""
+
+    start: str = ""
+    end: str = ""
+    below: AlertLevel = AlertLevel.CRITICAL
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    channels: tuple[Channel, ...] = ()
+    quiet_hours: QuietHours = field(default_factory=QuietHours)
+    dedupe_s: float = 600
+    rate_per_hour: int = 30
+    heartbeat_h: float = 24
+    """0: none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shell:
     """The top-level keys that do not concern the core."""
@@ -107,4 +143,5 @@ class Shell:
     api: Api = field(default_factory=Api)
     health: Health = field(default_factory=Health)
     log: Log = field(default_factory=Log)
+    alerts: Alerts = field(default_factory=Alerts)
     data_dir: Path = Path("data")

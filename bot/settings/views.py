@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bot.settings.channels import parts
 from bot.settings.load import Settings
 from bot.settings.mirror import root_model
 
-LIVE_SECTIONS = ("limits", "universe", "strategy", "execution", "strategies")
-"""What the event `Reconfigure` can carry to a running core; all else needs a restart."""
+LIVE_SECTIONS = ("limits", "universe", "strategy", "execution", "strategies", "alerts")
+"""What a running daemon takes over at once: the core's part by the event `Reconfigure`. All else needs a restart."""
 LIVE_KEYS = ("log.level",)
 HIDDEN = "(hidden)"
 
@@ -40,6 +41,9 @@ def secrets(settings: Settings) -> tuple[str, ...]:
         for each in (venue.api_key, venue.api_secret)
         if each is not None
     }
+    for channel in settings.alerts.channels:
+        if channel.url is not None:
+            found.update(parts(channel.url.get_secret_value()))
     return tuple(sorted(found))
 
 
@@ -77,6 +81,7 @@ def _tree(settings: Settings) -> dict[str, Any]:
         "api": settings.api,
         "health": settings.health,
         "log": settings.log,
+        "alerts": settings.alerts,
         "data_dir": settings.data_dir,
     }
 
