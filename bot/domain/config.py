@@ -82,6 +82,8 @@ class StrategyConfig:
     """No opinion on a coin with less settled history than this."""
     hurdle_bps: float = 0
     """What entering must be worth beyond its cost, in basis points of notional."""
+    cap_headroom: Decimal = Decimal("0.98")
+    """Share of a coin's cap that targets aim at: prices move between a decision and its fills."""
     reserve: Decimal = Decimal("0.02")
     """Share of the budget that is never deployed."""
 

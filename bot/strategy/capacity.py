@@ -5,16 +5,12 @@ f = (1 + distance)(1 + basis stress)(1 + maintenance rate): about 1.28 at a dist
 ends near 0.8.
 """
 
-from decimal import Decimal
-
 from bot.domain.book import Book
 from bot.domain.instruments import Pair
 from bot.domain.margin import ShortPosition, margin_needed_usd
 
 ENTRY_DISTANCE_MARGIN = 0.01
 """Entries aim this much beyond R7's warning, so that the first tick against us does not raise it."""
-CAP_HEADROOM = Decimal("0.98")
-"""Share of a cap that targets aim at: a slice's limit price may lie above the mid, and no order may break a cap."""
 
 
 def capital_factor(book: Book, pair: Pair, notional_usd: float) -> float:

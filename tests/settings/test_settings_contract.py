@@ -55,7 +55,11 @@ def test_a_file_without_limits_gives_the_shipped_defaults(tmp_path):
 def test_the_demo_runs_on_the_defaults_and_needs_no_keys():
     settings = load(DEMO, {})
     require_credentials(settings)
-    assert replace(settings.core, execution=CoreConfig().execution) == CoreConfig()  # its guards fit a fast clock
+    shipped = CoreConfig()
+    assert settings.core.limits == shipped.limits
+    assert settings.core.universe == shipped.universe
+    # Its guards and headroom fit a clock on which hours pass between a decision and its fills.
+    assert replace(settings.core, execution=shipped.execution, strategy=shipped.strategy) == shipped
     venue = settings.venues["binance"]
     assert venue.embedded
     assert venue.simulator is not None
@@ -68,7 +72,11 @@ def test_the_demo_runs_on_the_defaults_and_needs_no_keys():
 def test_live_has_the_defaults_and_asks_for_keys():
     settings = load(LIVE, KEYS)
     require_credentials(settings)
-    assert replace(settings.core, execution=CoreConfig().execution) == CoreConfig()  # its guards fit a fast clock
+    shipped = CoreConfig()
+    assert settings.core.limits == shipped.limits
+    assert settings.core.universe == shipped.universe
+    # Its guards and headroom fit a clock on which hours pass between a decision and its fills.
+    assert replace(settings.core, execution=shipped.execution, strategy=shipped.strategy) == shipped
     assert settings.venues["binance"].transport is None
     assert settings.venues["binance"].simulator is None
 

@@ -13,13 +13,16 @@ from bot.domain.valuation import notional_usd, price_of, worst_usd
 from bot.risk.verdicts import Forced, judge
 
 RULE = "R2"
+BPS = Decimal("0.0001")
 TRIM_TO = Decimal("0.98")
 """A trimmed coin ends this share of its cap, so that the next tick does not trim it again."""
 
 
 def check(book: Book, nav: Decimal, coin: str, extra: Sequence[OrderIntent] = ()) -> Verdict:
-    """Worst case of all hedges of the coin, with `extra` orders on top."""
+    """Worst case of the coin's hedges with `extra` orders on top, should the price rise by the guard meanwhile."""
     held = sum((worst_usd(book, hedge, extra) for hedge in book.live_hedges() if hedge.coin == coin), ZERO)
+    if extra:
+        held *= 1 + book.config.execution.guard_bps * BPS
     cap = coin_cap_usd(book.config.limits, coin, nav)
     return judge(RULE, ok=held <= cap, limit=cap, observed=held, detail=f"one-side notional of {coin} in USD")
 
