@@ -68,7 +68,7 @@ def _situation(book: Book, hedge: Hedge) -> Situation | None:
     if pair is None:
         return None
     spot_quote, perp_quote = book.market.quotes.get(pair.spot.id), book.market.quotes.get(pair.perp.id)
-    if spot_quote is None or perp_quote is None:
+    if spot_quote is None or perp_quote is None or min(spot_quote.bid, perp_quote.bid) <= 0:
         return None
     fees = book.market.fees.get(pair.spot.id)
     return Situation(

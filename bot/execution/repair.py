@@ -16,8 +16,6 @@ from bot.execution.cash import spot_cash
 from bot.execution.drafts import BPS, Draft, Plan, limit_price
 
 SPOT, PERP = 0, 1
-CASH_ROOM = Decimal("1.002")
-"""A fee taken in the coin asks for a little more than what is missing."""
 
 
 def repair(
@@ -25,15 +23,9 @@ def repair(
 ) -> Plan | None:
     """One order that closes the gap between the legs; None when what is missing is too small to trade (dust)."""
     gap = hedge.imbalance_base
-    complete = (
-        may_open
-        and (gap > 0 or _affordable(book, pair, spot_quote, -gap))
-        and _growing(hedge)
-        and _in_time(book, hedge)
-        and _within_guard(book, pair, gap)
-    )
+    complete = may_open and _growing(hedge) and _in_time(book, hedge) and _within_guard(book, pair, gap)
     draft = _complete(book, pair, spot_quote, perp_quote, gap) if complete else None
-    if draft is None:
+    if draft is None or not _affordable(book, pair, draft):
         # Too small for the lagging leg's minimum may still be enough for the leading one's.
         draft = _unwind(book, pair, spot_quote, perp_quote, gap)
     return None if draft is None else Plan(HedgeState.UNBALANCED, (draft,))
@@ -56,10 +48,10 @@ def _unwind(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: D
     return _draft(book, PERP, pair.perp, perp_quote, Side.BUY, floor_to(-gap, pair.perp.lot), Purpose.UNWIND)
 
 
-def _affordable(book: Book, pair: Pair, quote: Quote, quantity: Decimal) -> bool:
-    """Whether the spot wallet can pay for the coins that are missing, at the guard's far end."""
-    price = limit_price(pair.spot, quote, Side.BUY, book.config.execution.repair_guard_bps)
-    return quantity * price * CASH_ROOM <= spot_cash(book, pair.venue, pair.spot.quote_asset)
+def _affordable(book: Book, pair: Pair, draft: Draft) -> bool:
+    """Whether the spot wallet can pay for the missing coins, whole lots and the coin's fee included, at the limit."""
+    cost = draft.quantity_base * draft.limit_price
+    return draft.leg == PERP or cost <= spot_cash(book, pair.venue, pair.spot.quote_asset)
 
 
 def _growing(hedge: Hedge) -> bool:
