@@ -47,7 +47,7 @@ DAYS = st.lists(
 
 
 def history_of(days: list[tuple[tuple[int, ...], int, int]]) -> list[SettledRate]:
-    """Settlements of these days: rates around the day's sign, stamps as late as recorded ones before they are named."""
+    """Settlements of these days: rates around the day's sign, stamps late as recorded ones are."""
     found = []
     for day, (hours, sign, seed) in enumerate(days, start=FIRST_DAY):
         dice = Random(seed)

@@ -1,0 +1,6 @@
+"""The small listing that the engine's playbooks use, for tests of execution alone."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "engine"))
