@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Control, Hedge, Receipt, Removal, TransferIntent
 from bot.domain.ledger import Transaction
 from bot.domain.market import SettledRate
@@ -102,6 +103,7 @@ Record = (
     | Alert
     | ControlSet
     | VerdictGiven
+    | Remembered
 )
 
 
@@ -110,8 +112,8 @@ class Persist:
     """Write or overwrite one record; all of a step's records are one database transaction.
 
     `OrderIntent`, `Fill`, `Receipt`, `TransferIntent`, `Transaction`, `VerdictGiven` and `Alert` are only ever
-    inserted; `OrderRecord` (by client id), `Hedge` (by id), `Removal` (by venue, coin, direction), `SettledRate` and
-    `LastPrice` are upserts.
+    inserted; `OrderRecord` (by client id), `Hedge` (by id), `Removal` (by venue, coin, direction), `SettledRate`,
+    `LastPrice` and `Remembered` (by rule, subject, name) are upserts.
     Mutable records must be read before the next step.
     """
 

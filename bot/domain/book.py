@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig
+from bot.domain.guards import Guards
 from bot.domain.hedges import Control, Hedge, Removal, TransferIntent
 from bot.domain.instruments import Pair
 from bot.domain.market import MarketState
@@ -34,6 +35,8 @@ class Book:
     """Moves of margin without an outcome, by our id."""
     margin_stuck: set[str] = field(default_factory=set)
     """Venues whose latest move of margin was refused or got no answer: R7 does not count on the next one."""
+    guards: Guards = field(default_factory=Guards)
+    """What rules R4, R5, R6 and the budgets remember."""
     now: Stamp = field(default_factory=lambda: Stamp(0, 0, 0))
 
     def live_hedges(self) -> Iterator[Hedge]:

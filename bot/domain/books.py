@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.domain.actions import ControlSet, LastPrice
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, Receipt, Removal, TransferIntent
 from bot.domain.orders import OrderRecord
 
@@ -32,5 +33,7 @@ class Books:
     prices: list[LastPrice] = field(default_factory=list)
     last_market_ms: int = 0
     """Newest market time of any transaction or intent: what happened at the venue since is fetched from here."""
+    remembered: list[Remembered] = field(default_factory=list)
+    """What the rules must not forget (high-water mark, cool-downs); nothing that was forgotten on purpose."""
     recent_receipts: list[Receipt] = field(default_factory=list)
     """Receipts of the last days, for the rules that look back at what was paid."""

@@ -34,6 +34,49 @@ class Liquidation:
 
 
 @dataclass(frozen=True, slots=True)
+class SpreadLimits:
+    """R4. Basis z-scores over `window_h` hours of market time; shares of NAV and of the hedge."""
+
+    window_h: float = 168
+    reduce_z: float = 3
+    reduce_drawdown: Decimal = Decimal("0.001")
+    reduce_step: Decimal = Decimal("0.25")
+    cooldown_s: float = 3600
+    add_z: float = 5
+    add_step: Decimal = Decimal("0.25")
+    turn: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class DrawdownLimits:
+    """R5. Shares of the high-water mark; `reduce_step` of each hedge goes at the soft limit."""
+
+    soft: Decimal = Decimal("0.008")
+    hard: Decimal = Decimal("0.015")
+    reduce_step: Decimal = Decimal("0.25")
+    cooldown_s: float = 14_400
+
+
+@dataclass(frozen=True, slots=True)
+class ExtremeLimits:
+    """R6. `move` within `window_s` and `calm_s` after it are market time; outages are wall time."""
+
+    move: float = 0.08
+    window_s: float = 300
+    outage_s: float = 30
+    keep: Decimal = Decimal("0.5")
+    calm_s: float = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Against flapping: what may be sent and paid in an hour of market time before nothing more is opened."""
+
+    orders_per_hour: int = 4_000
+    fees_per_hour: Decimal = Decimal("0.005")
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The rules of the book. Fractions unless the name says otherwise."""
 
@@ -47,7 +90,15 @@ class Limits:
     leverage_ceiling: Decimal = Decimal(2)
     leverage_band: Decimal = Decimal("0.05")
     liquidation: Liquidation = field(default_factory=Liquidation)
+    spread: SpreadLimits = field(default_factory=SpreadLimits)
+    drawdown: DrawdownLimits = field(default_factory=DrawdownLimits)
+    extreme: ExtremeLimits = field(default_factory=ExtremeLimits)
     stale_s: float = 5
+    receipt_grace_s: float = 900
+    per_venue_cap: Decimal = Decimal(1)
+    cash_rate: float = 0.04
+    """What the owner's cash earns elsewhere, a fraction a year."""
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +135,8 @@ class StrategyConfig:
     """What entering must be worth beyond its cost, in basis points of notional."""
     cap_headroom: Decimal = Decimal("0.98")
     """Share of a coin's cap that targets aim at: prices move between a decision and its fills."""
+    quote_borrow_rate: float = 0.08
+    """Interest on quote currency borrowed for notional beyond own cash, a fraction a year."""
     reserve: Decimal = Decimal("0.02")
     """Share of the budget that is never deployed."""
 

@@ -43,6 +43,21 @@ def _core(core: CoreConfig) -> Iterator[Contradiction]:
             f"{distance.min} is not below limits.liquidation.warn ({distance.warn})",
             "margin is moved at warn, both legs are cut at min: lower min or raise warn",
         )
+    drawdown, spread = core.limits.drawdown, core.limits.spread
+    if drawdown.soft >= drawdown.hard:
+        yield Contradiction(
+            ("limits", "drawdown", "soft"),
+            ("limits", "drawdown", "hard"),
+            f"{drawdown.soft} is not below limits.drawdown.hard ({drawdown.hard})",
+            "hedges are reduced at soft, everything is closed at hard: lower soft or raise hard",
+        )
+    if spread.reduce_z >= spread.add_z:
+        yield Contradiction(
+            ("limits", "spread", "reduce_z"),
+            ("limits", "spread", "add_z"),
+            f"{spread.reduce_z:g} is not below limits.spread.add_z ({spread.add_z:g})",
+            "a widening is reduced at reduce_z and added to at the turn from add_z: lower reduce_z or raise add_z",
+        )
     strategy, execution = core.strategy, core.execution
     if strategy.fast_half_life_h >= strategy.slow_half_life_h:
         yield Contradiction(

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.config import (
+    Budget,
     CoreConfig,
+    DrawdownLimits,
     Execution,
+    ExtremeLimits,
     FundingStop,
     Limits,
     Liquidation,
+    SpreadLimits,
     StrategyConfig,
     Universe,
 )
@@ -91,9 +95,55 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
             "R3: leverage above the ceiling by more than this share of it is reduced, worst carry first.", ge=0, le=1
         ),
         "liquidation": Rule("R7: how far every coin may move jointly before the venue would liquidate."),
+        "spread": Rule("R4: reduces a hedge whose basis widens against it, and adds to it at the turn."),
+        "drawdown": Rule("R5: how far NAV may fall below its high-water mark."),
+        "extreme": Rule("R6: what a violent move or a silent venue sets off."),
         "stale_s": Rule(
             "R11: wall seconds without a sign of life of a feed after which nothing is opened.", gt=0, le=600
         ),
+        "receipt_grace_s": Rule(
+            "R12: market seconds after a settlement by which its receipt must be there (at least 5 wall seconds).",
+            gt=0,
+            le=86_400,
+        ),
+        "per_venue_cap": _share("R13: the most of NAV that may lie at one venue for anything to be opened there."),
+        "cash_rate": Rule(
+            "R14: what idle cash earns elsewhere, a fraction a year; hedges that promise less are not held.",
+            ge=0,
+            le=1,
+        ),
+        "budget": Rule("Orders and fees within an hour after which nothing more is opened."),
+    },
+    SpreadLimits: {
+        "window_h": Rule("Trailing window of the z-score in hours of market time.", ge=24, le=2_160),
+        "reduce_z": Rule("First threshold: z-score of the basis from which a losing hedge is reduced.", gt=0, le=100),
+        "reduce_drawdown": _share("First threshold: basis loss of the hedge since its best, as a share of NAV."),
+        "reduce_step": _share("Share of the hedge that one reduction takes."),
+        "cooldown_s": Rule("Market seconds between two steps.", ge=0, le=30 * 86_400),
+        "add_z": Rule("Second threshold: z-score from which a turn is waited for.", gt=0, le=100),
+        "add_step": _share("Share of the hedge that is added at the turn, within all caps."),
+        "turn": Rule("Share of the widening that must have come back before anything is added.", gt=0, lt=1),
+    },
+    DrawdownLimits: {
+        "soft": _share("Below the high-water mark by this share: no new entries, and hedges are reduced by a step."),
+        "hard": _share("Below the high-water mark by this share: everything is closed and the daemon halts."),
+        "reduce_step": _share("Share of each hedge that one reduction at the soft limit takes."),
+        "cooldown_s": Rule("Market seconds between two such reductions.", ge=0, le=30 * 86_400),
+    },
+    ExtremeLimits: {
+        "move": Rule("Move of a core coin within the window, a fraction of its price.", gt=0, lt=1),
+        "window_s": Rule("Trailing window in seconds of market time.", ge=60, le=86_400),
+        "outage_s": Rule(
+            "Wall seconds without an answer or without a feed after which a venue is out.", ge=5, le=3_600
+        ),
+        "keep": Rule("Share of all but the core coins' hedges that is kept.", ge=0, le=1),
+        "calm_s": Rule(
+            "Seconds of calm (market time) and of health (wall time) after which the event is over.", ge=0, le=86_400
+        ),
+    },
+    Budget: {
+        "orders_per_hour": Rule("Orders sent within an hour of market time.", ge=1, le=1_000_000),
+        "fees_per_hour": _share("Fees paid within an hour of market time, as a share of NAV."),
     },
     FundingStop: {
         "window_h": Rule("Trailing window in hours of market time.", gt=0, le=_YEAR_H),
@@ -123,6 +173,10 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "decide_every_h": Rule("Hours of market time between decisions, beside each settlement.", gt=0, le=168),
         "history_days_min": Rule("No opinion on a coin with fewer days of settled rates.", ge=0, le=365),
         "hurdle_bps": Rule("What entering must be worth beyond its cost, in bps of notional.", ge=0, le=10_000),
+        "cap_headroom": Rule("Share of a coin's cap that targets aim at.", gt=0, le=1),
+        "quote_borrow_rate": Rule(
+            "R14: interest on quote currency borrowed for notional beyond own cash, a fraction a year.", ge=0, le=10
+        ),
         "reserve": Rule("Share of the budget that is never deployed.", ge=0, lt=1),
     },
     Execution: {

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.books import Books
+from bot.domain.numbers import ZERO
 from bot.domain.time import DAY_MS
 from bot.store import fetch, rows
 from bot.store.schema import (
@@ -16,6 +17,7 @@ from bot.store.schema import (
     LEDGER_TRANSACTIONS,
     ORDER_INTENTS,
     RECEIPTS,
+    RULE_MEMORY,
     TRANSFER_OUTCOMES,
     TRANSFERS,
 )
@@ -66,6 +68,9 @@ async def _add_states(connection: AsyncConnection, books: Books) -> None:
     books.removals = [rows.removal(row) for row in await connection.execute(states)]
     prices = select(LAST_PRICES).order_by(LAST_PRICES.c.instrument)
     books.prices = [rows.last_price(row) for row in await connection.execute(prices)]
+    memory = select(RULE_MEMORY).order_by(RULE_MEMORY.c.rule, RULE_MEMORY.c.subject, RULE_MEMORY.c.name)
+    kept = (rows.remembered(row) for row in await connection.execute(memory.where(RULE_MEMORY.c.value != ZERO)))
+    books.remembered = list(kept)
     control = (await connection.execute(select(CONTROL).order_by(CONTROL.c.seq.desc()).limit(1))).first()
     books.control = None if control is None else rows.control(control)
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.actions import Alert, ControlSet, LastPrice, NavPoint, VerdictGiven
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, Receipt, Removal, TransferIntent
 from bot.domain.market import SettledRate
 from bot.domain.orders import Fill, OrderRecord
@@ -30,6 +31,7 @@ from bot.store.schema import (
     RATES,
     RECEIPT_TOTALS,
     RECEIPTS,
+    RULE_MEMORY,
     TRANSFER_OUTCOMES,
     TRANSFERS,
     VERDICTS,
@@ -84,6 +86,12 @@ async def hedges(connection: AsyncConnection, *, closed: bool = False, limit: in
     if not closed:
         return (await fetch.open_hedges(connection))[::-1][:limit]
     return await fetch.hedges(connection, select(HEDGES).order_by(HEDGES.c.number.desc()).limit(limit))
+
+
+async def rule_memory(connection: AsyncConnection) -> list[Remembered]:
+    """What the rules must not forget, by rule and subject."""
+    query = select(RULE_MEMORY).order_by(RULE_MEMORY.c.rule, RULE_MEMORY.c.subject, RULE_MEMORY.c.name)
+    return [rows.remembered(row) for row in await connection.execute(query)]
 
 
 async def orders(

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from bot.domain.actions import Alert, ControlSet, LastPrice, NavPoint, Severity, Verdict, VerdictGiven
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Control, Hedge, HedgeState, Leg, Receipt, Removal, TransferIntent
 from bot.domain.instruments import Kind
 from bot.domain.ledger import Entry
@@ -173,6 +174,10 @@ def alert(row: AnyRow) -> Alert:
 
 def control(row: AnyRow) -> ControlSet:
     return ControlSet(Control(row.control), row.reason, row.market_ms)
+
+
+def remembered(row: AnyRow) -> Remembered:
+    return Remembered(row.rule, row.subject, row.name, row.value, row.market_ms)
 
 
 def verdict(row: AnyRow) -> VerdictGiven:

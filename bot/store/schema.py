@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from bot.store.types import Money, Whole
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest revision in `migrations/versions`: what an opened database must have."""
 
 METADATA = MetaData(
@@ -319,6 +319,16 @@ VERDICTS = _table(
     _text("detail"),
     Index(None, "rule", "approved", "coin", "market_ms"),
     Index(None, "coin", "market_ms"),
+)
+
+RULE_MEMORY = _keyed(
+    "rule_memory",
+    _text("rule"),
+    _text("subject"),
+    _text("name"),
+    _money("value"),
+    _whole("market_ms"),
+    PrimaryKeyConstraint("rule", "subject", "name"),
 )
 
 CONTROL = _table(

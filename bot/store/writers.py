@@ -12,6 +12,7 @@ from bot.domain.actions import (
     TransferEnded,
     VerdictGiven,
 )
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, Receipt, Removal, TransferIntent
 from bot.domain.ledger import Transaction
 from bot.domain.market import SettledRate
@@ -40,10 +41,11 @@ LAST_PRICE = Write(schema.LAST_PRICES, How.UPSERT)
 ALERT = Write(schema.ALERTS)
 CONTROL = Write(schema.CONTROL)
 VERDICT = Write(schema.VERDICTS)
+MEMORY = Write(schema.RULE_MEMORY, How.UPSERT)
 
 WRITES = (
     *(INTENT, ORDER, ORDER_BORN, FILL, HEDGE, LEG, RECEIPT, RECEIPT_TOTAL, TRANSFER, TRANSFER_OUTCOME),
-    *(TRANSACTION, ENTRY, BALANCE, COIN_STATE, RATE, NAV, LAST_PRICE, ALERT, CONTROL, VERDICT),
+    *(TRANSACTION, ENTRY, BALANCE, COIN_STATE, RATE, NAV, LAST_PRICE, ALERT, CONTROL, VERDICT, MEMORY),
 )
 
 
@@ -180,6 +182,10 @@ def _verdict(given: VerdictGiven) -> Sequence[Operation]:
     return ((VERDICT, row),)
 
 
+def _remembered(memory: Remembered) -> Sequence[Operation]:
+    return ((MEMORY, (memory.rule, memory.subject, memory.name, memory.value, memory.market_ms)),)
+
+
 _WRITERS: dict[type, Callable[[Any], Sequence[Operation]]] = {
     OrderIntent: _intent,
     OrderRecord: _order,
@@ -196,5 +202,6 @@ _WRITERS: dict[type, Callable[[Any], Sequence[Operation]]] = {
     Alert: _alert,
     ControlSet: _control,
     VerdictGiven: _verdict,
+    Remembered: _remembered,
 }
 """A test checks that every kind of `Record` is here."""

@@ -56,10 +56,11 @@ def test_the_demo_runs_on_the_defaults_and_needs_no_keys():
     settings = load(DEMO, {})
     require_credentials(settings)
     shipped = CoreConfig()
-    assert settings.core.limits == shipped.limits
+    assert replace(settings.core.limits, cash_rate=shipped.limits.cash_rate) == shipped.limits
     assert settings.core.universe == shipped.universe
     # Its guards and headroom fit a clock on which hours pass between a decision and its fills.
-    assert replace(settings.core, execution=shipped.execution, strategy=shipped.strategy) == shipped
+    own = {"execution": shipped.execution, "strategy": shipped.strategy, "limits": shipped.limits}
+    assert replace(settings.core, **own) == shipped
     venue = settings.venues["binance"]
     assert venue.embedded
     assert venue.simulator is not None

@@ -10,6 +10,7 @@ import book_records as make
 import pytest
 
 from bot.domain.actions import ControlSet, LastPrice, TransferEnded
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Control, HedgeState, Removal
 from bot.domain.orders import OrderState
 from bot.domain.time import DAY_MS
@@ -58,6 +59,16 @@ async def test_an_intent_and_its_order_in_one_step_in_any_order(url: str) -> Non
         sent = make.order(1, OrderState.LIVE)
         await store.commit(make.persist(sent, make.intent(1)))
         assert (await store.load()).orders == [sent]
+
+
+async def test_what_rules_remember_is_the_newest_and_not_what_they_forgot(url: str) -> None:
+    high = Remembered("R5", "", "high", make.D("1000000.5"), 7)
+    cut = Remembered("R6", "h1", "cut", make.D("0.25"), 8)
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(Remembered("R5", "", "high", make.D(9), 6), high, cut))
+        await store.commit(make.persist(Remembered("R6", "h1", "cut", make.D(0), 9)))
+        books = await store.load()
+    assert books.remembered == [high]
 
 
 async def test_the_ledger_as_it_stands(url: str) -> None:

@@ -23,6 +23,7 @@ from bot.domain.actions import (
     TransferEnded,
     VerdictGiven,
 )
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, Receipt, Removal, TransferIntent
 from bot.domain.ledger import Transaction
 from bot.domain.market import SettledRate
@@ -61,6 +62,7 @@ READS: dict[type, Read] = {
     Alert: queries.alerts,
     ControlSet: _controls,
     VerdictGiven: queries.verdicts,
+    Remembered: queries.rule_memory,
 }
 
 
