@@ -19,7 +19,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
 EXCHANGE_INFO = (("api.binance.com", "/api/v3/exchangeInfo"), ("fapi.binance.com", "/fapi/v1/exchangeInfo"))
-CANARY = "canary-5f3b9d-never-to-be-seen"
 
 
 @dataclass
@@ -31,7 +30,7 @@ class Owner:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "CARRYBOT_DATA": str(self.data), "CANARY_SECRET": CANARY, "NO_COLOR": "1"}
+        return {**os.environ, "CARRYBOT_DATA": str(self.data), "NO_COLOR": "1"}
 
     def command(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.endtoend import oracle
-from tests.endtoend.owner import CANARY, Owner
+from tests.endtoend.owner import Owner
 
 pytestmark = pytest.mark.slow
 
@@ -64,11 +64,3 @@ def test_status_tells_of_a_stopped_daemon(run) -> None:
     assert status["state"] == "stopped"
     assert status["receipts_usd"] > 500
     assert 0.5 < status["leverage"] < 1.1
-
-
-def test_no_canary_anywhere(run) -> None:
-    """A secret of the environment is in no log line, no database and no file of the exchange."""
-    owner, _, _ = run
-    for path in owner.data.rglob("*"):
-        if path.is_file():
-            assert CANARY.encode() not in path.read_bytes(), path
