@@ -12,6 +12,7 @@ from decimal import Decimal
 from bot.domain.actions import Alert, Emit, Severity
 from bot.domain.numbers import text
 from bot.domain.time import Stamp
+from bot.observe.wording import describe
 
 KEPT_MAX = 500
 Writer = Callable[..., None]
@@ -31,10 +32,11 @@ def clock_text(market_ms: int) -> str:
 
 
 class Announcer:
-    """The sink of everything that is emitted: log, counts, and the latest alerts."""
+    """The sink of everything that is emitted: log, counts, the latest alerts, and `tell`, which sends them."""
 
-    def __init__(self, write: Writer) -> None:
+    def __init__(self, write: Writer, tell: Callable[[Emit], None] | None = None) -> None:
         self._write = write
+        self._tell = tell
         self.latest: deque[Alert] = deque(maxlen=KEPT_MAX)
         self.counts: Counter[tuple[str, str]] = Counter()
         """Emitted lines by (severity, name)."""
@@ -47,5 +49,6 @@ class Announcer:
         self._write(_LEVELS[emit.severity], emit.name, **when, **fields)
         self.counts[emit.severity.value, emit.name] += 1
         if emit.severity in (Severity.WARNING, Severity.CRITICAL):
-            said = ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
-            self.latest.append(Alert(at.market_ms, emit.severity, emit.name, said))
+            self.latest.append(Alert(at.market_ms, emit.severity, emit.name, describe(emit)))
+        if self._tell is not None:
+            self._tell(emit)

@@ -28,6 +28,9 @@ PINNED: Final = (
     "asyncio",
     "aiosqlite",
     "asyncio_throttle",
+    "apprise",
+    "requests_oauthlib",
+    "oauthlib",
 )
 """Libraries that speak at WARNING and above alone: at DEBUG ccxt writes key headers and signed URLs."""
 LEVELS: Final = ("debug", "info", "warning", "error")

@@ -17,7 +17,6 @@ from bot.settings.shell import Alerts, Channel, QuietHours
 CHANNELS: KeyPath = ("alerts", "channels")
 QUIET: KeyPath = ("alerts", "quiet_hours")
 PART_CHARS_MIN = 8
-_PLAIN_HOST = re.compile(r"[\d.]+|localhost|[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 
 
 def resolve(
@@ -46,11 +45,13 @@ def resolve(
 
 
 def parts(url: str) -> Iterator[str]:
-    """The URL and each part of it that may be a secret: an error message of a service may hold a single one."""
+    """A URL that bears a secret, and each part of it that Apprise hides: an error message may hold a single one."""
+    if not checks.bears_secret(url):
+        return
     yield url
-    scheme, _, rest = url.partition("://")
-    for part in re.split(r"[/?&=:@,]", rest):
-        if len(part) >= PART_CHARS_MIN and part != scheme and not _PLAIN_HOST.fullmatch(part):
+    shown = checks.without_secret(url)
+    for part in re.split(r"[/?&=:@,]", url.partition("://")[2]):
+        if len(part) >= PART_CHARS_MIN and part not in shown:
             yield part
 
 

@@ -117,13 +117,15 @@ def channel_url(value: SecretStr) -> SecretStr:
 
 def bears_secret(url: str) -> bool:
     """Whether Apprise would hide a part of this URL."""
+    return without_secret(url) != without_secret(url, hide=False)
+
+
+def without_secret(url: str, *, hide: bool = True) -> str:
+    """The URL as Apprise shows it; empty when it knows no such service."""
     from apprise import Apprise
 
     service = Apprise.instantiate(url)
-    if service is None:
-        return False
-    hidden, whole = service.url(privacy=True), service.url(privacy=False)  # type: ignore[no-untyped-call]
-    return bool(hidden != whole)
+    return "" if service is None else str(service.url(privacy=hide))  # type: ignore[no-untyped-call]
 
 
 def database_url(value: str) -> str:

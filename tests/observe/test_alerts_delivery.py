@@ -1,0 +1,194 @@
+"""Alerts through Apprise to services on this machine; services that fail delay nothing."""
+
+import asyncio
+import time
+from contextlib import contextmanager
+
+from pydantic import SecretStr
+
+from bot.domain.actions import Emit, Severity
+from bot.observe import courier as courier_module
+from bot.observe.alerting import Alerting
+from bot.observe.courier import QUEUE_MAX, Courier, send
+from bot.observe.gate import Message
+from bot.settings import AlertLevel, Alerts, Channel
+from tests.observe.alert_endpoints import dead, hanging, inbox
+
+LOST = Emit(Severity.WARNING, "feed.lost", {"feed": "binance:spot", "reason": "no pong"})
+FAILED = Emit(Severity.CRITICAL, "store.failed", {"reason": "disk full"})
+
+
+def channel(url, least=AlertLevel.WARNING):
+    return Channel(url=SecretStr(url), min_severity=least)
+
+
+class Reports(list):
+    def __call__(self, severity, name, **fields):
+        self.append((severity, name, fields))
+
+
+async def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+@contextmanager
+def ticking():
+    """Gaps between the ticks of a task that wants to run each 10 ms, as the daemon's own tasks do."""
+    gaps = []
+
+    async def tick():
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.perf_counter()
+            gaps.append(now - last)
+            last = now
+
+    task = asyncio.get_running_loop().create_task(tick())
+    try:
+        yield gaps
+    finally:
+        task.cancel()
+
+
+async def test_an_alert_says_what_happened_what_was_done_and_what_to_do():
+    with inbox() as service:
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports())
+        async with alerting.running():
+            alerting.tell(LOST)
+            await until(lambda: service.got)
+        (got,) = service.got
+    assert got["title"] == "carrybot warning: feed.lost"
+    assert got["type"] == "warning"
+    assert "The feed binance:spot was lost: no pong." in got["message"]
+    assert "The daemon: Nothing opens" in got["message"]
+    assert "You: " in got["message"]
+
+
+async def test_each_channel_is_sent_what_is_severe_enough_for_it():
+    with inbox() as every, inbox() as worst:
+        channels = (channel(every.url, AlertLevel.INFO), channel(worst.url, AlertLevel.CRITICAL))
+        alerting = Alerting(Alerts(channels=channels), Reports())
+        async with alerting.running():
+            alerting.tell(LOST)
+            alerting.tell(FAILED)
+            alerting.tell(Emit(Severity.INFO, "control.running", {"reason": "asked for"}))
+            alerting.tell(Emit(Severity.INFO, "hedge.opened", {}))
+            await until(lambda: len(every.got) == 3 and worst.got)
+        assert [each["title"] for each in worst.got] == ["carrybot critical: store.failed"]
+        assert {each["type"] for each in every.got} == {"info", "warning", "failure"}
+
+
+async def test_a_heartbeat_reaches_every_channel():
+    with inbox() as service:
+        policy = Alerts(channels=(channel(service.url, AlertLevel.CRITICAL),), heartbeat_h=1e-7)
+        alerting = Alerting(policy, Reports())
+        alerting.heartbeat = lambda: "NAV 1,000,000 USD, 12 hedges"
+        async with alerting.running():
+            await until(lambda: service.got)
+        assert service.got[0]["message"] == "NAV 1,000,000 USD, 12 hedges"
+
+
+async def test_what_leaves_is_redacted():
+    with inbox() as service:
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports())
+        alerting.redact = lambda text: text.replace("s3cret", "[redacted]")
+        async with alerting.running():
+            alerting.tell(Emit(Severity.WARNING, "feed.lost", {"feed": "a", "reason": "key s3cret"}))
+            await until(lambda: service.got)
+        assert "s3cret" not in str(service.got)
+
+
+async def test_a_refusing_service_is_tried_again_and_nothing_is_lost():
+    with inbox() as service:
+        service.refuse = 3
+        reports = Reports()
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), reports, pause_s_first=0.01)
+        async with alerting.running():
+            alerting.tell(LOST)
+            alerting.tell(FAILED)
+            await until(lambda: len(service.got) == 2)
+        assert [(name, fields["failures"]) for _, name, fields in reports] == [("alerts.undelivered", 3)]
+        assert reports[0][2]["channel"] == "1:json"
+
+
+async def test_a_backlog_leaves_as_one_message():
+    with inbox() as service:
+        service.refuse = 1
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports(), pause_s_first=0.3)
+        async with alerting.running():
+            for number in range(6):
+                alerting.tell(Emit(Severity.WARNING, "feed.lost", {"feed": str(number)}))
+            await until(lambda: service.got)
+        (got,) = service.got
+        assert got["title"] == "carrybot warning: 6 alerts waited"
+
+
+async def test_dead_and_hanging_services_delay_nothing():
+    with inbox() as good, hanging() as silent:
+        channels = (channel(dead()), channel(silent), channel(good.url))
+        alerting = Alerting(Alerts(channels=channels, rate_per_hour=3_600), Reports(), pause_s_first=0.05)
+        send(channel(good.url), Message(Severity.INFO, "warm", "up"))  # Apprise loads its services on first use
+        with ticking() as gaps:
+            async with alerting.running():
+                began = time.perf_counter()
+                for number in range(500):
+                    alerting.tell(Emit(Severity.WARNING, "feed.lost", {"feed": str(number)}))
+                told_s = time.perf_counter() - began
+                await until(lambda: len(good.got) > 1)
+                await asyncio.sleep(1.0)
+        assert told_s < 0.5, "telling is quick"
+        assert sorted(gaps)[int(0.99 * len(gaps))] < 0.1, "the loop keeps its tick"
+        assert max(gaps) < 0.6
+        assert all(len(each) <= QUEUE_MAX for each in alerting.couriers)
+
+
+async def test_a_hanging_service_ends_with_the_daemon():
+    with hanging() as silent:
+        alerting = Alerting(Alerts(channels=(channel(silent),)), Reports())
+        began = time.monotonic()
+        async with alerting.running():
+            alerting.tell(FAILED)
+            await asyncio.sleep(0.1)
+        assert time.monotonic() - began < 4
+
+
+async def test_given_up_attempts_are_bounded(monkeypatch):
+    monkeypatch.setattr(courier_module, "SEND_S", 0.05)
+    with hanging() as silent:
+        courier = Courier("1:json", channel(silent), lambda *_: None, pause_s_first=0.01)
+        courier.put(Message(Severity.CRITICAL, "title", "body"))
+        task = asyncio.get_running_loop().create_task(courier.run())
+        await until(lambda: courier.failures > 8)
+        assert courier._threads <= courier_module.THREADS_MAX
+        assert len(courier) == 1, "the message is kept"
+        task.cancel()
+
+
+async def test_a_full_queue_drops_the_oldest_of_the_least_severe_and_says_so():
+    with inbox() as service:
+        courier = Courier("1:json", channel(service.url), lambda *_: None)
+        for number in range(QUEUE_MAX):
+            courier.put(Message(Severity.WARNING, f"warning {number}", ""))
+        courier.put(Message(Severity.CRITICAL, "critical", ""))
+        assert len(courier) == QUEUE_MAX
+        task = asyncio.get_running_loop().create_task(courier.run())
+        await until(lambda: service.got)
+        task.cancel()
+        assert "1 earlier messages could not be delivered" in service.got[0]["message"]
+        assert service.got[0]["title"] == f"carrybot critical: {QUEUE_MAX} alerts waited"
+
+
+async def test_channels_can_be_changed_while_running():
+    with inbox() as first, inbox() as second:
+        alerting = Alerting(Alerts(channels=(channel(first.url),)), Reports())
+        async with alerting.running():
+            alerting.tell(LOST)
+            await until(lambda: first.got)
+            alerting.configure(Alerts(channels=(channel(second.url),)))
+            alerting.tell(FAILED)
+            await until(lambda: second.got)
+        assert len(first.got) == 1
