@@ -5,13 +5,11 @@ sizes are our own. The same documents feed the adapter over the wire and, throug
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from bot.domain.events import VenueListed
-from bot.domain.instruments import FeeRates, Kind, MarginTier
-from bot.venues.binance.listing import ListingFacts, Universe, list_instruments, margin_tiers, spot_fees
-from bot.venues.binance.symbols import SymbolBook
-from decimal import Decimal
+from bot.domain.instruments import FeeRates, Kind
 
 VENUE = "binance"
 HOUR_MS = 3_600_000
@@ -103,7 +101,11 @@ def _perp_row(coin: Coin) -> dict[str, Any]:
 
 def brackets(listed: list[Coin]) -> list[dict[str, Any]]:
     """GET /fapi/v1/leverageBracket."""
-    rows = ((0, 500_000, 50, "0.01", "0"), (500_000, 5_000_000, 20, "0.025", "7500"), (5_000_000, 10**9, 5, "0.1", "382500"))
+    rows = (
+        (0, 500_000, 50, "0.01", "0"),
+        (500_000, 5_000_000, 20, "0.025", "7500"),
+        (5_000_000, 10**9, 5, "0.1", "382500"),
+    )
     tiers = [
         {
             "bracket": number,
@@ -145,13 +147,17 @@ def ticker_price(listed: list[Coin]) -> list[dict[str, str]]:
 
 def venue_listed(listed: list[Coin]) -> VenueListed:
     """The listing as the adapter delivers it, made by the adapter's own pure parser."""
+    # Importing the adapter imports ccxt, which the bare sides and the servers must not pay for.
+    from bot.venues.binance.listing import ListingFacts, Universe, list_instruments, margin_tiers, spot_fees
+    from bot.venues.binance.symbols import SymbolBook
+
     facts = ListingFacts(spot_info(listed), perp_info(listed), [], {}, {})
     instruments = list_instruments(VENUE, facts, Universe(), fee_in_base=True).instruments
     book = SymbolBook.of(instruments)
     fees = spot_fees(trade_fees(listed), Decimal(1), book.spot)
     perp_fee = FeeRates(Decimal("0.0002"), Decimal(PERP_FEE))
     fees |= {i.id: perp_fee for i in instruments if i.kind is Kind.PERP}
-    tiers: dict[str, tuple[MarginTier, ...]] = margin_tiers(brackets(listed), book.perp)
+    tiers = margin_tiers(brackets(listed), book.perp)
     return VenueListed(VENUE, instruments, fees, tiers)
 
 
@@ -177,8 +183,8 @@ def perp_frame(coin: Coin, number: int, at_ms: int, shift: float = 0.0) -> bytes
     bid, ask = quote_prices(coin, perp=True, shift=shift)
     return (
         f'{{"stream":"{coin.symbol.lower()}@bookTicker","data":{{"e":"bookTicker","u":{5_123_107_839_020 + number},'
-        f'"s":"{coin.symbol}","b":"{bid}","B":"{1000 + number % 997}.507","a":"{ask}","A":"{1000 + number % 991}.510",'
-        f'"T":{at_ms},"E":{at_ms}}}}}'
+        f'"s":"{coin.symbol}","b":"{bid}","B":"{1000 + number % 997}.507",'
+        f'"a":"{ask}","A":"{1000 + number % 991}.510","T":{at_ms},"E":{at_ms}}}}}'
     ).encode()
 
 

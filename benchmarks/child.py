@@ -44,7 +44,9 @@ class Child:
         line = stream.readline() if ready else b""
         if not line:
             code = self._process.poll()
-            raise ChildError(f"{self._module}: " + (f"silent for {within_s:.0f} s" if not ready else f"ended ({code})"))
+            raise ChildError(
+                f"{self._module}: " + (f"silent for {within_s:.0f} s" if not ready else f"ended ({code})")
+            )
         found: dict[str, Any] = json.loads(line)
         return found
 
@@ -78,7 +80,8 @@ class Child:
 def measure(module: str, options: Mapping[str, Any], within_s: float = 90.0) -> dict[str, Any]:
     """Run a process that gives one answer."""
     with Child(module, options) as child:
-        return child.answer(within_s)
+        found = child.answer(within_s)
+    return {**found, "killed": child.killed}
 
 
 def options() -> dict[str, Any]:

@@ -3,17 +3,13 @@
 import asyncio
 import resource
 from time import perf_counter, process_time
+from typing import Any
 
 import msgspec
 import uvloop
 import websockets
 
 from benchmarks import child
-from benchmarks.catalogue import VENUE, coins, venue_listed
-from benchmarks.ingest_product import local_uri
-from bot.venues.binance.clock import MarketClock
-from bot.venues.binance.market_lines import market_lines
-from bot.venues.binance.symbols import SymbolBook
 
 
 class Quote(msgspec.Struct, gc=False):
@@ -41,28 +37,26 @@ class MarkFrame(msgspec.Struct, gc=False):
     data: Mark
 
 
-async def run(options: dict) -> None:
+async def run(options: dict[str, Any]) -> None:
     state: dict[str, Quote | Mark] = {}
     received = 0
 
-    async def read(uri: str, decoder: msgspec.json.Decoder, side: str) -> None:
+    async def read(uri: str, decoder: Any, side: str) -> None:
         nonlocal received
-        async with websockets.connect(uri, compression=None, ping_interval=None, max_queue=256, proxy=None) as socket:
+        async with websockets.connect(
+            uri, compression=None, ping_interval=None, max_queue=256, close_timeout=1, proxy=None
+        ) as socket:
             receive = socket.recv
             while True:
                 data = decoder.decode(await receive(decode=False)).data
                 state[side + data.s] = data
                 received += 1
 
-    # The same connections as the product's, by its own list of them.
-    book = SymbolBook.of(venue_listed(coins(options["coins"])).instruments)
-    lines = market_lines(VENUE, book, lambda _: None, MarketClock())
     kinds = {"quotes": msgspec.json.Decoder(QuoteFrame), "marks": msgspec.json.Decoder(MarkFrame)}
     async with asyncio.TaskGroup() as tasks:
         kept = []
-        for line in lines:
-            uri = local_uri(await line.uri(), options["port"], options["pace"])
-            side, kind, _ = line.name.split("-")
+        for name, uri in options["uris"].items():
+            side, kind, _ = name.split("-")
             kept.append(tasks.create_task(read(uri, kinds[kind], side + kind)))
         await asyncio.sleep(options["warm_s"])
         before, began, cpu = received, perf_counter(), process_time()

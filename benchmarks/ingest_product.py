@@ -1,4 +1,7 @@
-"""P1, the product: streams, decoding, inbox, consumer, engine. Options: port, pace, coins, warm_s, seconds, ticks."""
+"""P1, the product: streams, decoding, inbox, consumer, engine.
+
+Options: uris by line, coins, warm_s, seconds.
+"""
 
 import asyncio
 import random
@@ -7,6 +10,7 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import uvloop
 
@@ -23,23 +27,17 @@ from bot.venues.binance.symbols import SymbolBook
 LOG_NOTHING = lambda *_: None  # noqa: E731
 
 
-def local_uri(uri: str, port: int, pace: str) -> str:
-    """The venue's own stream URI, led to the local server: `wss://fstream.binance.com/x` -> `/paced/fstream/x`."""
-    host, _, path = uri.removeprefix("wss://").partition("/")
-    return f"ws://127.0.0.1:{port}/{pace}/{host.split('.')[0]}/{path}"
+def lead(line: Line, uris: dict[str, str]) -> Line:
+    """The adapter's own line, its URI led to the local server."""
 
+    async def local() -> str:
+        return uris[line.name]
 
-async def lead(line: Line, port: int, pace: str) -> Line:
-    uri = local_uri(await line.uri(), port, pace)
-
-    async def fixed() -> str:
-        return uri
-
-    line.uri = fixed
+    line.uri = local
     return line
 
 
-async def run(options: dict, folder: Path) -> None:
+async def run(options: dict[str, Any], folder: Path) -> None:
     listed = coins(options["coins"])
     made = world.build(listed, CoreConfig(), Decimal(1_000_000))
     store = await shell.open_books(folder, made.records)
@@ -47,7 +45,10 @@ async def run(options: dict, folder: Path) -> None:
     clock.observe(made.now.market_ms)
     received = 0
 
-    async with shell.running(made, shell.WorldClock(clock.now_ms, made), store, {}) as product, asyncio.TaskGroup() as tasks:
+    async with (
+        shell.running(made, shell.WorldClock(clock.now_ms, made), store, {}) as product,
+        asyncio.TaskGroup() as tasks,
+    ):
         put = product.deliver
 
         def deliver(event: Event) -> None:
@@ -57,7 +58,7 @@ async def run(options: dict, folder: Path) -> None:
 
         book = SymbolBook.of(venue_listed(listed).instruments)
         keeper = StreamKeeper(None, deliver, LOG_NOTHING, random.Random(1))
-        lines = [await lead(line, options["port"], options["pace"]) for line in market_lines(VENUE, book, deliver, clock)]
+        lines = [lead(line, options["uris"]) for line in market_lines(VENUE, book, deliver, clock)]
         kept = [tasks.create_task(keeper.keep(line)) for line in lines]
         await asyncio.sleep(options["warm_s"])
         before, events, coalesced = received, product.counters.events, product.inbox.coalesced

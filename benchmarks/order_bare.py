@@ -1,4 +1,5 @@
-"""P2, the bare limits: a frame in, two signed requests out on open TLS connections. Options: port, ca_file, coin, who, folder.
+"""P2, the bare limits: a frame in, two signed requests out on open TLS connections. Options: port, ca_file, who,
+folder.
 
 `who` "bare" sends at once; "commit" first commits the rows of a two-leg intent with plain sqlite3, inline.
 """
@@ -10,7 +11,7 @@ import ssl
 import tempfile
 from pathlib import Path
 from time import time_ns
-from typing import cast
+from typing import Any
 
 import msgspec
 import uvloop
@@ -48,20 +49,26 @@ class _Reader(asyncio.Protocol):
     """Replies are read and forgotten."""
 
 
-async def run(options: dict, folder: Path) -> None:
+async def run(options: dict[str, Any], folder: Path) -> None:
     loop, host, port = asyncio.get_running_loop(), f"{options['who']}.local", options["port"]
     tls = ssl.create_default_context(cafile=options["ca_file"])
     books = rows.PlainBooks(folder / "plain.db") if options["who"] == "commit" else None
     legs = []
     for _ in range(2):
         transport, _ = await loop.create_connection(_Reader, "127.0.0.1", port, ssl=tls, server_hostname=host)
-        legs.append(cast("asyncio.Transport", transport).write)
+        legs.append(transport.write)
     decoder = msgspec.json.Decoder(_Frame)
 
     async def trade() -> None:
         number = 0
         async with websockets.connect(
-            f"wss://{host}:{port}/quotes", host="127.0.0.1", port=port, ssl=tls, compression=None, ping_interval=None, proxy=None
+            f"wss://{host}:{port}/quotes",
+            host="127.0.0.1",
+            port=port,
+            ssl=tls,
+            compression=None,
+            ping_interval=None,
+            proxy=None,
         ) as socket:
             child.say(ready=True)
             while True:

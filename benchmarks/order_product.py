@@ -1,9 +1,13 @@
-"""P2, the product: adapter, inbox, consumer, engine, books, dispatcher. Options: port, ca_file, coins, coin, folder."""
+"""P2, the product: adapter, inbox, consumer, engine, books, dispatcher.
+
+Options: port, ca_file, coins, coin, folder.
+"""
 
 import asyncio
 import tempfile
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -17,14 +21,14 @@ CASH_USD = Decimal(10_000_000)
 
 
 def config(coin: str) -> CoreConfig:
-    """Every coin is hedged with half a per cent; `coin` is built in so many slices that a run does not end it."""
+    """Small hedges of every coin; `coin` is built in so many slices that a run does not end it."""
     return CoreConfig(
         execution=Execution(slice_usd=Decimal(1_000)),
-        limits=Limits(per_coin_cap=Decimal("0.005"), per_coin_cap_overrides={coin: Decimal("0.2")}),
+        limits=Limits(per_coin_cap=Decimal("0.0005"), per_coin_cap_overrides={coin: Decimal("0.2")}),
     )
 
 
-async def run(options: dict, folder: Path) -> None:
+async def run(options: dict[str, Any], folder: Path) -> None:
     listed = coins(options["coins"])
     made = world.build(listed, config(options["coin"]), CASH_USD, hold_back=options["coin"])
     store = await shell.open_books(folder, made.records)

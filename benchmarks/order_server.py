@@ -11,9 +11,9 @@ import asyncio
 import json
 import ssl
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter_ns, time_ns
+from typing import Any
 
 import trustme
 import uvloop
@@ -25,6 +25,9 @@ from benchmarks.replies import Fixed, execution_report, order_trade_update, perp
 
 HOSTS = ("api", "fapi", "stream", "fstream", "ws-api")
 BARE = ("bare", "commit")
+CONNECTIONS = {"stream-quotes", "fstream-quotes", "fstream-marks", "fstream-user", "ws-api-quotes"} | {
+    f"{who}-quotes" for who in BARE
+}
 ANSWER_WITHIN_S = 2.0
 BAD = -0.003
 ORDER_PATHS = {"/api/v3/order": "spot", "/fapi/v1/order": "perp"}
@@ -39,6 +42,7 @@ class OrderServer:
         self._sockets: dict[str, Peer] = {}
         self._calls: dict[str, Call] = {}
         self._both = asyncio.Event()
+        self._connected = asyncio.Event()
         self._expected = ""
         self._number = 0
         self._began_ns = perf_counter_ns()
@@ -66,6 +70,8 @@ class OrderServer:
         host = peer.host.partition(".")[0]
         kind = "marks" if "markPrice" in peer.target else "user" if "listenKey" in peer.target else "quotes"
         self._sockets[f"{host}-{kind}"] = peer
+        if self._sockets.keys() >= CONNECTIONS:
+            self._connected.set()
 
     def _text(self, peer: Peer, text: bytes) -> None:
         asked = json.loads(text)
@@ -87,11 +93,9 @@ class OrderServer:
         self._sockets["fstream-quotes" if who == "product" else f"{who}-quotes"].send(frame)
 
     async def ready(self) -> None:
-        wanted = {"stream-quotes", "fstream-quotes", "fstream-marks", "fstream-user", "ws-api-quotes"}
-        wanted |= {f"{who}-quotes" for who in BARE}
+        """Wait for all connections, then tell the product where its market stands."""
         async with asyncio.timeout(30):
-            while not wanted <= self._sockets.keys():
-                await asyncio.sleep(0.01)
+            await self._connected.wait()
         for coin in self._listed:
             self._sockets["stream-quotes"].send(catalogue.spot_frame(coin, 0))
             if coin is not self._coin:
@@ -151,20 +155,20 @@ async def measure(server: OrderServer, samples: int, gap_s: float) -> dict[str, 
     return found
 
 
-def contexts(folder: Path) -> Iterator[ssl.SSLContext]:
+def tls_context(folder: Path) -> ssl.SSLContext:
     """The server's TLS, its authority's certificate in `ca.pem` of the folder."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     names = [f"{host}.binance.com" for host in HOSTS] + [f"{who}.local" for who in BARE]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
-    yield context
+    return context
 
 
-async def serve(options: dict, folder: Path) -> None:
+async def serve(options: dict[str, Any], folder: Path) -> None:
     listed = catalogue.coins(options["coins"])
     server = OrderServer(listed, next(coin for coin in listed if coin.name == options["coin"]))
-    context = next(contexts(folder))
+    context = tls_context(folder)
     listening = await asyncio.get_running_loop().create_server(server.peer, "127.0.0.1", 0, ssl=context)
     child.say(port=listening.sockets[0].getsockname()[1], ca_file=str(folder / "ca.pem"))
     await child.told()

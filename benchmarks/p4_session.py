@@ -1,4 +1,6 @@
-"""P4-like: events a second of a session in virtual time, beside a bare loop over the same events. Options: hours, repeats.
+"""P4-like: events a second of a session in virtual time, beside a bare loop over the same events.
+
+Options: hours, repeats.
 
 The session is the product's own: engine, ledger, rules, execution and the simulated exchange on its embedded history,
 in steps of one hour. The bare loop takes each event once and keeps the newest of each subject.

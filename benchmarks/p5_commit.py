@@ -10,7 +10,6 @@ Side by side, each commit of one after the same commit of the others, on the sam
 import os
 import tempfile
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import uvloop
 
 from benchmarks import child, rows, shell, world
-from benchmarks.catalogue import VENUE, coins
+from benchmarks.catalogue import coins
 from benchmarks.order_product import CASH_USD, config
 from bot.domain.actions import Persist, PlaceOrders
 from bot.domain.hedges import Hedge
@@ -28,9 +27,10 @@ from bot.engine.core import step
 from bot.runtime.snapshot import snapshot
 from bot.store import writers
 from bot.store.migrate import upgrade
-from bot.store.statements import SQLITE_ADD, add_texts
+from bot.store.statements import SQLITE_ADD, add_texts, prepare
 
 COINS, COIN = 24, "QAC"
+PREPARED = {write: prepare(write, "sqlite") for write in writers.WRITES}
 
 
 def decided() -> tuple[list[Persist], list[Persist]]:
@@ -62,6 +62,11 @@ def renumbered(records: list[Persist], number: int) -> list[Persist]:
     return found
 
 
+def bound(records: list[Persist]) -> rows.Rows:
+    """The product's own statements and values for these records."""
+    return [(PREPARED[write].sql, PREPARED[write].bind(row)) for write, row in writers.operations(records)]
+
+
 def same_tables(path: Path) -> rows.PlainBooks:
     """Plain sqlite3 on the books' own tables."""
     upgrade(f"sqlite:///{path}")
@@ -76,7 +81,7 @@ async def run(options: dict[str, Any], folder: Path) -> None:
     before, step_records = decided()
     store = await shell.open_books(folder / "product", before)
     same = same_tables(_made(folder / "same") / "books.db")
-    same.commit(rows.bound(writers.operations(before)))
+    same.commit(bound(before))
     plain = rows.PlainBooks(folder / "plain.db")
     synced = os.open(folder / "synced", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     page = b"x" * 4096
@@ -86,7 +91,7 @@ async def run(options: dict[str, Any], folder: Path) -> None:
         for sample in range(options["samples"]):
             number = 1_000_000 + 2 * (len(DONE) + sample)
             records = renumbered(step_records, number)
-            bound = rows.bound(writers.operations(records))
+            statements = bound(records)
             plain_rows = rows.two_leg_rows(number)
 
             began = perf_counter_ns()
@@ -94,7 +99,7 @@ async def run(options: dict[str, Any], folder: Path) -> None:
             found["product"].append((perf_counter_ns() - began) / 1000)
 
             began = perf_counter_ns()
-            same.commit(bound)
+            same.commit(statements)
             found["same_sql"].append((perf_counter_ns() - began) / 1000)
 
             began = perf_counter_ns()
@@ -106,7 +111,7 @@ async def run(options: dict[str, Any], folder: Path) -> None:
             os.fsync(synced)
             found["fsync"].append((perf_counter_ns() - began) / 1000)
         if DONE:
-            child.say(**found, rows=len(bound), records=len(step_records))
+            child.say(**found, rows=len(statements), records=len(step_records))
         DONE.extend(range(options["samples"]))
     os.close(synced)
     same.close()

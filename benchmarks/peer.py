@@ -1,4 +1,4 @@
-"""A server connection that speaks as little HTTP/1.1 and websocket as the measured clients need, and does it at once."""
+"""A server connection that speaks as little HTTP/1.1 and websocket as the clients need, and does it at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -61,10 +61,10 @@ class Peer(asyncio.Protocol):
             self._socket_data(data)
             return
         self._read += data
-        while self._protocol is None and (end := self._read.find(b"\r\n\r\n")) >= 0:
+        while (end := self._read.find(b"\r\n\r\n")) >= 0:
             head = self._read[:end].decode("latin-1")
             lines = head.split("\r\n")
-            headers = dict((k.lower(), v.strip()) for k, _, v in (line.partition(":") for line in lines[1:]))
+            headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
             length = int(headers.get("content-length", "0"))
             if len(self._read) < end + 4 + length:
                 return

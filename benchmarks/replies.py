@@ -1,8 +1,8 @@
 """What the order server answers: Binance's documents for a listing, and fills of whatever was ordered."""
 
 import json
-from typing import Any
 from time import time_ns
+from typing import Any
 
 from benchmarks import catalogue
 from benchmarks.catalogue import Coin

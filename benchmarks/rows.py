@@ -6,9 +6,6 @@ Plain means: a primary key, no other index, no foreign key, no trigger; WAL and 
 import sqlite3
 from pathlib import Path
 
-from bot.store import writers
-from bot.store.statements import Operation, Prepared, Write, prepare
-
 Rows = list[tuple[str, list[object]]]
 TABLES = {"order_intents": 13, "orders": 10, "hedges": 18, "hedge_legs": 8}
 """Columns of each plain table; the first is its key."""
@@ -22,7 +19,10 @@ def two_leg_rows(number: int) -> Rows:
         found.append(_insert("order_intents", [client_id, "h3", leg, "binance", "binance:QACUSDT:spot", *"abcdefgh"]))
         found.append(_insert("orders", [client_id, "intended", None, "0", "0", None, 0, 0, 0, 0]))
     found.append(_insert("hedges", ["h3", 3, "cash_and_carry", "QAC", "binance", "opening", *["0"] * 12]))
-    found += [_insert("hedge_legs", [f"h3-{leg}", leg, "binance:QACUSDT:spot", "spot", 1, "0", "0", "0"]) for leg in range(2)]
+    found += [
+        _insert("hedge_legs", [f"h3-{leg}", leg, "binance:QACUSDT:spot", "spot", 1, "0", "0", "0"])
+        for leg in range(2)
+    ]
     return found
 
 
@@ -52,9 +52,3 @@ class PlainBooks:
 
     def close(self) -> None:
         self.connection.close()
-
-
-def bound(operations: list[Operation]) -> Rows:
-    """The product's own statements and values for these operations."""
-    prepared: dict[Write, Prepared] = {write: prepare(write, "sqlite") for write in writers.WRITES}
-    return [(prepared[write].sql, prepared[write].bind(row)) for write, row in operations]

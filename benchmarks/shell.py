@@ -1,7 +1,7 @@
-"""The product's own shell around a prepared engine: inbox, consumer, dispatcher, books, ticks, as `Daemon` joins them.
+"""The product's own shell around a prepared engine: inbox, consumer, dispatcher, books and ticks.
 
-What the daemon adds and this leaves out: its pollers (REST requests every 15 s or rarer), the reconciler (its answer
-is delivered at once) and the log sink.
+The daemon (`bot.runtime.daemon`) joins the same parts and adds what this leaves out: its pollers (requests every
+15 s or rarer), the reconciler (here its answer is delivered at once) and the log sink.
 """
 
 import asyncio
@@ -51,7 +51,6 @@ class Shell:
 
 async def open_books(folder: Path, records: Sequence[Persist]) -> SqlStore:
     """New books that hold these records."""
-    folder.mkdir(parents=True, exist_ok=True)
     url = f"sqlite:///{folder / 'books.db'}"
     upgrade(url)
     store = SqlStore(url)
