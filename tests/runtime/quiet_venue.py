@@ -138,7 +138,17 @@ class QuietVenue:
     def pay(self, amount: str, number: int) -> Receipt:
         """Funding of the perpetual, booked by the venue now."""
         receipt = Receipt(
-            "toy", "main", PERP, "BTC", self.now_ms, Decimal("0.0001"), None, None, Decimal(amount), "USDT", str(number)
+            "toy",
+            "main",
+            PERP,
+            "BTC",
+            self.now_ms,
+            Decimal("0.0001"),
+            None,
+            None,
+            Decimal(amount),
+            "USDT",
+            str(number),
         )
         self.receipts.append(receipt)
         self.balances["perp"]["USDT"] += receipt.payment
