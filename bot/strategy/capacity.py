@@ -9,8 +9,17 @@ from bot.domain.book import Book
 from bot.domain.instruments import Pair
 from bot.domain.margin import ShortPosition, margin_needed_usd
 
+LEVERAGE = 20
+"""Binance's leverage setting of a symbol that nobody has changed; it only bounds the size of a position."""
+BRACKET_ROOM = 0.9
 ENTRY_DISTANCE_MARGIN = 0.01
 """Entries aim this much beyond R7's warning, so that the first tick against us does not raise it."""
+
+
+def bracket_usd(book: Book, pair: Pair) -> float:
+    """Largest position that the venue allows at the leverage an account has by default, with a tenth of room."""
+    allowed = [tier.cap_usd for tier in book.market.tiers.get(pair.perp.id, ()) if tier.leverage_max >= LEVERAGE]
+    return float(max(allowed)) * BRACKET_ROOM if allowed else float("inf")
 
 
 def capital_factor(book: Book, pair: Pair, notional_usd: float) -> float:

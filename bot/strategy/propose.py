@@ -11,7 +11,7 @@ from bot.domain.limits import coin_cap_usd
 from bot.domain.numbers import common_step, floor_to
 from bot.domain.valuation import notional_usd, price_of, worst_usd
 from bot.strategy.allocation import Allotment, Candidate, allocate
-from bot.strategy.capacity import capital_factor
+from bot.strategy.capacity import bracket_usd, capital_factor
 from bot.strategy.carry import CarryEstimate, estimate
 
 CASH_AND_CARRY = "cash_and_carry"
@@ -60,6 +60,7 @@ def propose(
 
 def _candidate(book: Book, nav: Decimal, pair: Pair, *, grow: bool) -> Candidate | None:
     cap_usd = float(coin_cap_usd(book.config.limits, pair.coin, nav) * book.config.strategy.cap_headroom)
+    cap_usd = min(cap_usd, bracket_usd(book, pair))
     hedge = book.hedge_of(pair.venue, pair.coin)
     if hedge is not None and hedge.state in (HedgeState.CLOSING, HedgeState.QUARANTINED):
         return None
