@@ -21,6 +21,8 @@ def control(config: Path | None, name: str, fields: dict[str, str], as_json: boo
 
 
 def _sentence(name: str, reply: Any) -> str:
+    if name == "reload":
+        return _reloaded(reply)
     hedges, coin = reply["hedges"], reply["coin"]
     match name:
         case "halt":
@@ -35,6 +37,11 @@ def _sentence(name: str, reply: Any) -> str:
             return f"no hedge in {coin} is open; it stays out until `carrybot readmit {coin}`"
         case _:
             return f"{coin} may be entered again"
+
+
+def _reloaded(reply: Any) -> str:
+    lines = [f"changed: {each}" for each in reply["applied"]] or ["nothing changes"]
+    return "\n".join([*lines, *(f"needs a restart: {each}" for each in reply["restart"])])
 
 
 def simulate(

@@ -35,6 +35,8 @@ db = typer.Typer(help="The database of the books.", no_args_is_help=True, rich_m
 config_app = typer.Typer(help="The configuration file.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(db, name="db")
 app.add_typer(config_app, name="config")
+alerts_app = typer.Typer(help="What the daemon warned of.", invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(alerts_app, name="alerts")
 
 
 @app.command()
@@ -134,12 +136,22 @@ def pnl(
     questions.pnl(config, as_csv, as_json)
 
 
-@app.command()
-def alerts(config: Config = None, limit: Limit = None, as_json: Json = False) -> None:
-    """What the daemon warned of."""
+@alerts_app.callback()
+def alerts(context: typer.Context, config: Config = None, limit: Limit = None, as_json: Json = False) -> None:
+    """What the daemon warned of; `alerts test` sends a message to each channel."""
+    if context.invoked_subcommand is not None:
+        return
     from bot.cli import questions
 
     questions.alerts(config, limit, as_json)
+
+
+@alerts_app.command("test")
+def alerts_test(config: Config = None, as_json: Json = False) -> None:
+    """Send one message to each channel of the settings and say which took it."""
+    from bot.cli import alert_test
+
+    raise typer.Exit(alert_test.run(config, as_json))
 
 
 @app.command()
@@ -170,6 +182,12 @@ def close(coin: Coin, config: Config = None, reason: Reason = "", as_json: Json 
 def readmit(coin: Coin, config: Config = None, reason: Reason = "", as_json: Json = False) -> None:
     """Let a removed coin be entered again."""
     _control(config, "readmit", {"coin": coin, "reason": reason}, as_json)
+
+
+@app.command()
+def reload(config: Config = None, as_json: Json = False) -> None:
+    """Have the daemon read its settings file again now."""
+    _control(config, "reload", {}, as_json)
 
 
 @app.command()

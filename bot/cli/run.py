@@ -1,6 +1,7 @@
 """`carrybot run`: put the parts together, run the daemon in the foreground, end cleanly."""
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Mapping
@@ -15,19 +16,25 @@ from bot.cli import context, embedded, wiring
 from bot.cli.embedded import Exchange
 from bot.cli.failure import FAILED, UNREACHABLE, Failure
 from bot.domain.actions import Severity
+from bot.observe.alerting import Alerting
 from bot.observe.alerts import Announcer
-from bot.observe.answers import Answers
+from bot.observe.answers import Answers, heartbeat
 from bot.observe.api import ControlServer
 from bot.observe.health import HealthServer
 from bot.observe.logging import configure, install_hooks, loop_exception_handler
 from bot.observe.metrics import exposition
+from bot.observe.redact import Redactor
 from bot.observe.reports import Books
+from bot.observe.views import View
+from bot.observe.wording import describe
 from bot.ports import StoreError, VenueError
 from bot.runtime.daemon import Daemon, Plan
 from bot.runtime.lock import AlreadyRunningError, InstanceLock
-from bot.settings import Settings, require_credentials, secrets
+from bot.runtime.reload import ConfigWatcher, described
+from bot.settings import Settings, redacted, require_credentials, secrets
 from bot.store.database import SqlStore
 from bot.store.migrate import upgrade
+from bot.venues.binance import BinanceVenue
 
 LOCK_FILE = "carrybot.lock"
 
@@ -69,10 +76,15 @@ class _Run:
         self._settings = settings
         self._run_for_s = run_for_s
         self._log = structlog.get_logger("carrybot")
-        self._announcer = Announcer(self._write)
+        self._alerting = Alerting(settings.alerts, self._report)
+        self._announcer = Announcer(self._write, self._alerting.tell)
+        self._protected: set[str] = set()
+        self._protect(settings)
+        self._watcher: ConfigWatcher | None = None
         self._stop = asyncio.Event()
         self._exchange: Exchange | None = None
         self._daemon: Daemon | None = None
+        self._venue: BinanceVenue | None = None
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()
@@ -81,6 +93,7 @@ class _Run:
             loop.add_signal_handler(number, self._stop.set)
         self._write("info", "daemon.starting", config=str(self._settings.source), data=str(self._settings.data_dir))
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._alerting.running())
             await self._start_exchange()
             store = await stack.enter_async_context(SqlStore(self._settings.database.url))
             self._write("info", "store.opened", database=store.name, version=store.version)
@@ -88,6 +101,7 @@ class _Run:
             await stack.enter_async_context(books.opened())
             daemon = await self._build(store, books, stack)
             await daemon.load()
+            self._watch(daemon, store)
             await self._serve(daemon, books, stack)
             clean = await self._live(daemon)
         if clean and self._exchange is not None:
@@ -125,19 +139,64 @@ class _Run:
             run_for_s=self._run_for_s,
             books_floor_ms=await books.opened_ms(),
             on_drain=self._exchange.pause if self._exchange is not None else _nothing,
+            beside=(("config", self._keep_watch),),
+            describe=lambda emit: self._alerting.redact(describe(emit)),
         )
-        self._daemon = Daemon({name: venue}, store, plan, self._announcer)
-        return self._daemon
+        self._venue = venue
+        daemon = self._daemon = Daemon({name: venue}, store, plan, self._announcer)
+        self._alerting.heartbeat = lambda: heartbeat(daemon)
+        return daemon
+
+    def _watch(self, daemon: Daemon, store: SqlStore) -> None:
+        """From here on the owner's edits of the file reach the daemon."""
+
+        async def save(settings: Settings) -> None:
+            await store.save_config(json.dumps(redacted(settings), sort_keys=True))
+
+        def beat() -> None:
+            daemon.vitals.beat("config")
+
+        self._watcher = ConfigWatcher(self._settings, self._apply, save, daemon.notices.report, beat)
+
+    async def _keep_watch(self) -> None:
+        assert self._watcher is not None
+        await self._watcher.run()
+
+    async def _reload(self) -> View:
+        assert self._watcher is not None
+        outcome = await self._watcher.check()
+        return {
+            "file": str(self._settings.source),
+            "applied": [described(each) for each in outcome.applied],
+            "restart": [described(each) for each in outcome.restart],
+            "problems": list(outcome.problems),
+        }
+
+    async def _apply(self, settings: Settings) -> None:
+        """Settings that were edited while running come into force."""
+        assert self._daemon is not None
+        self._protect(settings)
+        await self._daemon.reconfigure(settings.core)
+        self._alerting.configure(settings.alerts)
+        universe = settings.core.universe
+        if self._venue is not None and self._venue.widen(universe.coins, universe.exclude):
+            self._daemon.relist()
+
+    def _protect(self, settings: Settings, *more: str) -> None:
+        """No secret of these settings, or of earlier ones, is logged or sent from now on."""
+        self._protected |= {*secrets(settings), *more}
+        configure(settings.log.format.value, settings.log.level.value, self._protected)
+        self._alerting.redact = Redactor(self._protected).text
 
     async def _serve(self, daemon: Daemon, books: Books, stack: AsyncExitStack) -> None:
         settings = self._settings
-        health = HealthServer(daemon, exposition(daemon, lambda: self._announcer.counts))
+        health = HealthServer(daemon, exposition(daemon, lambda: self._announcer.counts, self._alerting.counts))
         stack.push_async_callback(health.close)
         health_port = await self._listen("health", health, settings.health.host, settings.health.port)
-        answers = Answers(daemon, books, self._announcer)
+        answers = Answers(daemon, books, self._announcer, self._reload)
         control = ControlServer(settings.data_dir, settings.token_file, answers.gets(), answers.posts())
         stack.push_async_callback(control.close)
-        configure(settings.log.format.value, settings.log.level.value, (*secrets(settings), control.token))
+        self._protect(settings, control.token)
 
         async def start(host: str, port: int) -> int:
             return await control.start(host, port, (settings.health.host, health_port))
@@ -171,12 +230,24 @@ class _Run:
             await daemon.run(self._stop)
         except* VenueError as group:
             first = _first(group)
+            self._failed(first)
             raise Failure(
                 UNREACHABLE, f"the venue cannot be reached: {first}", "look at `carrybot check`; nothing was sent"
             ) from None
         except* StoreError as group:
+            self._failed(_first(group))
             raise Failure(FAILED, f"the database failed: {_first(group)}", "see docs/operating.md") from None
+        except* Exception as group:
+            self._failed(_first(group))
+            raise
         return True
+
+    def _failed(self, error: BaseException) -> None:
+        self._report(Severity.CRITICAL, "daemon.failed", reason=f"{type(error).__name__}: {error}")
+
+    def _report(self, severity: Severity, name: str, **fields: Any) -> None:
+        if self._daemon is not None:
+            self._daemon.notices.report(severity, name, **fields)
 
     def _write(self, level: str, name: str, **fields: Any) -> None:
         getattr(self._log, level)(name, **fields)

@@ -7,11 +7,11 @@ microseconds, never waits and never raises.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from bot.domain.actions import Emit, Severity
-from bot.observe.courier import Courier
+from bot.observe.courier import Courier, name_of
 from bot.observe.gate import Gate, Message
 from bot.observe.wording import WORDINGS
 from bot.settings import Alerts, Channel
@@ -99,7 +99,7 @@ class Alerting:
     def _open(self, policy: Alerts) -> None:
         for number, channel in enumerate(policy.channels, 1):
             if channel not in self._couriers:
-                courier = Courier(_name(number, channel), channel, self._complain, **self._courier_options)
+                courier = Courier(name_of(number, channel), channel, self._complain, **self._courier_options)
                 self._couriers[channel] = (courier, None)
         if self._tasks is not None:
             self._start_all()
@@ -114,14 +114,18 @@ class Alerting:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            self._hand_out_due()
-            hours, now_s = self._gate.policy.heartbeat_h, time.monotonic()
-            if not hours:
-                self._beat_s = now_s
-            elif now_s - self._beat_s >= hours * 3600 and not self._gate.quiet(Severity.INFO, self._minute()):
-                self._beat_s = now_s
-                title = "carrybot heartbeat: the daemon lives"
-                self._hand_out(Message(Severity.INFO, title, self.heartbeat(), everyone=True))
+            with suppress(Exception):  # a defect of ours must not end the daemon with the alerts
+                self._hand_out_due()
+                self._beat()
+
+    def _beat(self) -> None:
+        hours, now_s = self._gate.policy.heartbeat_h, time.monotonic()
+        if not hours:
+            self._beat_s = now_s
+        elif now_s - self._beat_s >= hours * 3600 and not self._gate.quiet(Severity.INFO, self._minute()):
+            self._beat_s = now_s
+            title = "carrybot heartbeat: the daemon lives"
+            self._hand_out(Message(Severity.INFO, title, self.heartbeat(), everyone=True))
 
     def _hand_out_due(self) -> None:
         for message in self._gate.due(time.monotonic(), self._minute()):
@@ -144,11 +148,6 @@ class Alerting:
 
     def _complain(self, channel: str, failures: int, waiting: int) -> None:
         self._report(Severity.WARNING, "alerts.undelivered", channel=channel, failures=failures, waiting=waiting)
-
-
-def _name(number: int, channel: Channel) -> str:
-    assert channel.url is not None
-    return f"{number}:{channel.url.get_secret_value().partition('://')[0][:20]}"
 
 
 async def _endless(courier: Courier) -> None:

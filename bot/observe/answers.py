@@ -1,6 +1,6 @@
 """What a running daemon answers on its control port: live figures from the core, lists from the database."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from bot.domain.actions import NavPoint
@@ -25,10 +25,17 @@ class Commandable(health.Running, Protocol):
 class Answers:
     """The handlers of the control port. Commands answer when their consequences are committed."""
 
-    def __init__(self, daemon: Commandable, books: Books, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        daemon: Commandable,
+        books: Books,
+        announcer: Announcer,
+        reload: Callable[[], Awaitable[View]] | None = None,
+    ) -> None:
         self._daemon = daemon
         self._books = books
         self._announcer = announcer
+        self._read_again = reload
 
     def gets(self) -> dict[str, Ask]:
         return {
@@ -48,6 +55,7 @@ class Answers:
             "flatten": self._flatten,
             "close": self._close,
             "readmit": self._readmit,
+            "reload": self._reload,
         }
 
     async def _status(self, _: Fields) -> View:
@@ -149,6 +157,14 @@ class Answers:
             raise Refusal(409, f"{coin} is not removed: there is nothing to readmit", "see `carrybot status`")
         return await self._command(Readmit(coin, _reason(fields)), coin)
 
+    async def _reload(self, _: Fields) -> View:
+        if self._read_again is None:
+            raise Refusal(409, "this daemon was started without a file to read again")
+        view = await self._read_again()
+        if view["problems"]:
+            raise Refusal(400, "\n".join(view["problems"]), "nothing was changed: the old settings stay in force")
+        return view
+
     async def _command(self, event: Event, coin: str | None = None) -> View:
         if self._daemon.phase != "running":
             raise Refusal(503, f"the daemon is {self._daemon.phase}", "try again in a few seconds")
@@ -171,6 +187,19 @@ class Answers:
         if coin not in known:
             raise Refusal(404, f"{coin} is not a coin of this book", "known: " + ", ".join(sorted(known)))
         return coin
+
+
+def heartbeat(daemon: health.Running) -> str:
+    """One message that says how things stand."""
+    state = daemon.state
+    problems = health.problems(daemon)
+    live = sum(1 for hedge in state.hedges.values() if hedge.live)
+    facts = (
+        f"state {summary.state_name(state)}, NAV {summary.nav_usd(state):,.0f} USD, {live} hedges, "
+        f"deployed {summary.deployed_usd(state):,.0f} USD, unhedged {summary.unhedged_usd(state):,.0f} USD, "
+        f"funding received {summary.receipts_usd(state):,.2f} USD"
+    )
+    return facts + (". Problems: " + "; ".join(problems) if problems else ". No problems.")
 
 
 def _reason(fields: Fields) -> str:

@@ -145,6 +145,12 @@ def send(channel: Channel, message: Message) -> bool:
         return False
 
 
+def name_of(number: int, channel: Channel) -> str:
+    """Number and scheme of a channel, which hold no secret."""
+    assert channel.url is not None, "settings resolve the URL"
+    return f"{number}:{channel.url.get_secret_value().partition('://')[0][:20]}"
+
+
 def _together(messages: list[Message], dropped: int) -> Message:
     """One message out of several, the newest first, under the worst severity."""
     note = f"({dropped} earlier messages could not be delivered; `carrybot alerts` lists them.)\n" if dropped else ""

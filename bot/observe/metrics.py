@@ -16,9 +16,10 @@ Lines = Callable[[], Mapping[tuple[str, str], int]]
 
 
 class _DaemonCollector(Collector):
-    def __init__(self, running: Running, lines: Lines) -> None:
+    def __init__(self, running: Running, lines: Lines, alerts: Callable[[], Mapping[str, float]]) -> None:
         self._running = running
         self._lines = lines
+        self._alerts = alerts
 
     def collect(self) -> Iterator[Metric]:
         running = self._running
@@ -30,6 +31,8 @@ class _DaemonCollector(Collector):
                 shown = CounterMetricFamily(f"carrybot_{name}", f"Total of {name} since start")
                 shown.add_metric([], value)
                 yield shown
+        for name, value in self._alerts().items():
+            yield _gauge(name, "Messages to the owner's channels", value)
         yield from self._book()
         lines = CounterMetricFamily("carrybot_lines", "Log lines by severity and name", labels=["severity", "name"])
         for (severity, name), count in self._lines().items():
@@ -63,10 +66,12 @@ def _gauge(name: str, text: str, value: Decimal | float) -> Metric:
     return GaugeMetricFamily(f"carrybot_{name}", text, value=float(value))
 
 
-def exposition(running: Running, lines: Lines) -> Callable[[], tuple[bytes, str]]:
+def exposition(
+    running: Running, lines: Lines, alerts: Callable[[], Mapping[str, float]] = dict
+) -> Callable[[], tuple[bytes, str]]:
     """A function that gives (body, content type) of the metrics as they are at that moment."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_DaemonCollector(running, lines))
+    registry.register(_DaemonCollector(running, lines, alerts))
 
     def show() -> tuple[bytes, str]:
         return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -11,7 +11,7 @@ from decimal import Decimal
 from bot.domain.actions import Emit
 from bot.domain.numbers import text
 
-VALUE_CHARS_MAX = 300
+VALUE_CHARS_MAX = 500
 NOTHING = "Nothing needs to be done."
 
 
@@ -263,6 +263,7 @@ DAEMON = {
         "The old settings stay in force.",
         "Put it right and save; `carrybot check -c {file}` says whether it is valid.",
     ),
+    "config.valid": Wording("The settings file is valid again.", "The settings in force are those of it.", NOTHING),
     "config.needs_restart": Wording(
         "An edit of the settings needs a restart: {keys}.",
         "These keys stay as they were; everything else of the edit is in force.",

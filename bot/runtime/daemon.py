@@ -6,14 +6,14 @@ truth is fetched and compared, and only then does the core open anything.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from bot.domain.actions import Action, Severity
+from bot.domain.actions import Action, Emit, Severity
 from bot.domain.config import CoreConfig
-from bot.domain.events import Event, FeedAlive, Stop, Tick, TransferSettled
+from bot.domain.events import Event, FeedAlive, Reconfigure, Stop, Tick, TransferSettled
 from bot.domain.time import DAY_MS, Stamp
 from bot.engine.core import step
 from bot.engine.recovery import restore
@@ -26,7 +26,7 @@ from bot.runtime.counters import Counters
 from bot.runtime.desk import Desk
 from bot.runtime.dispatcher import Dispatcher
 from bot.runtime.inbox import Inbox
-from bot.runtime.notices import Notices, Sink
+from bot.runtime.notices import Notices, Sink, describe
 from bot.runtime.pollers import Rhythm, tick
 from bot.runtime.reconcile import START_TRIES, BooksEnd
 from bot.runtime.vitals import Vitals, guard
@@ -58,6 +58,10 @@ class Plan:
     books_floor_ms: int = 0
     on_drain: Callable[[], Awaitable[None]] = _nothing
     """Awaited after the last order has ended and before the final fetch: stops a simulator's market."""
+    beside: Sequence[tuple[str, Callable[[], Awaitable[None]]]] = ()
+    """Long tasks of the wiring, kept alive like the daemon's own from the moment it runs."""
+    describe: Callable[[Emit], str] = describe
+    """An emitted line in words, for the alert's record."""
 
 
 class Daemon:
@@ -70,7 +74,7 @@ class Daemon:
         self.counters = Counters()
         self.clock = VenueClock(next(iter(venues.values())).market_ms)
         self.vitals = Vitals(mono_ms)
-        self.notices = Notices(self.clock, sink)
+        self.notices = Notices(self.clock, sink, plan.describe)
         self.phase = "starting"
         """starting, running or stopping: what the shell is doing, beside what the core allows."""
         self.started_mono_ms = mono_ms()
@@ -111,6 +115,17 @@ class Daemon:
     def ask(self, event: Event) -> "asyncio.Future[None]":
         """The owner's command: ends when the core has handled it and the consequences are committed."""
         return self.inbox.ask(event)
+
+    async def reconfigure(self, config: CoreConfig) -> None:
+        """Valid settings of the core come into force; they are when this returns."""
+        await self.ask(Reconfigure(config))
+        for desk in self._desks.values():
+            desk.reconciler.settle_ms = int(config.execution.settle_window_s * 1000)
+
+    def relist(self) -> None:
+        """Ask the venues for their instruments now."""
+        for desk in self._desks.values():
+            desk.pollers.relist.set()
 
     async def flush(self) -> None:
         """Wait until everything delivered so far was handled and committed."""
@@ -217,6 +232,8 @@ class Daemon:
                 self._keep(tasks, task, work)
         ticking = self.plan.rhythm.tick_s
         self._keep(tasks, "tick", lambda: tick(self.deliver, self.vitals, ticking))
+        for task, work in self.plan.beside:
+            self._keep(tasks, task, work)
         self.phase = "running"
         took_s = round((mono_ms() - self.started_mono_ms) / 1000, 2)
         self.notices.report(Severity.INFO, "daemon.running", started_in_s=took_s)
@@ -224,7 +241,7 @@ class Daemon:
     def _open_desk(self, name: str, venue: Venue) -> Desk:
         dispatcher = self._dispatcher
         assert dispatcher is not None
-        return Desk(
+        desk = Desk(
             venue=venue,
             view=StateView(self.state, name),
             books=self._books[name],
@@ -232,12 +249,14 @@ class Daemon:
             deliver=self.deliver,
             flush=self.flush,
             traffic=lambda: (dispatcher.sending, self.counters.orders_sent),
-            settle_window_s=self.plan.config.execution.settle_window_s,
+            settle_window_s=self.state.config.execution.settle_window_s,
             rhythm=self.plan.rhythm,
             vitals=self.vitals,
             report=self.notices.report,
             counters=self.counters,
         )
+        desk.pollers.on_new = lambda: desk.rates.request(self.clock.market_ms() - RATES_DAYS * DAY_MS)
+        return desk
 
     async def _insist(self, venue: str, call: Callable[[], Awaitable[T]]) -> T:
         """A call that the start depends on, tried a bounded number of times. Raises VenueError."""
@@ -287,12 +306,13 @@ class Daemon:
             )
 
     async def _quiet(self, seconds: float) -> bool:
-        """Wait until no order of ours is in flight or unsettled; False when the time ran out."""
+        """Wait until no order of ours is in flight or unsettled and no hedge is unbalanced; False in the end."""
         assert self._dispatcher is not None
         until = mono_ms() + int(seconds * 1000)
         while mono_ms() < until:
             unsettled = any(not record.settled for record in self.state.orders.values())
-            if not unsettled and not self._dispatcher.sending:
+            naked = any(hedge.unbalanced_mono_ms is not None for hedge in self.state.hedges.values())
+            if not unsettled and not naked and not self._dispatcher.sending:
                 return True
             await asyncio.sleep(0.02)
         return False

@@ -24,9 +24,10 @@ Field = str | int | float | Decimal | bool | None
 class Notices:
     """Turns emitted lines into log lines and alert records. `sink` logs, counts and alerts."""
 
-    def __init__(self, clock: Clock, sink: Sink) -> None:
+    def __init__(self, clock: Clock, sink: Sink, in_words: Callable[[Emit], str] | None = None) -> None:
         self._clock = clock
         self._sink = sink
+        self._in_words = in_words or describe
         self._records: list[Persist] = []
         self._recent: OrderedDict[tuple[str, str], int] = OrderedDict()
 
@@ -47,7 +48,7 @@ class Notices:
         """The alert record of a line that deserves one; None for quiet lines and repeats."""
         if emit.severity not in _ALERTING:
             return None
-        said = describe(emit)
+        said = self._in_words(emit)
         seen_ms = self._recent.get((emit.name, said))
         if seen_ms is not None and at.mono_ms - seen_ms < REPEAT_MS:
             return None

@@ -54,6 +54,10 @@ class Pollers:
         self._failed = failed
         self.liquidity_known = asyncio.Event()
         """Set once every instrument's liquidity was delivered."""
+        self.relist = asyncio.Event()
+        """Set it to have the listing fetched at once."""
+        self.on_new: Callable[[], None] = lambda: None
+        """Called after instruments were added: their history is to be fetched."""
 
     async def liquidity(self, instruments: Callable[[], Sequence[str]]) -> None:
         """All instruments at once at first, then batch by batch: volumes come for all, depth one by one."""
@@ -86,7 +90,12 @@ class Pollers:
             try:
                 with self._vitals.attending(name):
                     listed = await self._venue.fetch_listing()
+                    added = [
+                        each.id for each in listed.instruments if each.id not in {e.id for e in known.instruments}
+                    ]
+                    liquidity = await self._venue.fetch_liquidity(added) if added else ()
                 failures = 0
+                self.relist.clear()
             except VenueError as error:
                 failures += 1
                 self._complain(name, error, failures)
@@ -95,6 +104,10 @@ class Pollers:
             if listed != known:
                 known = listed
                 self._deliver(listed)
+                for fact in liquidity:
+                    self._deliver(fact)
+                if added:
+                    self.on_new()
                 self._report(
                     Severity.INFO, "venue.listing_changed", venue=listed.venue, instruments=len(listed.instruments)
                 )
@@ -111,7 +124,7 @@ class Pollers:
 
     async def _wait_listing(self, name: str) -> None:
         began_ms, began_s = self._clock.market_ms(), time.monotonic()
-        while True:
+        while not self.relist.is_set():
             await self._vitals.sleep(name, 1.0)
             passed_s = time.monotonic() - began_s
             due = self._clock.market_ms() - began_ms >= self._rhythm.listing_market_ms

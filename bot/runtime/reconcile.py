@@ -93,7 +93,8 @@ class Reconciler:
         self._flush = flush
         self._traffic = traffic
         """(requests in flight that change the account, orders sent since start)"""
-        self._settle_ms = int(settle_window_s * 1000)
+        self.settle_ms = int(settle_window_s * 1000)
+        """How long the venue's `not found` is not believed."""
         self._vitals = vitals
         self._report = report
         self._asked = asyncio.Event()
@@ -290,7 +291,7 @@ class Reconciler:
                 continue
             now_ms = self._clock.mono_ms()
             first_ms = self._missing.setdefault(intent.id, now_ms)
-            if now_ms - first_ms >= self._settle_ms and self._traffic()[0] == 0:
+            if now_ms - first_ms >= self.settle_ms and self._traffic()[0] == 0:
                 del self._missing[intent.id]
                 self._deliver(TransferFailed(intent.id, "the venue has no record of it, twice"))
             else:

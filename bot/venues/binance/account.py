@@ -72,7 +72,7 @@ class AccountReader:
     def __init__(self, name: str, rest: BinanceRest, universe: Universe, log: Log) -> None:
         self._name = name
         self._rest = rest
-        self._universe = universe
+        self.universe = universe
         self._log = log
 
     async def listing(self, *, signed: bool) -> VenueListed:
@@ -106,7 +106,7 @@ class AccountReader:
             spot_prices=prices(await self._rest.data("publicGetTickerPrice"), "price"),
             perp_prices=prices(await self._rest.data("fapiPublicGetPremiumIndex"), "markPrice"),
         )
-        listed = list_instruments(self._name, facts, self._universe, fee_in_base=fee_in_base)
+        listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base)
         for symbol in listed.suspicious:
             fields: Fields = {
                 "venue": self._name,

@@ -119,6 +119,18 @@ class BinanceVenue:
         except (KeyError, TypeError, ValueError) as error:
             raise VenueError(f"premiumIndex: {error!r}") from None
 
+    def widen(self, coins: Iterable[str], exclude: Iterable[str]) -> bool:
+        """List also what these admit, from the next listing on; False when nothing is added.
+
+        Never less than before: what may be held still has to be quoted, counted and closed.
+        """
+        before, wanted = self._reader.universe, frozenset(coins)
+        wider = Universe(
+            before.coins | wanted if before.coins and wanted else frozenset(), before.exclude & frozenset(exclude)
+        )
+        self._reader.universe = wider
+        return wider != before
+
     # -- streams --------------------------------------------------------------------------------------------
 
     async def run(self, deliver: Deliver) -> None:
