@@ -22,6 +22,7 @@ def send(state: EngineState, hedge: Hedge, intents: tuple[OrderIntent, ...], out
         out.persist(intent)
         out.persist(record)
     state.empty_handed.add(hedge.id)
+    state.book.guards.spent.add(state.book.now.market_ms, orders=len(intents))
     out.persist(hedge)
     out.append(PlaceOrders(intents, all(intent.purpose is not Purpose.OPEN for intent in intents)))
 
@@ -51,6 +52,8 @@ def unknown(state: EngineState, event: OrderOutcomeUnknown, out: Actions) -> Hed
     order = state.orders.get(event.client_id)
     if order is None or order.state.ended:
         return None
+    if order.state is OrderState.UNKNOWN:
+        return None  # a question that found no answer either: `chase` asks again when it is time, not in a loop
     order.state, order.reason = OrderState.UNKNOWN, event.reason
     out.warning("order.unknown", client_id=event.client_id, instrument=order.intent.instrument, reason=event.reason)
     ask(state, order, out)
