@@ -235,7 +235,6 @@ def test_margin_is_moved_before_the_first_short_needs_it(play: Play) -> None:
     (
         book
         >> Tick()
-        << said("risk.refused", rule="R7", limit="0.25")
         << saved(TransferIntent, source="spot", target="perp", asset="USDT")
         << moved(source="spot", target="perp")
         << silence()

@@ -21,6 +21,7 @@ from playbook import (
     unanswered,
 )
 
+from bot.domain.actions import Emit, QueryOrder
 from bot.domain.events import OrderNotFound, OrderReported, Tick
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Fill, OrderRecord, OrderState
@@ -56,6 +57,13 @@ def test_the_venue_is_asked_less_and_less_often_and_never_given_up(play: Play) -
     assert gaps == sorted(gaps)
     assert gaps[-1] == 30_000
     assert len(book.sent) == 2, "nothing was sent while the outcome was open"
+
+
+def test_a_question_without_an_answer_is_not_asked_again_at_once(play: Play) -> None:
+    book = opened_half(play)
+    for _ in range(3):
+        book >> unanswered("perp", "connection refused") << silence(QueryOrder) << silence(Emit)
+    book.wait(1.1).alive() >> Tick() << asked("cb1-1-2")
 
 
 def test_the_report_of_a_fill_resolves_it(play: Play) -> None:
