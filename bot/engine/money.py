@@ -44,8 +44,12 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     elif order is None:
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind is Kind.SPOT else ZERO
+    held = leg.quantity_base
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
-    hedge.fees_usd += fill.fee * _usd_price(state, fill)
+    _note_stint(state, leg, held, fill.traded_ms)
+    fee_usd = fill.fee * _usd_price(state, fill)
+    hedge.fees_usd += fee_usd
+    state.book.guards.spent.add(state.book.now.market_ms, fees_usd=fee_usd)
     if order is not None:
         hedge.slippage_usd += fill.side.sign * (fill.price - order.intent.decided_price) * fill.quantity_base
     if not hedge.live:
@@ -54,6 +58,17 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         state.hedges[hedge.id] = hedge
     out.persist(hedge)
     return True
+
+
+def _note_stint(state: EngineState, leg: Leg, held: Decimal, traded_ms: int) -> None:
+    """Remember from when to when a perpetual is held: only what lies in between can be paid."""
+    if leg.kind is not Kind.PERP:
+        return
+    if not held and leg.quantity_base:
+        state.held_since_ms[leg.instrument] = traded_ms
+    elif held and not leg.quantity_base:
+        since = state.held_since_ms.pop(leg.instrument, traded_ms)
+        state.held_before_ms[leg.instrument] = since, traded_ms
 
 
 def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
@@ -150,9 +165,7 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
 def paid_for(state: EngineState, instrument: str, settled_ms: int) -> None:
     """A settlement needs no more waiting for: its receipt is here, or its rate was exactly zero."""
     state.receipt_seen_ms[instrument] = max(settled_ms, state.receipt_seen_ms.get(instrument, 0))
-    due = state.receipts_due_ms.get(instrument)
-    if due is not None and settled_ms >= due[0]:
-        del state.receipts_due_ms[instrument]
+    state.receipts_due_ms.pop((instrument, settled_ms), None)
 
 
 def compare_account(state: EngineState, event: AccountReported, out: Actions) -> None:

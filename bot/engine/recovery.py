@@ -6,6 +6,7 @@ from bot.domain.book import Book
 from bot.domain.books import Books
 from bot.domain.config import CoreConfig
 from bot.domain.hedges import Control
+from bot.domain.instruments import Kind
 from bot.domain.market import Mark
 from bot.domain.orders import OrderState
 from bot.engine.state import EngineState
@@ -33,6 +34,8 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
             state.announced.add(hedge.id)
         for leg in hedge.legs:
             state.last_hedge[leg.instrument] = hedge
+            if leg.kind is Kind.PERP and leg.quantity_base:
+                state.held_since_ms[leg.instrument] = hedge.opened_ms
     for order in books.orders:
         if not order.state.ended:
             order.state = OrderState.UNKNOWN
@@ -48,6 +51,8 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
     for receipt in books.recent_receipts:
         newest = max(state.receipts_until_ms.get(receipt.venue, 0), receipt.settled_ms)
         state.receipts_until_ms[receipt.venue] = newest
+        paid_ms = max(state.receipt_seen_ms.get(receipt.instrument, 0), receipt.settled_ms)
+        state.receipt_seen_ms[receipt.instrument] = paid_ms
     if books.control is not None:
         state.wanted, state.wanted_reason = books.control.control, books.control.reason
     for price in books.prices:

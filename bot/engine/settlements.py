@@ -1,17 +1,15 @@
 """Funding as it settles: public rates into history and rule R1, receipts that are due, and what is asked for."""
 
-from bot.domain.actions import FetchRates, FetchReceipts
-from bot.domain.instruments import Kind
+from bot.domain.actions import FetchRates, FetchReceipts, Reconcile, VerdictGiven
 from bot.domain.market import Mark, SettledRate
+from bot.domain.numbers import ZERO
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.engine.money import paid_for
 from bot.engine.state import Actions, EngineState
-from bot.risk.rules import r01_negative_funding
+from bot.risk.rules import r01_negative_funding, r12_receipts
 
 RECEIPT_OVERLAP_MS = DAY_MS
 """Receipts are asked for this far back: one venue once paid two hours late."""
-GRACE_MARKET_MS = 15 * 60_000
-GRACE_WALL_MS = 5_000
 
 
 def mark_seen(state: EngineState, mark: Mark) -> None:
@@ -24,13 +22,19 @@ def mark_seen(state: EngineState, mark: Mark) -> None:
         return
     passed_ms = before.next_funding_ms
     state.rates_due_ms[mark.instrument] = passed_ms
-    hedge = state.last_hedge.get(mark.instrument)
-    if hedge is None or not hedge.live or hedge.opened_ms >= passed_ms:
+    _expect_receipt(state, mark.instrument, passed_ms)
+
+
+def _expect_receipt(state: EngineState, instrument: str, settled_ms: int) -> None:
+    """A settlement over which the perpetual was held is paid for, unless its receipt is here already."""
+    if state.receipt_seen_ms.get(instrument, 0) >= settled_ms or (instrument, settled_ms) in state.receipts_due_ms:
         return
-    if state.receipt_seen_ms.get(mark.instrument, 0) >= passed_ms:
-        return
-    if any(leg.kind is Kind.PERP and leg.quantity_base for leg in hedge.legs):
-        state.receipts_due_ms[mark.instrument] = passed_ms, state.book.now.mono_ms
+    after, before = settled_ms + r12_receipts.EDGE_MS, settled_ms - r12_receipts.EDGE_MS
+    since = state.held_since_ms.get(instrument)
+    stint = state.held_before_ms.get(instrument)
+    held = since is not None and since < before
+    if held or (stint is not None and stint[0] < before and stint[1] > after):
+        state.receipts_due_ms[instrument, settled_ms] = state.book.now.mono_ms
 
 
 def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
@@ -38,8 +42,11 @@ def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
     due = state.rates_due_ms.get(rate.instrument)
     if due is not None and rate.settled_ms >= due:
         del state.rates_due_ms[rate.instrument]
-    if rate.rate == 0:
+    if _pays_nothing(state, rate):
         paid_for(state, rate.instrument, rate.settled_ms)
+    elif rate.settled_ms <= state.book.now.market_ms:
+        # Also what settled while the daemon was down, of which no mark tells.
+        _expect_receipt(state, rate.instrument, rate.settled_ms)
     if not state.market.add_rate(rate):
         return
     out.persist(rate)
@@ -67,20 +74,50 @@ def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
         out.info("coin.readmitted", coin=removal.coin, venue=removal.venue, rule=rule, observed=removal.positive_days)
 
 
+def _pays_nothing(state: EngineState, rate: SettledRate) -> bool:
+    """Whether the rate on what is held rounds to nothing; what is no longer held may have been more."""
+    if rate.rate == 0:
+        return True
+    hedge, mark = state.last_hedge.get(rate.instrument), state.market.marks.get(rate.instrument)
+    if hedge is None or mark is None:
+        return False
+    held = sum((leg.quantity_base for leg in hedge.legs if leg.instrument == rate.instrument), ZERO)
+    return bool(held) and r12_receipts.owes_nothing(held, mark.mark, rate.rate)
+
+
 def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
     """Ask for rates and receipts whose time has passed; the shell spaces the requests."""
     rates = [at for name, at in state.rates_due_ms.items() if state.market.instruments[name].venue == venue]
     if rates:
         out.append(FetchRates(venue, min(rates) - HOUR_MS))
     now = state.book.now
-    due = [(n, v) for n, v in state.receipts_due_ms.items() if state.market.instruments[n].venue == venue]
+    due = [key for key in state.receipts_due_ms if state.market.instruments[key[0]].venue == venue]
     if not due:
         return
     until = state.receipts_until_ms.get(venue, now.market_ms)
-    out.append(FetchReceipts(venue, min(until, *(at for _, (at, _) in due)) - RECEIPT_OVERLAP_MS))
-    for name, (at_ms, noticed_mono_ms) in due:
-        if now.market_ms - at_ms > GRACE_MARKET_MS and now.mono_ms - noticed_mono_ms > GRACE_WALL_MS:
-            del state.receipts_due_ms[name]
-            out.warning(
-                "funding.missing", instrument=name, settled_ms=at_ms, remedy="compare the venue's funding history"
-            )
+    out.append(FetchReceipts(venue, min(until, *(at_ms for _, at_ms in due)) - RECEIPT_OVERLAP_MS))
+    late = [key for key in due if r12_receipts.overdue(state.book, key[1], state.receipts_due_ms[key])]
+    for name, at_ms in late:
+        del state.receipts_due_ms[name, at_ms]
+        _missing(state, name, at_ms, out)
+    if late:
+        out.append(Reconcile(venue, f"{r12_receipts.RULE}: a receipt is missing"))
+
+
+def _missing(state: EngineState, name: str, at_ms: int, out: Actions) -> None:
+    verdict = r12_receipts.verdict(state.book, name, at_ms)
+    hedge, instrument = state.last_hedge.get(name), state.market.instruments[name]
+    owner = hedge.id if hedge is not None else None
+    out.persist(VerdictGiven(state.book.now.market_ms, owner, instrument.coin, verdict))
+    out.warning(
+        "funding.missing",
+        rule=verdict.rule,
+        limit=verdict.limit,
+        observed=verdict.observed,
+        coin=instrument.coin,
+        hedge=owner,
+        instrument=name,
+        settled_ms=at_ms,
+        done="reconciling with the venue; the receipt is booked when it comes",
+        remedy="compare the venue's funding history with `carrybot receipts`",
+    )

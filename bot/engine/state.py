@@ -58,8 +58,12 @@ class EngineState:
     """When each venue was last asked to be reconciled."""
     rates_due_ms: dict[str, int] = field(default_factory=dict)
     """Perpetuals whose settlement at this market time has passed and whose rate is not known yet."""
-    receipts_due_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Perpetuals we were short at a settlement: its market time, and the monotonic time at which it was noticed."""
+    receipts_due_ms: dict[tuple[str, int], int] = field(default_factory=dict)
+    """(perpetual held over a settlement, its market time) -> monotonic time at which that was noticed."""
+    held_since_ms: dict[str, int] = field(default_factory=dict)
+    """Perpetual held now -> market time of the trade that opened it."""
+    held_before_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Perpetual -> market times of the trades that opened and ended its latest stint that is over."""
     receipt_seen_ms: dict[str, int] = field(default_factory=dict)
     """Market time of the newest settlement of each perpetual that was paid (or had nothing to pay)."""
     receipts_until_ms: dict[str, int] = field(default_factory=dict)

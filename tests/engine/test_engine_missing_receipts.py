@@ -1,0 +1,98 @@
+"""R12: settlements that owe us something and bring no receipt, each told once and reconciled."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import market_kit as kit
+from playbook import Expect, Play, Playbook, both_fill, receipt, said, saved, severity_of, silence
+
+from bot.domain.actions import FetchReceipts, Reconcile, VerdictGiven
+from bot.domain.books import Books
+from bot.domain.config import Limits
+from bot.domain.events import Reconfigure, Tick
+from bot.domain.time import HOUR_MS
+from bot.engine.recovery import restore
+
+SETTLED = kit.START_MS + 8 * HOUR_MS
+NEXT = kit.START_MS + 16 * HOUR_MS
+
+
+def over(book: Playbook, at_ms: int, seconds: float = 1.0) -> Playbook:
+    """The clock passes a settlement and the marks say so."""
+    return book.until(at_ms + int(seconds * 1000)).alive()
+
+
+def late(book: Playbook, coin: str = "BTC") -> Playbook:
+    """Both graces pass."""
+    return book.wait(5.5, market_s=1000).alive()
+
+
+def test_a_missing_receipt_is_counted_alerted_and_reconciled_once(play: Play) -> None:
+    book = over(play().scene().run(), SETTLED)
+    book >> Tick() << Expect(FetchReceipts)
+    (
+        late(book)
+        >> Tick()
+        << saved(VerdictGiven, coin="BTC", verdict__rule="R12", verdict__limit="900")
+        << said("funding.missing", rule="R12", settled_ms=SETTLED, coin="BTC")
+        << Expect(Reconcile, {"reason": "R12: a receipt is missing"})
+    )
+    late(book) >> Tick() << silence(FetchReceipts)
+    assert severity_of(book, "funding.missing") is None
+
+
+def test_the_grace_is_the_owners(play: Play) -> None:
+    book = over(play().scene().run(), SETTLED)
+    book.feed(Reconfigure(replace(book.config, limits=Limits(receipt_grace_s=7200))))
+    late(book) >> Tick() << silence(VerdictGiven)
+    book.wait(1, market_s=7200).alive() >> Tick() << said("funding.missing", limit="7200")
+
+
+def test_a_later_receipt_does_not_hide_an_earlier_one_that_is_missing(play: Play) -> None:
+    book = over(play().scene().run(), SETTLED)
+    book >> Tick() << Expect(FetchReceipts)
+    over(book, NEXT)
+    book >> receipt("BTC", "14.7", NEXT, "78") << said("funding.received")
+    book.wait(6, market_s=0).alive() >> Tick() << said("funding.missing", settled_ms=SETTLED)
+
+
+def test_a_rate_that_rounds_to_nothing_owes_nothing(play: Play) -> None:
+    book = over(play().scene().run(), SETTLED)
+    book >> Tick() << Expect(FetchReceipts)
+    book >> kit.history("BTC", SETTLED, days=1, rate="0.0000000000001")[-1]
+    late(book) >> Tick() << silence(FetchReceipts)
+    assert severity_of(book, "funding.missing") is None
+
+
+def test_what_was_opened_around_the_settlement_may_or_may_not_be_paid(play: Play) -> None:
+    book = play().scene()
+    book.until(SETTLED - 10_000).alive()
+    book >> Tick()
+    book.unmet.clear()
+    book >> both_fill
+    book.unmet.clear()
+    over(book, SETTLED) >> Tick() << silence(FetchReceipts)
+    book.unmet.clear()
+
+
+def test_what_was_held_over_the_settlement_and_closed_since_is_still_owed(play: Play) -> None:
+    book = play().scene().run()
+    book.until(SETTLED + 20_000)
+    leg = book.hedge.legs[1]
+    book.state.held_before_ms[leg.instrument] = book.state.held_since_ms.pop(leg.instrument), SETTLED + 18_000
+    leg.quantity_base = Decimal(0)
+    book.alive() >> Tick() << Expect(FetchReceipts)
+    book.unmet.clear()
+
+
+def test_a_settlement_while_the_daemon_was_down_is_expected_too(play: Play) -> None:
+    before = play().scene().run()
+    hedge = before.hedge
+    paid = receipt("BTC", "14.7", SETTLED, "77").receipt
+    books = Books(epoch=2, hedges=[hedge], hedge_count=1, recent_receipts=[paid])
+    book = play(state=restore(books, before.config))
+    book.market_ms = NEXT + 60_000
+    book.feed(kit.listing(("BTC",)))
+    for rate in kit.history("BTC", NEXT, days=2):
+        book.feed(rate)
+    assert list(book.state.receipts_due_ms) == [(kit.perp_id("BTC"), NEXT)]
