@@ -36,12 +36,12 @@ def unrealized_usd(book: Book, leg: Leg) -> Decimal:
     return ZERO if mark is None else leg.quantity_base * mark - leg.cost_quote
 
 
-def nav_usd(book: Book) -> Decimal:
-    """All balances of the venue accounts at spot prices plus the unrealised P&L of the derivative legs."""
+def nav_usd(book: Book, venue: str | None = None) -> Decimal:
+    """All balances of the venue accounts (or of one venue) at spot prices plus unrealised P&L of derivative legs."""
     prices = coin_prices(book)
     total = ZERO
     for (account, asset), amount in book.balances.items():
-        if not amount or not account.startswith("venue:"):
+        if not amount or not account.startswith("venue:" if venue is None else f"venue:{venue}:"):
             continue
         if asset in USD_ASSETS:
             total += amount
@@ -49,7 +49,7 @@ def nav_usd(book: Book) -> Decimal:
             total += amount * prices.get((account.split(":")[1], asset), ZERO)
     for hedge in book.hedges.values():
         for leg in hedge.legs:
-            if leg.kind is not Kind.SPOT and leg.quantity_base:
+            if leg.kind is not Kind.SPOT and leg.quantity_base and venue in (None, hedge.venue):
                 total += unrealized_usd(book, leg)
     return total
 

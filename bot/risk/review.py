@@ -15,6 +15,7 @@ from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, Purpose
 from bot.domain.valuation import notional_usd, price_of
 from bot.risk.rules import (
+    budgets,
     r01_negative_funding,
     r01c_funding_stop,
     r02_coin_cap,
@@ -23,6 +24,7 @@ from bot.risk.rules import (
     r08_universe,
     r10_leg_imbalance,
     r11_stale,
+    r13_venue_cap,
     r15_kill_switch,
     sanity,
 )
@@ -54,6 +56,8 @@ def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[Ord
     repairing = all(intent.purpose is Purpose.COMPLETE for intent in growing)
     if not repairing:
         verdicts += entry_verdicts(book, pair)
+        verdicts.append(r13_venue_cap.check(book, nav, hedge.venue, growing))
+        verdicts += budgets.check(book, nav, len(growing))
     else:
         verdicts += [r15_kill_switch.check(book, pair.venue), r11_stale.check(book, pair)]
     verdicts.append(r02_coin_cap.check(book, nav, hedge.coin, growing))
