@@ -73,6 +73,26 @@ def status(config: Config = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def explain(coin: Coin, config: Config = None, as_json: Json = False) -> None:
+    """Why a coin is held or not: its carry, every rule's verdict, what would have to change."""
+    from bot.cli import explain as command
+
+    command.explain(config, coin.strip().upper(), as_json)
+
+
+@app.command()
+def scan(
+    config: Config = None,
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """The universe ranked by net carry, with costs, basis, liquidity and why not."""
+    from bot.cli import explain as command
+
+    command.scan(config, as_json, watch)
+
+
+@app.command()
 def hedges(
     config: Config = None,
     every: Annotated[bool, typer.Option("--all", help="With closed ones.")] = False,

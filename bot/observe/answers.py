@@ -6,7 +6,8 @@ from typing import Protocol
 from bot.domain.actions import NavPoint
 from bot.domain.events import CloseCoin, Event, Flatten, Halt, Readmit, Resume
 from bot.engine import summary
-from bot.observe import health, views
+from bot.engine.explain import explain, scan
+from bot.observe import explaining, health, views
 from bot.observe.alerts import Announcer
 from bot.observe.api import Ask, Refusal
 from bot.observe.reports import Books
@@ -46,6 +47,8 @@ class Answers:
             "ledger": self._ledger,
             "pnl": self._pnl,
             "alerts": self._alerts,
+            "explain": self._explain,
+            "scan": self._scan,
         }
 
     def posts(self) -> dict[str, Ask]:
@@ -136,6 +139,16 @@ class Answers:
         if self._daemon.store_error is not None:
             return [views.alert_view(alert) for alert in self._announcer.latest]
         return await self._books.alerts(_limit(fields))
+
+    async def _explain(self, fields: Fields) -> View:
+        """One explanation for each venue that has the coin."""
+        coin = self._coin(fields)
+        state, market_ms = self._daemon.state, self._daemon.clock.market_ms()
+        pairs = [pair for pair in state.market.pairs.values() if pair.coin == coin]
+        return {"explanations": [explaining.explanation_view(explain(state, pair), market_ms) for pair in pairs]}
+
+    async def _scan(self, _: Fields) -> list[View]:
+        return [explaining.scan_view(row) for row in scan(self._daemon.state)]
 
     async def _halt(self, fields: Fields) -> View:
         return await self._command(Halt(_reason(fields)))

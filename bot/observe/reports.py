@@ -16,6 +16,7 @@ from bot.domain.actions import NavPoint
 from bot.domain.numbers import ZERO
 from bot.domain.valuation import USD_ASSETS
 from bot.observe import views
+from bot.observe.explaining import given_view
 from bot.observe.verify import OVERLAP_MS, LedgerState
 from bot.observe.views import View
 from bot.store import audit, queries
@@ -25,6 +26,7 @@ from bot.store.schema import LEDGER_TRANSACTIONS, ORDER_INTENTS
 
 ALL = 1_000_000_000
 """A limit that limits nothing."""
+VERDICTS_MAX = 20
 
 
 class Books:
@@ -116,6 +118,12 @@ class Books:
         async with self._snapshot() as connection:
             found = await queries.alerts(connection, limit=limit or ALL)
         return [views.alert_view(alert) for alert in reversed(found)]
+
+    async def verdicts(self, coin: str) -> list[View]:
+        """The newest refusals and forced actions of a coin, oldest of them first."""
+        async with self._snapshot() as connection:
+            found = await queries.verdicts(connection, coin=coin, limit=VERDICTS_MAX)
+        return [given_view(given) for given in reversed(found)]
 
     async def opened_ms(self) -> int:
         """Market time of the opening balance; 0 while the ledger is empty."""
