@@ -76,6 +76,9 @@ def allocate(
     granted = _grant(
         [piece for piece in pieces if not piece.held], kept, candidates, notional_budget_usd, capital_budget_usd
     )
+    if not any(size > 0 for size in granted.values()):
+        # Nothing takes the room, so nothing gives way: what is above the budget is for the risk manager to cut.
+        kept = {piece.candidate.estimate.coin: piece.size_usd for piece in pieces if piece.held}
     return _changes(candidates, exits, kept, granted)
 
 
