@@ -31,7 +31,7 @@ from bot.domain.valuation import nav_usd, worst_usd
 
 COINS = ("BTC", "ETH", "PEPE")
 OPENS = {Purpose.OPEN, Purpose.COMPLETE}
-SEEDS = range(24)
+SEEDS = range(16)
 ROUNDS = 260
 EVENTS_MAX = 2_000
 

@@ -108,7 +108,7 @@ def dust_base(book: Book) -> Decimal:
 
 
 @given(situations(), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_filled_step_by_step_it_comes_to_rest_whole(situation: tuple[Book, Hedge], may_open: bool) -> None:
     book, hedge = situation
     _, _, lot = lots(book)
@@ -143,7 +143,7 @@ def test_filled_step_by_step_it_comes_to_rest_whole(situation: tuple[Book, Hedge
 
 
 @given(situations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_both_legs_of_an_opening_cancel_within_a_lot(situation: tuple[Book, Hedge]) -> None:
     book, hedge = situation
     for leg in hedge.legs:
@@ -159,7 +159,7 @@ def test_both_legs_of_an_opening_cancel_within_a_lot(situation: tuple[Book, Hedg
 
 
 @given(situations(), st.integers(0, 100), st.integers(0, 100))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_partial_fills_are_made_good(situation: tuple[Book, Hedge], spot_part: int, perp_part: int) -> None:
     """Each leg of one opening fills to any part: the repair leaves less than can be traded."""
     book, hedge = situation
@@ -184,7 +184,7 @@ def test_any_partial_fills_are_made_good(situation: tuple[Book, Hedge], spot_par
 
 
 @given(situations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_without_permission_nothing_grows(situation: tuple[Book, Hedge]) -> None:
     book, hedge = situation
     for draft in plan(book, hedge, may_open=False).drafts:
@@ -193,7 +193,7 @@ def test_without_permission_nothing_grows(situation: tuple[Book, Hedge]) -> None
 
 
 @given(situations(), st.one_of(st.integers(0, 1_000), st.integers(0, 10**6)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_plan_spends_more_than_there_is(situation: tuple[Book, Hedge], cash: int) -> None:
     book, hedge = situation
     book.balances["venue:binance:spot", "USDT"] = Decimal(cash)
