@@ -20,7 +20,7 @@ from benchmarks.child import ChildError
 from benchmarks.figures import Figure
 from benchmarks.machine import describe
 
-WIDTH = 140
+WIDTH = 150
 """Of a table that goes into a file or a pipe."""
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -60,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         "figures": [figure.document() for figure in figures],
         "failed": failed,
     }
-    for path in (RESULTS / f"{measured_at:%Y%m%d-%H%M%S}.json", options.json):
+    kept = None if options.smoke else RESULTS / f"{measured_at:%Y%m%d-%H%M%S}.json"
+    for path in (kept, options.json):
         if path is not None:
             path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
             console.print(f"kept in {path}", style="dim")
@@ -88,14 +89,15 @@ def _print_machine(console: Console, machine: dict[str, Any]) -> None:
 def table(figures: list[Figure]) -> Table:
     """Medians of the repeats beside the bare limit, the ratio of the costs, and the goal."""
     shown = Table(title="carrybot beside its bare limits (medians)")
-    for name in ("", "what", "bare limit"):
-        shown.add_column(name, no_wrap=True)
+    shown.add_column("", no_wrap=True, min_width=2)
+    for name in ("what", "bare limit"):
+        shown.add_column(name, overflow="fold")
     for name in ("product", "bare"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("unit", no_wrap=True)
     shown.add_column("ratio", justify="right", no_wrap=True)
-    for name in ("goal", "met"):
-        shown.add_column(name, no_wrap=True)
+    shown.add_column("goal", overflow="fold")
+    shown.add_column("met", no_wrap=True, min_width=3)
     for one in figures:
         met = "" if one.met is None else "[green]yes[/]" if one.met else "[red]no[/]"
         ratio, product, bare = f"{one.ratio:,.2f}", _number(one.product), _number(one.bare)

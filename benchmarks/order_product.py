@@ -46,6 +46,7 @@ async def run(options: dict[str, Any], folder: Path) -> None:
             **counters.values(),
             commit_us=counters.commits_ms * 1000 / max(1, counters.commits),
             emitted=product.emitted,
+            said=list(product.said),
             hedges=len(made.state.hedges),
             held=str(world.hedge_of(made, options["coin"]).size_base),
         )

@@ -29,6 +29,9 @@ CONNECTIONS = {"stream-quotes", "fstream-quotes", "fstream-marks", "fstream-user
     f"{who}-quotes" for who in BARE
 }
 ANSWER_WITHIN_S = 2.0
+SEEN_S = 0.02
+"""Within this the product has seen a price; only then are its orders answered."""
+MISSES_MAX = 10
 BAD = -0.003
 ORDER_PATHS = {"/api/v3/order": "spot", "/fapi/v1/order": "perp"}
 
@@ -48,6 +51,8 @@ class OrderServer:
         self._began_ns = perf_counter_ns()
         self.stray = 0
         """Orders that nobody waited for."""
+        self.missed: dict[str, int] = {}
+        """Samples without both legs in time."""
 
     def peer(self) -> Peer:
         return Peer(self._call, self._socket, self._text)
@@ -59,8 +64,9 @@ class OrderServer:
             return
         who = call.host.partition(".")[0] if call.host.partition(".")[0] in BARE else "product"
         if who != self._expected or leg in self._calls:
+            # The product saw its fills before the bad price and went on by itself: not a sample.
             self.stray += 1
-            call.peer.reply(b'{"code":-2010,"msg":"Account has insufficient balance."}', "400 Bad Request")
+            self._fill(leg, call)
             return
         self._calls[leg] = call
         if len(self._calls) == 2:
@@ -82,10 +88,14 @@ class OrderServer:
         return NOW_MS + (perf_counter_ns() - self._began_ns) // 1_000_000
 
     def refresh(self) -> None:
-        """Marks of all coins, as once a second on Binance."""
+        """Marks of all coins, as once a second on Binance, and quotes of all but the perpetual that waits."""
         for coin in self._listed:
             self._number += 1
             self._sockets["fstream-marks"].send(catalogue.mark_frame(coin, self._number, self.market_ms))
+            self._sockets["stream-quotes"].send(catalogue.spot_frame(coin, self._number))
+            if coin is not self._coin:
+                frame = catalogue.perp_frame(coin, self._number, self.market_ms)
+                self._sockets["fstream-quotes"].send(frame)
 
     def _quote(self, who: str, shift: float) -> None:
         self._number += 1
@@ -96,10 +106,6 @@ class OrderServer:
         """Wait for all connections, then tell the product where its market stands."""
         async with asyncio.timeout(30):
             await self._connected.wait()
-        for coin in self._listed:
-            self._sockets["stream-quotes"].send(catalogue.spot_frame(coin, 0))
-            if coin is not self._coin:
-                self._sockets["fstream-quotes"].send(catalogue.perp_frame(coin, 0, self.market_ms))
         self.refresh()
         self._quote("product", BAD)
 
@@ -113,28 +119,33 @@ class OrderServer:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._both.wait()
+            first, second = sorted((call.at_ns - began_ns) / 1000 for call in self._calls.values())
         except TimeoutError:
             return None
         finally:
             self._expected = ""
-        first, second = sorted((call.at_ns - began_ns) / 1000 for call in self._calls.values())
-        if who == "product":
-            self._quote(who, BAD)
-            await asyncio.sleep(0.005)
-            self._fill()
-        else:
-            for call in self._calls.values():
-                call.peer.reply(b"{}")
+            await self._answer(who)
         return first, second
 
-    def _fill(self) -> None:
-        spot, perp = self._calls["spot"], self._calls["perp"]
-        self._number += 2
-        at_ms = self.market_ms
-        spot.peer.reply(spot_reply(spot.params, self._number, at_ms))
-        self._sockets["ws-api-quotes"].send(execution_report(spot.params, self._number, at_ms))
-        perp.peer.reply(perp_reply(perp.params, self._number + 1, at_ms))
-        self._sockets["fstream-user"].send(order_trade_update(perp.params, self._number + 1, at_ms))
+    async def _answer(self, who: str) -> None:
+        if who == "product":
+            self._quote(who, BAD)
+            await asyncio.sleep(SEEN_S)
+        for leg, call in self._calls.items():
+            if who == "product":
+                self._fill(leg, call)
+            else:
+                call.peer.reply(b"{}")
+
+    def _fill(self, leg: str, call: Call) -> None:
+        self._number += 1
+        number, at_ms = self._number, self.market_ms
+        if leg == "spot":
+            call.peer.reply(spot_reply(call.params, number, at_ms))
+            self._sockets["ws-api-quotes"].send(execution_report(call.params, number, at_ms))
+        else:
+            call.peer.reply(perp_reply(call.params, number, at_ms))
+            self._sockets["fstream-user"].send(order_trade_update(call.params, number, at_ms))
 
 
 async def measure(server: OrderServer, samples: int, gap_s: float) -> dict[str, list[tuple[float, float]]]:
@@ -146,6 +157,10 @@ async def measure(server: OrderServer, samples: int, gap_s: float) -> dict[str, 
             one = await server.sample(who)
             if one is not None:
                 found[who].append(one)
+            else:
+                server.missed[who] = server.missed.get(who, 0) + 1
+                if server.missed[who] > MISSES_MAX:
+                    return found
             if number == 0 and time_ns() - refreshed_ns > 700_000_000:
                 refreshed_ns = time_ns()
                 await asyncio.sleep(0.01)
@@ -176,7 +191,11 @@ async def serve(options: dict[str, Any], folder: Path) -> None:
     await asyncio.sleep(1.0)
     await measure(server, options["warm"], options["gap_ms"] / 1000)
     for _ in range(options["repeats"]):
-        child.say(**await measure(server, options["samples"], options["gap_ms"] / 1000), stray=server.stray)
+        child.say(
+            **await measure(server, options["samples"], options["gap_ms"] / 1000),
+            stray=server.stray,
+            missed=server.missed,
+        )
     await child.told()
     listening.close()
 

@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks.child import Child
-from benchmarks.order_server import BARE
+from benchmarks.child import Child, ChildError
+from benchmarks.order_server import BARE, MISSES_MAX
 
 COIN = "QAC"
 COINS = 24
@@ -32,4 +32,8 @@ def run(samples: int, warm: int, repeats: int, gap_ms: float, folder: str) -> di
         within_s = 30 + (warm + samples) * (gap_ms / 1000 + 2)
         found = [server.answer(within_s) for _ in range(repeats)]
         product.go()
-        return {"repeats": found, "counters": product.answer(30)}
+        counters = product.answer(30)
+        missed = found[-1]["missed"]
+        if sum(missed.values()) > MISSES_MAX:
+            raise ChildError(f"orders did not come in time: {missed}; the product says {counters}")
+        return {"repeats": found, "counters": counters}

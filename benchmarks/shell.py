@@ -5,13 +5,14 @@ The daemon (`bot.runtime.daemon`) joins the same parts and adds what this leaves
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.world import World
-from bot.domain.actions import Action, Persist, PlaceOrders
+from bot.domain.actions import Action, Emit, Persist, PlaceOrders
 from bot.domain.events import Event, FeedAlive, Reconciled
 from bot.domain.time import Stamp
 from bot.engine.core import step
@@ -21,11 +22,15 @@ from bot.runtime.consumer import Consumer
 from bot.runtime.counters import Counters
 from bot.runtime.dispatcher import Dispatcher
 from bot.runtime.inbox import Inbox
-from bot.runtime.notices import Notices
+from bot.runtime.notices import Notices, describe
 from bot.runtime.pollers import Rhythm, tick
 from bot.runtime.vitals import Vitals
 from bot.store.database import SqlStore
 from bot.store.migrate import upgrade
+
+SAID_MAX = 20
+QUIET = frozenset({"hedge.grown", "hedge.opened", "hedge.aimed"})
+"""Lines of a hedge that grows as it should."""
 
 
 class WorldClock(VenueClock):
@@ -41,12 +46,13 @@ class WorldClock(VenueClock):
 
 @dataclass(slots=True)
 class Shell:
-    """What a measurement drives and reads. `emitted` counts the engine's lines by name."""
+    """What a measurement drives and reads. `emitted` counts lines by name, `said` holds the latest warnings."""
 
     deliver: Deliver
     inbox: Inbox
     counters: Counters
     emitted: dict[str, int]
+    said: deque[str]
 
 
 async def open_books(folder: Path, records: Sequence[Persist]) -> SqlStore:
@@ -72,10 +78,12 @@ async def running(
     """The shell at work in the running loop until the block ends."""
     inbox, counters, vitals = Inbox(), Counters(), Vitals(mono_ms)
     emitted: dict[str, int] = {}
+    said: deque[str] = deque(maxlen=SAID_MAX)
 
-    def sink(emit: object, _at: Stamp) -> None:
-        name = str(getattr(emit, "name", "?"))
-        emitted[name] = emitted.get(name, 0) + 1
+    def sink(emit: Emit, _at: Stamp) -> None:
+        emitted[emit.name] = emitted.get(emit.name, 0) + 1
+        if emit.name not in QUIET:
+            said.append(f"{emit.name}: {describe(emit)}")
 
     notices = Notices(clock, sink)
 
@@ -114,7 +122,7 @@ async def running(
             tasks.create_task(tick(deliver, vitals, Rhythm().tick_s)),
         ]
         try:
-            yield Shell(deliver, inbox, counters, emitted)
+            yield Shell(deliver, inbox, counters, emitted, said)
         finally:
             for task in long:
                 task.cancel()

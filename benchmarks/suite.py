@@ -94,6 +94,7 @@ def orders(size: Size, folder: str) -> list[Figure]:
     notes = {
         "samples": [len(one["product"]) for one in repeats],
         "stray_orders": repeats[-1]["stray"],
+        "missed": repeats[-1]["missed"],
         "commit_us_mean": counters["commit_us"],
         "hedges": counters["hedges"],
     }
