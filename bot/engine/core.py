@@ -8,7 +8,7 @@ from bot.domain.hedges import Control, Hedge
 from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, nav_usd, unhedged_usd
-from bot.engine import control, margin_moves, money, orders, settlements
+from bot.engine import control, guarding, margin_moves, money, orders, settlements
 from bot.engine.deciding import decide, decision_due, flatten, force
 from bot.engine.hedging import rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
@@ -27,6 +27,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             _quote(state, event, out)
         case Mark():
             settlements.mark_seen(state, event)
+            guarding.observe(state, event, out)
         case ev.FeedAlive():
             state.market.feed_alive_ms[event.feed] = at.mono_ms
         case ev.Tick():
@@ -54,9 +55,11 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
         case ev.TransferUnknown():
             margin_moves.unknown(state, event, out)
         case ev.AccountReported():
+            guarding.answered(state, event.venue)
             money.compare_account(state, event, out)
         case _:
             _rare(state, event, out)
+    guarding.note_asked(state, out)
     return out
 
 
@@ -73,6 +76,8 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             _feed_lost(state, event, out)
         case ev.Reconciled():
             _reconciled(state, event, out)
+        case ev.CapitalMoved():
+            guarding.capital_moved(state, event, out)
         case ev.Halt():
             control.halt(state, event, out)
         case ev.Resume():
@@ -133,16 +138,21 @@ def _go_on(state: EngineState, hedge: Hedge | None, out: Actions) -> None:
 
 def _tick(state: EngineState, out: Actions) -> None:
     orders.chase(state, out)
+    guarding.watch(state, out)
+    if guarding.hard_breach(state):
+        control.drawdown_halt(state, out)
     force(state, out)
     if decision_due(state):
         decide(state, out)
-    for hedge in list(state.book.live_hedges()):
+    for venue, ready in state.book.ready.items():
+        if ready:
+            margin_moves.manage(state, venue, out)
+    for hedge in guarding.in_order(state):
         work(state, hedge, out)
     control.finish_flattening(state, out)
     now = state.book.now
     for venue, ready in state.book.ready.items():
         if ready:
-            margin_moves.manage(state, venue, out)
             settlements.ask_for_due(state, venue, out)
         if now.mono_ms - state.reconciled_mono_ms.get(venue, now.mono_ms) > RECONCILE_EVERY_MS:
             state.reconciled_mono_ms[venue] = now.mono_ms
@@ -156,6 +166,7 @@ def _value(state: EngineState, out: Actions) -> None:
     state.nav_ms = state.book.now.market_ms
     nav = nav_usd(state.book)
     deployed, unhedged = deployed_usd(state.book), unhedged_usd(state.book)
+    guarding.save_mark(state, out)
     out.persist(NavPoint(state.nav_ms, nav, leverage(state.book, nav), deployed, unhedged))
     for hedge in state.book.live_hedges():
         for leg in hedge.legs:
@@ -190,6 +201,7 @@ def _explain(state: EngineState, venue: str, out: Actions) -> None:
 
 def _reconciled(state: EngineState, event: ev.Reconciled, out: Actions) -> None:
     state.reconciled_mono_ms[event.venue] = state.book.now.mono_ms
+    guarding.answered(state, event.venue)
     was = state.book.ready.get(event.venue, False)
     margin_moves.give_up_unknown(state, event.venue, out)
     state.book.ready[event.venue] = True

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from bot.domain.actions import VerdictGiven
 from bot.domain.hedges import Control, Hedge, HedgeState, Leg
-from bot.domain.instruments import Kind, Pair
+from bot.domain.instruments import Kind, Pair, Wallet
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
@@ -92,9 +92,16 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     _watch_balance(state, hedge, out, dust=dust)
     if not step.drafts:
         _rest(state, hedge, step, out)
+    elif step.state is HedgeState.OPENING and _margin_coming(state, hedge.venue):
+        return
     elif not _place(state, hedge, step, out) and step.state is HedgeState.UNBALANCED and may_open:
         # The missing leg may not be added: then what is too much goes, at once.
         _place(state, hedge, plan(state.book, hedge, may_open=False), out)
+
+
+def _margin_coming(state: EngineState, venue: str) -> bool:
+    """Whether margin for the shorts is on its way: an entry waits for it rather than be refused for lack of it."""
+    return any(one.venue == venue and one.target == Wallet.PERP for one in state.book.transfers.values())
 
 
 def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:

@@ -187,7 +187,11 @@ def _formatter(redactor: Redactor, *, as_json: bool, colors: bool) -> logging.Fo
         last = [redactor, _json_line]
     else:
         console = structlog.dev.ConsoleRenderer(
-            colors=colors, timestamp_key="time", exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
+            colors=colors,
+            timestamp_key="time",
+            exception_formatter=structlog.dev.plain_traceback,
+            pad_event_to=24,
+            sort_keys=False,
         )
         last = [redactor, _without_control, console]
     return structlog.stdlib.ProcessorFormatter(
