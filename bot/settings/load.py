@@ -128,10 +128,22 @@ def _validate(document: Document, overrides: Overrides) -> BaseSettings:
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], **_unused: PydanticBaseSettingsSource
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return _Given(settings_cls, overrides.data), _Given(settings_cls, document.data)
+            return _Given(settings_cls, _over(overrides.data, document.data)), _Given(settings_cls, document.data)
 
     bound: BaseSettings = Bound()
     return bound
+
+
+def _over(given: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
+    """The environment's values, but not for a section that the file wrote as something else: it hid that fault."""
+    kept = {}
+    for key, value in given.items():
+        below = file.get(key)
+        if not isinstance(value, dict) or below is None:
+            kept[key] = value
+        elif isinstance(below, dict):
+            kept[key] = _over(value, below)
+    return kept
 
 
 def _settled(core: CoreConfig, shell: Shell, source: Path) -> Settings:

@@ -179,3 +179,10 @@ def test_a_key_set_twice(live, tmp_path):
 def test_the_process_s_own_environment_is_the_default(live, monkeypatch):
     monkeypatch.setenv("CARRYBOT_LIMITS__STALE_S", "9")
     assert load(live).core.limits.stale_s == 9
+
+
+def test_a_variable_does_not_hide_that_its_section_is_none_in_the_file(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("venues: {binance: {adapter: binance}}\nlimits: 7\n")
+    with pytest.raises(SettingsError, match=r"my.yaml:2: limits: expected a section"):
+        load(path, {"CARRYBOT_LIMITS__STALE_S": "7.5"})
