@@ -22,11 +22,11 @@ from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side
 from bot.domain.time import nominal_ms
 from bot.simulator.exchange.core import Exchange
-from bot.simulator.market import HistoryMarket
 from bot.simulator.model import (
     Book,
     Income,
     Listing,
+    Market,
     OrderRequest,
     OrderType,
     Status,
@@ -52,7 +52,7 @@ _ENDED = {
 class DirectVenue:
     """One account at the exchange core. Everything it returns is what the wire would have delivered."""
 
-    def __init__(self, market: HistoryMarket, exchange: Exchange) -> None:
+    def __init__(self, market: Market, exchange: Exchange) -> None:
         self.market = market
         self.exchange = exchange
         self._by_id: dict[str, tuple[Listing, Instrument]] = {}
@@ -69,10 +69,7 @@ class DirectVenue:
         for name, (listing, _) in self._by_id.items():
             maker, taker = self.exchange.fee_rates(KEY, listing.book, listing.symbol)
             fees[name] = FeeRates(maker, taker)
-            tiers[name] = tuple(
-                MarginTier(t.floor_usd, t.cap_usd, t.leverage_max, t.maintenance_rate, t.cumulative_usd)
-                for t in listing.tiers
-            )
+            tiers[name] = margin_tiers(listing)
         return VenueListed(VENUE, tuple(instrument for _, instrument in self._by_id.values()), fees, tiers)
 
     def rates(self, after_ms: int, until_ms: int) -> Iterator[SettledRate]:
@@ -197,6 +194,13 @@ class DirectVenue:
             trade.maker,
             trade.at_ms,
         )
+
+
+def margin_tiers(listing: Listing) -> tuple[MarginTier, ...]:
+    return tuple(
+        MarginTier(t.floor_usd, t.cap_usd, t.leverage_max, t.maintenance_rate, t.cumulative_usd)
+        for t in listing.tiers
+    )
 
 
 def _instrument(listing: Listing) -> Instrument:

@@ -23,11 +23,69 @@ LIQUIDITY_EVERY_MS = DAY_MS
 FEEDS = (f"{VENUE}:spot", f"{VENUE}:perp")
 
 
-class VirtualSession:
-    """Runs the engine over market time in steps of `step_ms`; monotonic time passes `wall_ms` for each step.
+class Session:
+    """The engine, one account at the exchange core and what is on its way from one to the other.
 
     `watch` sees every action of the engine after it was carried out.
     """
+
+    def __init__(
+        self,
+        venue: DirectVenue,
+        config: CoreConfig,
+        start_ms: int,
+        watch: Callable[[act.Action, int], None] | None = None,
+    ) -> None:
+        self.venue = venue
+        self.state: EngineState = restore(Books(epoch=1), config)
+        self.market_ms = start_ms
+        self.mono_ms = self.seq = 0
+        self.records: Counter[str] = Counter()
+        self.inbox: deque[Event] = deque()
+        self._watch = watch
+
+    def begin(self, warm_up_ms: int = WARM_UP_MS) -> None:
+        """The listing, the rates before the start, and the account as the venue has it."""
+        self.inbox.append(self.venue.listing())
+        self.inbox.extend(self.venue.rates(self.market_ms - warm_up_ms, self.market_ms))
+        self.inbox.append(self.venue.account())
+        self.inbox.append(Reconciled(VENUE))
+        self.drain()
+
+    def drain(self) -> int:
+        """Take in everything that waits and what follows from it; how often the venue was asked for something."""
+        asked = 0
+        inbox, state, watch = self.inbox, self.state, self._watch
+        while inbox:
+            self.seq += 1
+            event = inbox.popleft()
+            for action in step(state, event, Stamp(self.seq, self.market_ms, self.mono_ms)):
+                asked += self._carry_out(action)
+                if watch is not None:
+                    watch(action, self.market_ms)
+        return asked
+
+    def _carry_out(self, action: act.Action) -> bool:
+        match action:
+            case act.Persist():
+                self.records[type(action.record).__name__] += 1
+            case act.PlaceOrders():
+                self.inbox.extend(self.venue.place(action.intents, self.market_ms))
+                return True
+            case act.MoveMargin():
+                self.inbox.append(self.venue.transfer(action.intent, self.market_ms))
+                return True
+            case act.Reconcile():
+                self.inbox.extend((self.venue.account(), Reconciled(VENUE)))
+            case act.Emit() | act.CancelOrder() | act.QueryOrder() | act.FetchRates() | act.FetchReceipts():
+                pass
+            case _:
+                assert_never(action)
+        return False
+
+
+class VirtualSession(Session):
+    """Runs the engine over market time in steps of `step_ms`; monotonic time passes `wall_ms` for each step."""
 
     def __init__(
         self,
@@ -43,15 +101,10 @@ class VirtualSession:
         exchange = Exchange(
             market, {KEY: {Book.SPOT: {"USDT": cash}, Book.PERP: {"USDT": Decimal(0)}}}, start_ms, seed=1
         )
-        self.venue = DirectVenue(market, exchange)
-        self.state: EngineState = restore(Books(epoch=1), config)
-        self.market_ms, self.step_ms, self.wall_ms = start_ms, step_ms, wall_ms
-        self.mono_ms = self.seq = 0
-        self.records: Counter[str] = Counter()
-        self._inbox: deque[Event] = deque()
-        self._watch = watch
+        super().__init__(DirectVenue(market, exchange), config, start_ms, watch)
+        self.step_ms, self.wall_ms = step_ms, wall_ms
         self._liquidity_ms = 0
-        self._begin()
+        self.begin()
 
     def run_until(self, until_ms: int) -> None:
         while self.market_ms < until_ms:
@@ -61,43 +114,12 @@ class VirtualSession:
         """One step of market time: settlements, frames, tick, and everything that follows from them."""
         before, self.market_ms = self.market_ms, self.market_ms + self.step_ms
         self.mono_ms += self.wall_ms
-        self._inbox.extend(self.venue.advance(self.market_ms))
-        self._inbox.extend(FeedAlive(feed) for feed in FEEDS)
-        self._inbox.extend(self.venue.frames(self.market_ms))
-        self._inbox.extend(self.venue.rates(before, self.market_ms))
+        self.inbox.extend(self.venue.advance(self.market_ms))
+        self.inbox.extend(FeedAlive(feed) for feed in FEEDS)
+        self.inbox.extend(self.venue.frames(self.market_ms))
+        self.inbox.extend(self.venue.rates(before, self.market_ms))
         if self.market_ms - self._liquidity_ms >= LIQUIDITY_EVERY_MS:
             self._liquidity_ms = self.market_ms
-            self._inbox.extend(self.venue.liquidity(self.market_ms))
-        self._inbox.append(Tick())
-        self._drain()
-
-    def _begin(self) -> None:
-        self._inbox.append(self.venue.listing())
-        self._inbox.extend(self.venue.rates(self.market_ms - WARM_UP_MS, self.market_ms))
-        self._inbox.append(self.venue.account())
-        self._inbox.append(Reconciled(VENUE))
-        self._drain()
-
-    def _drain(self) -> None:
-        while self._inbox:
-            self.seq += 1
-            event = self._inbox.popleft()
-            for action in step(self.state, event, Stamp(self.seq, self.market_ms, self.mono_ms)):
-                self._carry_out(action)
-                if self._watch is not None:
-                    self._watch(action, self.market_ms)
-
-    def _carry_out(self, action: act.Action) -> None:
-        match action:
-            case act.PlaceOrders():
-                self._inbox.extend(self.venue.place(action.intents, self.market_ms))
-            case act.MoveMargin():
-                self._inbox.append(self.venue.transfer(action.intent, self.market_ms))
-            case act.Reconcile():
-                self._inbox.extend((self.venue.account(), Reconciled(VENUE)))
-            case act.Persist():
-                self.records[type(action.record).__name__] += 1
-            case act.Emit() | act.CancelOrder() | act.QueryOrder() | act.FetchRates() | act.FetchReceipts():
-                pass
-            case _:
-                assert_never(action)
+            self.inbox.extend(self.venue.liquidity(self.market_ms))
+        self.inbox.append(Tick())
+        self.drain()

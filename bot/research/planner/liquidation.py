@@ -4,14 +4,19 @@ Three accounts, each one-sided: a rise cannot liquidate the unified coin-margine
 perp wallet of split accounts whose spot is owned outright.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from bot.domain import planning
 from bot.domain.instruments import MarginTier
 from bot.domain.planning import PlanError
 from bot.research.planner.sheet import Figure, Sheet, SheetTable, Value, percent_text
+from bot.simulator import market
+from bot.simulator.market.table import FACTS_FILE
+from bot.simulator.market.tiers import tiers_for
 
 ONE = Decimal(1)
 LEVERAGES = tuple(map(Decimal, ("1", "2", "3", "4", "5", "7.5", "10", "15", "20", "25")))
@@ -94,6 +99,18 @@ def brackets(rows: Sequence[tuple[Decimal, Decimal]]) -> tuple[MarginTier, ...]:
         found.append(MarginTier(floor, cap, 1, rate, cumulative))
         floor, before = cap, rate
     return tuple(found)
+
+
+def simulated_brackets(coin: str) -> tuple[MarginTier, ...]:
+    """A coin's brackets at the simulated exchange, shaped like the venue's of 2024. Raises PlanError for no such coin."""
+    facts = json.loads((Path(market.__file__).parent / FACTS_FILE).read_text(encoding="utf-8"))["coins"]
+    volumes = {str(each["coin"]): float(each["perp_volume_usd"]) for each in facts.values()}
+    if coin not in volumes:
+        raise PlanError(f"{coin}: no coin of the simulated exchange; it has {', '.join(sorted(volumes))}")
+    return tuple(
+        MarginTier(each.floor_usd, each.cap_usd, each.leverage_max, each.maintenance_rate, each.cumulative_usd)
+        for each in tiers_for(coin, volumes[coin])
+    )
 
 
 def liquidated_now(account: Account) -> bool:

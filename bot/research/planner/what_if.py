@@ -142,8 +142,8 @@ def what_if(account: Account, shock: Shock) -> Sheet:
     """The outcome as a sheet."""
     outcome = run(account, shock)
     unit = "coin" if isinstance(account, Unified) else "usd"
-    sign = "+" if shock.move > 0 else ""
-    title = f"A move of {sign}{percent_text(shock.move)} in {text(shock.seconds / 60)} min, top-up after {text(shock.delay_s)} s"
+    move = ("+" if shock.move > 0 else "") + percent_text(shock.move)
+    title = f"A move of {move} in {text(shock.seconds / 60)} min, top-up after {text(shock.delay_s)} s"
     figures = (
         Figure("survived", "survives", outcome.survived),
         Figure("threatened", "threatened by this direction at all", outcome.threatened),

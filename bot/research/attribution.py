@@ -1,0 +1,161 @@
+"""Where a book's profit came from: funding, fees, slippage and basis of each coin, and what that is of NAV.
+
+Each bar's change of NAV is divided by the NAV before it, and so is each of its parts; sums of these fractions over
+days, coins and years are arithmetic and add up to the net return. Basis is all price P&L of both legs (spot at its
+middle, perpetual at its mark) with the slippage of our own orders taken out; slippage is counted against the middle
+at the decision, as the books do. Floats: figures for people, made from the exact books.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bot.domain import actions as act
+from bot.domain.hedges import Receipt
+from bot.domain.orders import Fill, OrderIntent
+
+PARTS = ("funding", "fees", "slippage", "basis")
+FUNDING, FEES, SLIPPAGE, BASIS = range(4)
+
+
+@dataclass(slots=True)
+class Holding:
+    """One coin: what is held of both legs, and price P&L so far (USD) up to the latest bar."""
+
+    spot: float = 0.0
+    perp: float = 0.0
+    cash: float = 0.0
+    """Less what was paid for both legs, plus what they brought; fees not counted."""
+    valued: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The book after a bar. `nav_usd` and the rest are USD but for `net`, this bar's return."""
+
+    at_ms: int
+    nav_usd: float
+    net: float
+    deployed: float
+    """Sum of one-side notionals over NAV."""
+    hedges: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """One fill, for the report's list."""
+
+    at_ms: int
+    coin: str
+    leg: str
+    side: str
+    quantity_base: str
+    price: str
+    fee: str
+    purpose: str
+
+
+@dataclass(slots=True)
+class Attribution:
+    """Fed with every action of the engine and the prices of every bar."""
+
+    nav_usd: float
+    coin_of: dict[str, tuple[str, bool]]
+    """Instrument id -> (coin, whether it is the spot)."""
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    months: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    """(YYYY-MM, coin) -> the four parts as fractions of NAV, signed as P&L."""
+    turnover: dict[int, float] = field(default_factory=dict)
+    """Year -> one-side notional traded over NAV (perpetual legs)."""
+    traded: dict[int, int] = field(default_factory=dict)
+    """Year -> fills."""
+    points: list[Point] = field(default_factory=list)
+    trades: list[TradeRow] = field(default_factory=list)
+    shares: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """(bar's time, coin -> one-side notional over NAV)."""
+    unexplained: float = 0.0
+    """Largest difference between a bar's return and the sum of its parts."""
+    _intents: dict[str, OrderIntent] = field(default_factory=dict)
+    _bar: dict[str, list[float]] = field(default_factory=dict)
+    _turned: float = 0.0
+    _filled: int = 0
+
+    def watch(self, action: act.Action, at_ms: int) -> None:
+        if not isinstance(action, act.Persist):
+            return
+        record = action.record
+        if isinstance(record, OrderIntent):
+            self._intents[record.client_id] = record
+        elif isinstance(record, Fill):
+            self._fill(record, at_ms)
+        elif isinstance(record, Receipt):
+            self._part(record.coin)[FUNDING] += float(record.payment)
+
+    def _part(self, coin: str) -> list[float]:
+        found = self._bar.get(coin)
+        if found is None:
+            found = self._bar[coin] = [0.0, 0.0, 0.0, 0.0]
+        return found
+
+    def _fill(self, fill: Fill, at_ms: int) -> None:
+        coin, is_spot = self.coin_of[fill.instrument]
+        holding = self.holdings.setdefault(coin, Holding())
+        intent = self._intents.get(fill.client_id)
+        price, quantity = float(fill.price), fill.side.sign * float(fill.quantity_base)
+        in_coin = is_spot and fill.fee_asset == coin
+        fee_usd = float(fill.fee) * (price if in_coin else 1.0)
+        part = self._part(coin)
+        part[FEES] -= fee_usd
+        if intent is not None:
+            part[SLIPPAGE] -= (price - float(intent.decided_price)) * quantity
+        # A fee taken in the coin is money spent on it and given away: it is out of both quantity and price P&L.
+        holding.cash -= price * quantity - (fee_usd if in_coin else 0.0)
+        if is_spot:
+            holding.spot += quantity - (float(fill.fee) if in_coin else 0.0)
+        else:
+            holding.perp += quantity
+            self._turned += abs(quantity) * price
+        self._filled += 1
+        purpose = intent.purpose.value if intent is not None else "liquidation"
+        self.trades.append(
+            TradeRow(
+                at_ms, coin, "spot" if is_spot else "perp", fill.side.value, f"{fill.quantity_base:f}",
+                f"{fill.price:f}", f"{fill.fee:f} {fill.fee_asset}", purpose,
+            )
+        )  # fmt: skip
+
+    def close_bar(self, at_ms: int, nav_usd: float, prices: dict[str, tuple[float, float]], hedges: int) -> None:
+        """`prices`: coin -> (spot middle, perpetual mark), USD per coin."""
+        before = self.nav_usd
+        deployed = 0.0
+        shares: dict[str, float] = {}
+        for coin, holding in self.holdings.items():
+            spot, perp = prices[coin]
+            valued = holding.spot * spot + holding.perp * perp + holding.cash
+            part = self._part(coin)
+            part[BASIS] += valued - holding.valued - part[SLIPPAGE]
+            holding.valued = valued
+            side = max(abs(holding.spot) * spot, abs(holding.perp) * perp)
+            if holding.perp:
+                shares[coin] = side / nav_usd
+                deployed += side
+        net = (nav_usd - before) / before
+        month, year = _month(at_ms)
+        explained = 0.0
+        for coin, part in self._bar.items():
+            cell = self.months.setdefault((month, coin), [0.0, 0.0, 0.0, 0.0])
+            for which, usd in enumerate(part):
+                cell[which] += usd / before
+                explained += usd / before
+        self.unexplained = max(self.unexplained, abs(net - explained))
+        self.turnover[year] = self.turnover.get(year, 0.0) + self._turned / before
+        self.traded[year] = self.traded.get(year, 0) + self._filled
+        self.points.append(Point(at_ms, nav_usd, net, deployed / nav_usd, hedges))
+        self.shares.append((at_ms, shares))
+        self.nav_usd = nav_usd
+        self._bar.clear()
+        self._turned, self._filled = 0.0, 0
+
+
+def _month(at_ms: int) -> tuple[str, int]:
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{at.year}-{at.month:02d}", at.year

@@ -1,0 +1,287 @@
+"""A backtest: the daemon's own engine over recorded bars, and what it earned beside what could have been earned."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from bot.domain import actions as act
+from bot.domain.config import CoreConfig
+from bot.domain.instruments import Kind, instrument_id
+from bot.domain.time import DAY_MS, YEAR_H
+from bot.domain.valuation import nav_usd
+from bot.research import yardstick
+from bot.research.attribution import PARTS, Attribution
+from bot.research.bars import GRID_MS, BarMarket, Costs
+from bot.research.direct import VENUE
+from bot.research.recordings import Recording
+from bot.research.replay import BarSession
+from bot.simulator.market.table import HistoryError
+
+CASH_USD = Decimal(1_000_000)
+PROGRESS_EVERY = 100
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: `from_ms` and `until_ms` (exclusive) in UTC ms, both at midnight."""
+
+    from_ms: int
+    until_ms: int
+    config: CoreConfig
+    costs: Costs = Costs()
+    grid_ms: int = GRID_MS
+    cash_usd: Decimal = CASH_USD
+
+
+@dataclass(frozen=True, slots=True)
+class YearRow:
+    """One calendar year, everything a fraction of NAV, arithmetic; parts are signed as P&L and sum to `net`."""
+
+    year: int
+    net: float
+    drawdown: float
+    deployed: float
+    turnover: float
+    foresight: float
+    share: float | None
+    """net / foresight; None where foresight earned nothing."""
+    funding: float
+    fees: float
+    slippage: float
+    basis: float
+    trades: int
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Another book over the same time: net and mean deployed by year, fractions of NAV."""
+
+    name: str
+    what: str
+    net: dict[int, float]
+    deployed: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    question: Question
+    coins: tuple[str, ...]
+    years: tuple[YearRow, ...]
+    total: YearRow
+    benchmarks: tuple[Benchmark, ...]
+    rules: dict[str, dict[str, int]]
+    """Rule -> how often it forced a change, and how often it refused."""
+    events: int
+    unfinished: int
+    book: Attribution
+
+
+def run(recordings: Sequence[Recording], question: Question, progress: Progress | None = None) -> Answer:
+    """Deterministic: the same recordings and question give the same answer. Raises HistoryError for an empty window."""
+    until_ms = min(question.until_ms, max(one.last_ms for one in recordings) // DAY_MS * DAY_MS)
+    if until_ms <= question.from_ms:
+        raise HistoryError("the recordings hold nothing between these dates: choose other dates")
+    market = BarMarket(recordings, question.from_ms, until_ms, question.grid_ms, question.costs)
+    if not market.coins:
+        raise HistoryError("no coin has both legs and rates between these dates: choose other dates")
+    watched = _Watch(market, question)
+    session = BarSession(market, question.config, cash=question.cash_usd, watch=watched)
+    total = len(market.times_ms)
+    while not session.done:
+        index = session.advance()
+        watched.close_bar(session, index)
+        if progress is not None and (index % PROGRESS_EVERY == 0 or index + 1 == total):
+            progress(index + 1, total)
+    return _answer(recordings, market, session, question, watched)
+
+
+class _Watch:
+    """Listens to the engine for attribution and for what the rules did."""
+
+    def __init__(self, market: BarMarket, question: Question) -> None:
+        self.market = market
+        self.attribution = Attribution(float(question.cash_usd), _legs(market))
+        self.forced: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    def __call__(self, action: act.Action, at_ms: int) -> None:
+        self.attribution.watch(action, at_ms)
+        if isinstance(action, act.Emit):
+            if action.name == "risk.forced":
+                self.forced[str(action.fields["rule"])] += 1
+            elif action.name == "risk.refused":
+                self.refused[str(action.fields["rule"])] += 1
+
+    def close_bar(self, session: BarSession, index: int) -> None:
+        prices = {
+            bars.coin: (
+                float(bars.spot[index]),
+                float(bars.perp[index]) / float(bars.perp_listing.multiplier),
+            )
+            for bars in self.market.coins.values()
+            if bars.coin in self.attribution.holdings
+        }
+        nav = float(nav_usd(session.state.book))
+        self.attribution.close_bar(self.market.times_ms[index], nav, prices, len(session.state.hedges))
+
+
+def _legs(market: BarMarket) -> dict[str, tuple[str, bool]]:
+    """Instrument id -> (coin, whether it is the spot)."""
+    found: dict[str, tuple[str, bool]] = {}
+    for bars in market.coins.values():
+        found[instrument_id(VENUE, bars.spot_listing.symbol, Kind.SPOT)] = bars.coin, True
+        found[instrument_id(VENUE, bars.symbol, Kind.PERP)] = bars.coin, False
+    return found
+
+
+def _answer(
+    recordings: Sequence[Recording], market: BarMarket, session: BarSession, question: Question, watched: _Watch
+) -> Answer:
+    book, cap = watched.attribution, float(question.config.limits.per_coin_cap)
+    cost = question.costs.side
+    panel = yardstick.panel(recordings)
+    window = market.times_ms.start, market.times_ms.stop
+    best = yardstick.by_year(yardstick.walk(panel, yardstick.foresight(panel, cap, cost), cost), *window)
+    years = tuple(_year(book, year, best[year].net if year in best else 0.0) for year in sorted(book.turnover))
+    return Answer(
+        question,
+        tuple(bars.coin for bars in market.coins.values()),
+        years,
+        _total(book, years),
+        _benchmarks(panel, cap, cost, window, question),
+        {
+            rule: {"forced": watched.forced[rule], "refused": watched.refused[rule]}
+            for rule in sorted({*watched.forced, *watched.refused})
+        },
+        session.seq,
+        session.unfinished,
+        book,
+    )
+
+
+def _year(book: Attribution, year: int, foresight: float) -> YearRow:
+    points = [one for one in book.points if yardstick.year_of(one.at_ms) == year]
+    net = sum(one.net for one in points)
+    parts = [
+        sum(cell[which] for (month, _), cell in book.months.items() if month.startswith(f"{year}-"))
+        for which in range(len(PARTS))
+    ]
+    return YearRow(
+        year,
+        net,
+        yardstick.drawdown([one.net for one in points]),
+        sum(one.deployed for one in points) / len(points),
+        book.turnover[year],
+        foresight,
+        net / foresight if foresight > 0 else None,
+        *parts,
+        trades=book.traded[year],
+    )
+
+
+def _total(book: Attribution, years: Sequence[YearRow]) -> YearRow:
+    net, foresight = sum(one.net for one in years), sum(one.foresight for one in years)
+    return YearRow(
+        0,
+        net,
+        yardstick.drawdown([one.net for one in book.points]),
+        sum(one.deployed for one in book.points) / len(book.points),
+        sum(one.turnover for one in years),
+        foresight,
+        net / foresight if foresight > 0 else None,
+        sum(one.funding for one in years),
+        sum(one.fees for one in years),
+        sum(one.slippage for one in years),
+        sum(one.basis for one in years),
+        sum(one.trades for one in years),
+    )
+
+
+def _benchmarks(
+    panel: yardstick.Panel, cap: float, cost: float, window: tuple[int, int], question: Question
+) -> tuple[Benchmark, ...]:
+    best = yardstick.walk(panel, yardstick.foresight(panel, cap, cost), cost)
+    core = yardstick.walk(panel, yardstick.always_on(panel, cap, lambda coin: coin in ("BTC", "ETH")), cost)
+    every = yardstick.walk(panel, yardstick.always_on(panel, cap, lambda _: True), cost)
+    found = []
+    for name, what, curve in (
+        ("foresight", "perfect foresight: the best in and out of each coin at its cap", best),
+        ("btc_eth", "always in BTC and ETH, each at its cap", core),
+        ("equal_weight", "always in every coin, each at its cap", every),
+    ):
+        rows = yardstick.by_year(curve, *window)
+        found.append(
+            Benchmark(
+                name, what, {year: one.net for year, one in rows.items()}, {year: one.deployed for year, one in rows.items()}
+            )
+        )
+    rate = question.config.limits.cash_rate
+    hours = {year: one for year, one in _hours(window).items()}
+    cash = {year: rate * one / YEAR_H for year, one in hours.items()}
+    found.append(Benchmark("cash", f"the owner's cash rate, {rate:.2%} a year", cash, dict.fromkeys(cash, 0.0)))
+    return tuple(found)
+
+
+def _hours(window: tuple[int, int]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for day_ms in range(window[0], window[1], DAY_MS):
+        year = yardstick.year_of(day_ms)
+        found[year] = found.get(year, 0.0) + 24.0
+    return found
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """The fixed names: `years[year, net, drawdown, deployed, turnover, foresight, share]`, and more beside them."""
+    book = answer.book
+    coins: dict[str, dict[str, float]] = {}
+    for (_, coin), cell in sorted(book.months.items()):
+        row = coins.setdefault(coin, dict.fromkeys(PARTS, 0.0))
+        for which, part in enumerate(PARTS):
+            row[part] += cell[which]
+    return {
+        "years": [_row(one) for one in answer.years],
+        "total": {key: value for key, value in _row(answer.total).items() if key != "year"},
+        "coins": [{"coin": coin, "net": sum(parts.values()), **parts} for coin, parts in coins.items()],
+        "months": [
+            {"month": month, "coin": coin, **dict(zip(PARTS, cell, strict=True))}
+            for (month, coin), cell in sorted(book.months.items())
+        ],
+        "benchmarks": [
+            {
+                "name": one.name,
+                "what": one.what,
+                "years": [{"year": year, "net": net, "deployed": one.deployed[year]} for year, net in one.net.items()],
+            }
+            for one in answer.benchmarks
+        ],
+        "rules": [{"rule": rule, **counts} for rule, counts in answer.rules.items()],
+        "universe": list(answer.coins),
+        "nav": {"start_usd": float(answer.question.cash_usd), "end_usd": book.nav_usd},
+        "costs": {
+            "side": answer.question.costs.side,
+            "spot_fee": float(answer.question.costs.spot_fee),
+            "perp_fee": float(answer.question.costs.perp_fee),
+            "half_spread_bps": float(answer.question.costs.half_spread_bps),
+        },
+        "events": answer.events,
+        "unfinished_bars": answer.unfinished,
+        "unexplained": book.unexplained,
+    }
+
+
+def _row(one: YearRow) -> dict[str, Any]:
+    return {
+        "year": one.year,
+        "net": one.net,
+        "drawdown": one.drawdown,
+        "deployed": one.deployed,
+        "turnover": one.turnover,
+        "foresight": one.foresight,
+        "share": one.share,
+        **{part: getattr(one, part) for part in PARTS},
+        "trades": one.trades,
+    }
