@@ -10,7 +10,7 @@ from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, nav_usd, unhedged_usd
 from bot.engine import control, guarding, margin_moves, money, orders, settlements
 from bot.engine.deciding import decide, decision_due, flatten, force
-from bot.engine.hedging import rest_after_nothing, work
+from bot.engine.hedging import admit_waiting, rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
 from bot.engine.state import Actions, EngineState
 
@@ -134,6 +134,7 @@ def _go_on(state: EngineState, hedge: Hedge | None, out: Actions) -> None:
     if hedge.id in state.empty_handed:
         rest_after_nothing(state, hedge)
     work(state, hedge, out)
+    admit_waiting(state, out)
 
 
 def _tick(state: EngineState, out: Actions) -> None:

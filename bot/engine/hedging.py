@@ -16,6 +16,8 @@ from bot.risk.review import approve_orders
 from bot.risk.rules import r10_leg_imbalance
 from bot.strategy.propose import Proposal
 
+ENTRIES_IN_FLIGHT_MAX = 4
+"""Hedges of one venue that may have orders in flight when another one wants to grow."""
 PAUSE_MS = 250
 """Least wall time between two tries of a hedge whose orders were refused or filled nothing."""
 PAUSE_MS_MAX = 30_000
@@ -94,9 +96,28 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
         _rest(state, hedge, step, out)
     elif step.state is HedgeState.OPENING and _margin_coming(state, hedge.venue):
         return
+    elif step.state is HedgeState.OPENING and not _slot_free(state, hedge.venue):
+        state.waiting[hedge.id] = None
     elif not _place(state, hedge, step, out) and step.state is HedgeState.UNBALANCED and may_open:
         # The missing leg may not be added: then what is too much goes, at once.
         _place(state, hedge, plan(state.book, hedge, may_open=False), out)
+
+
+def admit_waiting(state: EngineState, out: Actions) -> None:
+    """Let entries that wait for a slot go on, in the order in which they came, while there is one."""
+    for hedge_id in list(state.waiting):
+        hedge = state.hedges.get(hedge_id)
+        if hedge is None or hedge.order_ids:
+            del state.waiting[hedge_id]
+        elif _slot_free(state, hedge.venue):
+            del state.waiting[hedge_id]
+            work(state, hedge, out)
+
+
+def _slot_free(state: EngineState, venue: str) -> bool:
+    """Whether another entry may be in flight: a crowd of half-filled pairs is a naked book for a moment."""
+    flying = sum(1 for hedge in state.book.live_hedges() if hedge.venue == venue and hedge.order_ids)
+    return flying < ENTRIES_IN_FLIGHT_MAX
 
 
 def _margin_coming(state: EngineState, venue: str) -> bool:

@@ -74,6 +74,8 @@ class EngineState:
     """(venue, wallet, asset) -> difference from the ledger and how often in a row it was seen."""
     basis_min: dict[str, Decimal] = field(default_factory=dict)
     """Entry guard of each hedge that is being built."""
+    waiting: dict[str, None] = field(default_factory=dict)
+    """Hedges whose entry waits until fewer others are in flight, in order of arrival."""
     armed: dict[str, str] = field(default_factory=dict)
     """Instrument -> hedge that waits for a better quote: it is worked on each quote instead of each tick."""
     empty_handed: set[str] = field(default_factory=set)
