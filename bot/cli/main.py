@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from bot.cli.calc_commands import calc
 from bot.cli.failure import DONE, FAILED, UNREACHABLE, USAGE, Failure
 
 Config = Annotated[
@@ -35,6 +36,7 @@ db = typer.Typer(help="The database of the books.", no_args_is_help=True, rich_m
 config_app = typer.Typer(help="The configuration file.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(db, name="db")
 app.add_typer(config_app, name="config")
+app.add_typer(calc, name="calc")
 alerts_app = typer.Typer(help="What the daemon warned of.", invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(alerts_app, name="alerts")
 

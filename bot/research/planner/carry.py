@@ -60,7 +60,7 @@ def round_trip(
 def payment(size: Decimal, short_rate: Decimal | None, long_rate: Decimal | None) -> Sheet:
     """What one settlement pays to a short, to a long, or to both together (a cross-venue hedge)."""
     if short_rate is None and long_rate is None:
-        raise PlanError("neither a short nor a long leg: give --short-rate, --long-rate or both")
+        raise PlanError("neither a short nor a long leg; give --short-rate, --long-rate or both")
     short = ZERO if short_rate is None else planning.funding_payment(size, short_rate, -1)
     long = ZERO if long_rate is None else planning.funding_payment(size, long_rate, +1)
     figures = (

@@ -102,7 +102,7 @@ def brackets(rows: Sequence[tuple[Decimal, Decimal]]) -> tuple[MarginTier, ...]:
 
 
 def simulated_brackets(coin: str) -> tuple[MarginTier, ...]:
-    """A coin's brackets at the simulated exchange, shaped like the venue's of 2024. Raises PlanError for no such coin."""
+    """A coin's brackets at the simulated exchange, shaped like the venue's. Raises PlanError for no such coin."""
     facts = json.loads((Path(market.__file__).parent / FACTS_FILE).read_text(encoding="utf-8"))["coins"]
     volumes = {str(each["coin"]): float(each["perp_volume_usd"]) for each in facts.values()}
     if coin not in volumes:

@@ -1,6 +1,6 @@
 """A sheet: the named figures of one calculation, its tables and its notes, as text and as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -104,21 +104,5 @@ def percent_text(value: Decimal) -> str:
 
 
 def _percent(value: Decimal) -> str:
-    """Per cent with four decimals at most and at least the digits that a small rate needs."""
-    scaled = 100 * value
-    return (
-        significant(scaled, 4)
-        if abs(scaled) < 1
-        else text(scaled.quantize(Decimal("0.001"), rounding=ROUND_HALF_EVEN))
-    )
-
-
-def columns(*named: tuple[str, str, str]) -> tuple[tuple[str, str, str], ...]:
-    return named
-
-
-def lines_of(cells: Sequence[Sequence[str]], headings: Sequence[str]) -> list[str]:
-    """Right-aligned plain columns under their headings."""
-    rows = [list(headings), *[list(row) for row in cells]]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(headings))]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    """Per cent with five significant digits."""
+    return significant(100 * value, 5)

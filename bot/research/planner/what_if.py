@@ -60,9 +60,11 @@ class Outcome:
 def run(account: Account, shock: Shock) -> Outcome:
     """Follow the account along the move. Raises PlanError for a move that no account can take."""
     if shock.move == 0 or shock.move <= -1 or shock.seconds <= 0:
-        raise PlanError("the move must be above -100 %, not 0, and take some time")
+        raise PlanError(
+            "the move is 0, or a fall of everything, or takes no time; give one such as 40% in 10 minutes"
+        )
     if liquidated_now(account):
-        raise PlanError("the account would be liquidated before any move: plan a smaller hedge or more equity")
+        raise PlanError("the account would be liquidated before any move; plan a smaller hedge or more equity")
     if account.rises != (shock.move > 0):
         return Outcome(False, None, None, None, None, ZERO, ZERO)
     end = ONE + shock.move
