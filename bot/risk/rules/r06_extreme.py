@@ -1,0 +1,131 @@
+"""R6: a core coin moves too far within minutes, or a venue stops answering or its feed falls silent.
+
+Moves run on market time, by the index price of the core coins' perpetuals; outages on monotonic wall time. While
+the event runs nothing is opened and all but the core coins are cut to a share. Both legs are cut together: a hedge
+with a leg at a silent venue is left alone (half a cut hedge is a naked position), unless the liquidation distance at
+a venue that does answer is below R7's minimum. What was silent is not cut when it comes back, unless prices run.
+"""
+
+from decimal import Decimal
+
+from bot.domain.actions import Verdict
+from bot.domain.book import Book
+from bot.domain.hedges import Hedge
+from bot.domain.instruments import Kind
+from bot.domain.market import Mark, feed_of
+from bot.domain.windows import PriceWindow
+from bot.risk.rules import r07_liquidation
+from bot.risk.verdicts import Forced, judge
+
+RULE = "R6"
+
+
+def observe(book: Book, mark: Mark) -> None:
+    """A core coin's index into its window; notes when the move is beyond the limit."""
+    instrument = book.market.instruments.get(mark.instrument)
+    if instrument is None or instrument.coin not in book.config.universe.core or mark.index <= 0:
+        return
+    limits, extreme, now_ms = book.config.limits.extreme, book.guards.extreme, book.now.market_ms
+    window = extreme.windows.get(mark.instrument)
+    if window is None:
+        window = extreme.windows[mark.instrument] = PriceWindow()
+    price = float(mark.index)
+    window.add(price, now_ms, int(limits.window_s * 1000))
+    move = window.move(price)
+    if move >= limits.move:
+        extreme.moved_ms = now_ms
+        if not extreme.active:
+            extreme.reason = f"{instrument.coin} moved {move:.1%} within {limits.window_s:g} s"
+
+
+def silent_venues(book: Book) -> dict[str, str]:
+    """Venues that are out now, each with what is silent of it."""
+    extreme, now = book.guards.extreme, book.now.mono_ms
+    limit_ms = book.config.limits.extreme.outage_s * 1000
+    if extreme.watched_mono_ms is None:
+        extreme.watched_mono_ms = now
+    found = {venue: "no answer" for venue, asked in extreme.asked_mono_ms.items() if now - asked > limit_ms}
+    for feed in _feeds(book):
+        alive, lost = book.market.feed_alive_ms.get(feed), book.market.feed_lost_ms.get(feed)
+        since = alive if alive is not None else lost
+        if now - (extreme.watched_mono_ms if since is None else since) > limit_ms:
+            found.setdefault(feed.split(":")[0], f"feed {feed} is silent")
+    return found
+
+
+def _feeds(book: Book) -> set[str]:
+    """Feeds that have spoken, and those of what we hold."""
+    feeds = {*book.market.feed_alive_ms, *book.market.feed_lost_ms}
+    for hedge in book.live_hedges():
+        for leg in hedge.legs:
+            instrument = book.market.instruments.get(leg.instrument)
+            if instrument is not None:
+                feeds.add(feed_of(instrument))
+    return feeds
+
+
+def runs(book: Book) -> bool:
+    """Whether a move or an outage is going on at this moment."""
+    extreme, limits = book.guards.extreme, book.config.limits.extreme
+    moving = extreme.moved_ms is not None and book.now.market_ms - extreme.moved_ms < limits.calm_s * 1000
+    ailing = extreme.silent_mono_ms is not None and book.now.mono_ms - extreme.silent_mono_ms < limits.calm_s * 1000
+    return moving or ailing or bool(extreme.silent)
+
+
+def moving(book: Book) -> bool:
+    extreme = book.guards.extreme
+    calm_ms = book.config.limits.extreme.calm_s * 1000
+    return extreme.moved_ms is not None and book.now.market_ms - extreme.moved_ms < calm_ms
+
+
+def check(book: Book) -> Verdict:
+    extreme = book.guards.extreme
+    observed = extreme.reason if extreme.active else "calm"
+    return judge(RULE, ok=not extreme.active, limit="no extreme event", observed=observed)
+
+
+def forced(book: Book, hedge: Hedge) -> Forced | None:
+    """Cut a hedge of a coin that is not core; the cut is fixed when it is first asked for."""
+    extreme = book.guards.extreme
+    if not extreme.active or hedge.coin in book.config.universe.core:
+        return None
+    if hedge.id not in extreme.cut:
+        if not _may_cut(book, hedge):
+            return None
+        held = min(hedge.target_base, hedge.size_base)
+        extreme.cut[hedge.id] = held * book.config.limits.extreme.keep
+    left = extreme.cut[hedge.id]
+    if hedge.target_base <= left or not _reachable(book, hedge):
+        return None
+    limit = f"{book.config.limits.extreme.keep} of {hedge.coin}"
+    return Forced(RULE, hedge.id, left, limit, extreme.reason, f"{RULE}: {extreme.reason}")
+
+
+def _may_cut(book: Book, hedge: Hedge) -> bool:
+    """A venue that was silent when the event began is not cut for that alone once it is back."""
+    elsewhere_silent = any(venue != hedge.venue for venue in book.guards.extreme.silent)
+    return _reachable(book, hedge) and (moving(book) or elsewhere_silent)
+
+
+def _reachable(book: Book, hedge: Hedge) -> bool:
+    """Whether both legs can be cut, or one alone must be because liquidation is near where it is."""
+    silent = book.guards.extreme.silent
+    instruments = [book.market.instruments.get(leg.instrument) for leg in hedge.legs]
+    venues = {one.venue for one in instruments if one is not None}
+    if not venues & silent.keys():
+        return True
+    minimum = book.config.limits.liquidation.min
+    return any(r07_liquidation.distance(book, venue) < minimum for venue in venues - silent.keys())
+
+
+def core_marks(book: Book) -> list[str]:
+    """Perpetuals of the core coins."""
+    core = book.config.universe.core
+    return [one.id for one in book.market.instruments.values() if one.kind is Kind.PERP and one.coin in core]
+
+
+def favourable(book: Book, hedge: Hedge) -> Decimal:
+    """Basis of the hedge's pair, perp over spot less one: the widest is refilled first."""
+    pair = book.pair_of(hedge)
+    mark = book.market.marks.get(pair.perp.id) if pair is not None else None
+    return mark.mark / mark.index - 1 if mark is not None and mark.index > 0 else Decimal("-Infinity")
