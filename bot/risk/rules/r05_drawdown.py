@@ -1,0 +1,182 @@
+"""R5: worth below its high-water mark. Soft limit: no entries, hedges reduced by a step; hard: close all and halt.
+
+What is measured is the dollars of the accounts plus the hedges' legs, spot at the perp's index and perp at its mark:
+both figures come in one frame, so that two feeds which are not quite in step do not look like a loss, and coins that
+are not part of a hedge (the owner's own) are left out. Entry costs (fees and slippage of what opened) are spread over
+the expected holding time, so that filling a book does not trip it; what is left of them is lost when the hedge ends.
+
+The mark rises only with what is not an open basis gain: a perp that falls far below spot for a day lifts the worth of
+its short, and the return of the basis to where it was entered is no loss. Deposits and withdrawals scale the mark.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from bot.domain.actions import Verdict
+from bot.domain.book import Book
+from bot.domain.guards import Breach
+from bot.domain.hedges import Hedge, Leg
+from bot.domain.instruments import Kind
+from bot.domain.numbers import ONE, ZERO
+from bot.domain.time import HOUR_MS
+from bot.domain.valuation import USD_ASSETS
+from bot.risk.verdicts import Forced, judge
+
+RULE = "R5"
+RELEASE = Decimal("0.75")
+"""Entries come back when the drawdown is below this share of the soft limit."""
+CENTS = Decimal("0.00000001")
+CONFIRM_MS = 1_000
+"""A deeper level counts when it has been seen without a break for this much wall time."""
+
+
+def measure(book: Book) -> tuple[Decimal, Decimal] | None:
+    """(worth, worth that may lift the mark) in USD; None while a price of what is held is missing or old."""
+    now = book.now.mono_ms
+    worth = gains = ZERO
+    for hedge in book.live_hedges():
+        for leg in hedge.legs:
+            if not leg.quantity_base:
+                continue
+            price = _price(book, hedge, leg, now)
+            if price is None:
+                return None
+            worth += leg.quantity_base * price - (ZERO if leg.kind is Kind.SPOT else leg.cost_quote)
+        gains += max(ZERO, _open_gain(book, hedge))
+    for (account, asset), amount in book.balances.items():
+        if amount and asset in USD_ASSETS and account.startswith("venue:"):
+            worth += amount
+    worth += deferred_usd(book)
+    return worth, worth - gains
+
+
+def _price(book: Book, hedge: Hedge, leg: Leg, now_mono_ms: int) -> Decimal | None:
+    pair = book.pair_of(hedge)
+    if pair is None:
+        return None
+    mark, seen = book.market.marks.get(pair.perp.id), book.market.mark_seen_ms.get(pair.perp.id)
+    if mark is None or seen is None or now_mono_ms - seen > book.config.limits.stale_s * 1000:
+        return None
+    return mark.index if leg.kind is Kind.SPOT else mark.mark
+
+
+def _open_gain(book: Book, hedge: Hedge) -> Decimal:
+    pair = book.pair_of(hedge)
+    mark = book.market.marks.get(pair.perp.id) if pair is not None else None
+    if mark is None:
+        return ZERO
+    return sum(
+        (
+            leg.quantity_base * (mark.index if leg.kind is Kind.SPOT else mark.mark) - leg.cost_quote
+            for leg in hedge.legs
+        ),
+        ZERO,
+    )
+
+
+def deferred_usd(book: Book) -> Decimal:
+    """The part of the entry costs that the holding time still has to bear."""
+    holding_ms = Decimal(repr(book.config.strategy.holding_h * HOUR_MS))
+    if not holding_ms:
+        return ZERO
+    costs = book.guards.drawdown.entry_costs.values()
+    return sum((usd * max(ZERO, ONE - (book.now.market_ms - at_ms) / holding_ms) for usd, at_ms in costs), ZERO)
+
+
+def add_entry_cost(book: Book, hedge_id: str, usd: Decimal, at_ms: int) -> tuple[Decimal, int]:
+    """Fees and slippage of a fill that opened; returns the hedge's sum and its cost-weighted time."""
+    before, then_ms = book.guards.drawdown.entry_costs.get(hedge_id, (ZERO, at_ms))
+    total = before + usd
+    mean_ms = int((before * then_ms + usd * at_ms) / total) if total > 0 else at_ms
+    book.guards.drawdown.entry_costs[hedge_id] = total, min(max(mean_ms, min(then_ms, at_ms)), max(then_ms, at_ms))
+    return book.guards.drawdown.entry_costs[hedge_id]
+
+
+def keep_entry_cost(book: Book, hedge_id: str, share: Decimal) -> tuple[Decimal, int]:
+    """A hedge that shrinks bears its entry costs for what is left of it; the rest is lost at once."""
+    usd, at_ms = book.guards.drawdown.entry_costs[hedge_id]
+    book.guards.drawdown.entry_costs[hedge_id] = (usd * share).quantize(CENTS, rounding=ROUND_HALF_EVEN), at_ms
+    return book.guards.drawdown.entry_costs[hedge_id]
+
+
+def update(book: Book) -> Breach | None:
+    """Measure, move the mark, and return the level if it changed. Constant work for each hedge."""
+    drawdown, limits = book.guards.drawdown, book.config.limits.drawdown
+    found = measure(book)
+    if found is None or (found[0] <= 0 and drawdown.high_usd is None):
+        drawdown.deeper_mono_ms = None
+        return None
+    worth, lifting = found
+    if drawdown.high_usd is None or lifting > drawdown.high_usd:
+        drawdown.high_usd = max(lifting, ZERO)
+    high = drawdown.high_usd
+    drawdown.share = max(ZERO, ONE - worth / high) if high > 0 else ZERO
+    level = drawdown.level
+    if level is Breach.HARD:
+        return None
+    seen = (
+        Breach.HARD
+        if drawdown.share >= limits.hard
+        else Breach.SOFT
+        if drawdown.share >= limits.soft
+        else Breach.NONE
+    )
+    if seen is Breach.NONE and level is Breach.SOFT and drawdown.share > limits.soft * RELEASE:
+        seen = Breach.SOFT
+    if seen <= level:
+        drawdown.deeper_mono_ms, drawdown.level = None, seen
+        return seen if seen is not level else None
+    if drawdown.deeper_mono_ms is None:
+        drawdown.deeper_mono_ms = book.now.mono_ms
+    if book.now.mono_ms - drawdown.deeper_mono_ms < CONFIRM_MS:
+        return None
+    drawdown.deeper_mono_ms, drawdown.level = None, seen
+    return seen
+
+
+def step_due(book: Book) -> bool:
+    """Whether to reduce now: at the breach, and after each cool-down only if it has become worse since."""
+    drawdown, limits = book.guards.drawdown, book.config.limits.drawdown
+    if drawdown.level is not Breach.SOFT or drawdown.share < limits.soft:
+        return False
+    cooled = book.now.market_ms - drawdown.stepped_ms >= limits.cooldown_s * 1000
+    return not drawdown.stepped_ms or (cooled and drawdown.share > drawdown.stepped_share)
+
+
+def take_step(book: Book) -> None:
+    """Fix what this reduction leaves of each hedge."""
+    drawdown, limits = book.guards.drawdown, book.config.limits.drawdown
+    drawdown.stepped_ms, drawdown.stepped_share = book.now.market_ms, drawdown.share
+    keep = ONE - limits.reduce_step
+    drawdown.targets = {hedge.id: min(hedge.target_base, hedge.size_base) * keep for hedge in book.live_hedges()}
+
+
+def accept(book: Book) -> None:
+    """The owner goes on from here: the mark starts again at the next measurement."""
+    drawdown = book.guards.drawdown
+    drawdown.high_usd, drawdown.level, drawdown.share, drawdown.deeper_mono_ms = None, Breach.NONE, ZERO, None
+    drawdown.stepped_ms, drawdown.stepped_share = 0, ZERO
+    drawdown.targets.clear()
+
+
+def capital_moved(book: Book, before_usd: Decimal, usd: Decimal) -> None:
+    """A deposit or withdrawal of `usd` on top of a worth of `before_usd`: the drawdown's share stays what it was."""
+    drawdown = book.guards.drawdown
+    if drawdown.high_usd is not None and before_usd > 0:
+        drawdown.high_usd *= max(ZERO, before_usd + usd) / before_usd
+
+
+def check(book: Book) -> Verdict:
+    drawdown = book.guards.drawdown
+    limit = book.config.limits.drawdown.soft
+    detail = "share of NAV below its high-water mark"
+    return judge(RULE, ok=drawdown.level is Breach.NONE, limit=limit, observed=drawdown.share, detail=detail)
+
+
+def forced(book: Book, hedge: Hedge) -> Forced | None:
+    drawdown = book.guards.drawdown
+    left = drawdown.targets.get(hedge.id)
+    if left is None or drawdown.level is not Breach.SOFT or hedge.target_base <= left:
+        return None
+    observed = f"{drawdown.share:.5f}"
+    reason = f"{RULE}: NAV is {observed} below its high-water mark"
+    return Forced(RULE, hedge.id, left, f"{book.config.limits.drawdown.soft}", observed, reason)
