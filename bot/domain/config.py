@@ -140,6 +140,11 @@ class StrategyConfig:
     reserve: Decimal = Decimal("0.02")
     """Share of the budget that is never deployed."""
 
+    @property
+    def holding_h(self) -> float:
+        """Expected holding time: the hours over which carry is counted."""
+        return self.fast_h + self.slow_h + self.base_h
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:

@@ -105,6 +105,18 @@ class TransferUnknown:
 
 
 @dataclass(frozen=True, slots=True)
+class CapitalMoved:
+    """A deposit (positive) or withdrawal by the venue's own record; repeats are expected and harmless."""
+
+    venue: str
+    wallet: str
+    asset: str
+    amount: Decimal
+    venue_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccountReported:
     """The venue's truth at one moment: wallet -> asset -> total, and signed base quantity by instrument.
 
@@ -185,6 +197,7 @@ Event = (
     | TransferSettled
     | TransferFailed
     | TransferUnknown
+    | CapitalMoved
     | AccountReported
     | Reconciled
     | Tick

@@ -8,9 +8,10 @@ from bot.domain.events import CloseCoin, Flatten, Halt, Readmit, Resume
 from bot.domain.hedges import Control, Hedge
 from bot.domain.numbers import ZERO, ceil_to, common_step
 from bot.engine.deciding import flatten
+from bot.engine.guarding import accept_drawdown
 from bot.engine.hedging import aim
 from bot.engine.state import Actions, EngineState
-from bot.risk.rules import r01_negative_funding
+from bot.risk.rules import r01_negative_funding, r05_drawdown
 
 
 def switch(state: EngineState, control: Control, reason: str, out: Actions) -> None:
@@ -39,7 +40,23 @@ def _reach_base(state: EngineState, hedge: Hedge) -> Decimal:
     return ceil_to(min(reach.values()), step)
 
 
+def drawdown_halt(state: EngineState, out: Actions) -> None:
+    """R5's hard limit: close everything in order, then stay halted until the owner resumes."""
+    drawdown, limits = state.book.guards.drawdown, state.config.limits.drawdown
+    out.critical(
+        "drawdown.hard",
+        rule=r05_drawdown.RULE,
+        limit=limits.hard,
+        observed=round(drawdown.share, 6),
+        high_usd=drawdown.high_usd,
+        done="closing every hedge, then halted",
+        remedy="find out what was lost (`carrybot pnl`); `carrybot resume` accepts it and starts a new mark",
+    )
+    flatten_all(state, Flatten(f"{r05_drawdown.RULE}: NAV fell beyond the hard limit"), out)
+
+
 def resume(state: EngineState, event: Resume, out: Actions) -> None:
+    accept_drawdown(state, out)
     switch(state, Control.RUNNING, event.reason, out)
     state.decide_due = True
 

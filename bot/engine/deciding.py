@@ -5,6 +5,7 @@ from bot.domain.hedges import Control, Hedge, HedgeState
 from bot.domain.numbers import ZERO, common_step, floor_to
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import nav_usd
+from bot.engine import guarding
 from bot.engine.hedging import aim, guard, open_hedge
 from bot.engine.state import Actions, EngineState
 from bot.risk.review import entry_verdicts, forced_changes
@@ -41,6 +42,7 @@ def force(state: EngineState, out: Actions) -> None:
                 "coin.removed", coin=hedge.coin, venue=hedge.venue, rule=change.rule, observed=change.observed
             )
         aim(state, hedge, target, change.reason, out)
+        guarding.applied(state, hedge, change, out)
 
 
 def _record(state: EngineState, hedge: Hedge, change: Forced, out: Actions) -> None:

@@ -8,6 +8,7 @@ from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord
 from bot.domain.valuation import USD_ASSETS, coin_prices
+from bot.engine import entry_costs
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 from bot.risk.rules import r01_negative_funding, r07_liquidation
@@ -47,10 +48,12 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     held = leg.quantity_base
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)
+    entry_costs.moved(state, hedge, leg, held, out)
     fee_usd = fill.fee * _usd_price(state, fill)
     hedge.fees_usd += fee_usd
     state.book.guards.spent.add(state.book.now.market_ms, fees_usd=fee_usd)
     if order is not None:
+        entry_costs.opened(state, hedge, order, fill, fee_usd, out)
         hedge.slippage_usd += fill.side.sign * (fill.price - order.intent.decided_price) * fill.quantity_base
     if not hedge.live:
         # What was thought closed has moved: it is taken up again, and its imbalance repaired like any other.

@@ -1,7 +1,8 @@
 """What each fact means in double entry. Ids are made of the venue's own ids, so that a repeat is recognised.
 
 Accounts: `venue:<venue>:<wallet>` is what the venue holds for us; `trade:`, `fee:` and `funding:<hedge>` are
-where it came from or went; `equity:opening` is what was there before the first start.
+where it came from or went; `equity:opening` is what was there before the first start, `equity:capital` what the
+owner deposited (or, negative, withdrew) since.
 """
 
 from collections.abc import Mapping
@@ -55,6 +56,11 @@ def receipt_entries(receipt: Receipt, instrument: Instrument, hedge_id: str) -> 
 def transfer_entries(intent: TransferIntent) -> list[Entry]:
     target = wallet_account(intent.venue, intent.target)
     return list(_pair(target, wallet_account(intent.venue, intent.source), intent.asset, intent.amount))
+
+
+def capital_entries(venue: str, wallet: str, asset: str, amount: Decimal) -> list[Entry]:
+    """The owner's money in (positive) or out."""
+    return list(_pair(wallet_account(venue, wallet), "equity:capital", asset, amount))
 
 
 def opening_entries(venue: str, balances: Mapping[str, Mapping[str, Decimal]]) -> list[Entry]:

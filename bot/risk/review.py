@@ -1,7 +1,7 @@
 """The risk manager's three answers: who may grow, what must change, and whether these orders may be sent.
 
-Order of strength: R15, R10, R7, R3, R1 and R1c, R2, the rest. Orders that reduce are always allowed once they are
-sane. Every opening order is looked at by every rule below; there is no way around `approve_orders`.
+Order of strength: R15, R10, R7, R6, R5, R3, R1 and R1c, R4, R2, the rest. Orders that reduce are always allowed once
+they are sane. Every opening order is looked at by every rule below; there is no way around `approve_orders`.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,9 @@ from bot.risk.rules import (
     r01c_funding_stop,
     r02_coin_cap,
     r03_leverage,
+    r04_spread,
+    r05_drawdown,
+    r06_extreme,
     r07_liquidation,
     r08_universe,
     r10_leg_imbalance,
@@ -33,12 +36,18 @@ from bot.risk.verdicts import Forced
 GROWS = frozenset({Purpose.OPEN, Purpose.COMPLETE})
 
 
-def entry_verdicts(book: Book, pair: Pair) -> list[Verdict]:
-    """What the rules that do not depend on size say of adding to this pair, strongest first."""
+def entry_verdicts(book: Book, pair: Pair, aimed_base: Decimal | None = None) -> list[Verdict]:
+    """What the rules that do not depend on size say of adding to this pair, strongest first.
+
+    `aimed_base` is what an existing hedge is growing to: R4 lets it reach what R4 itself granted.
+    """
     return [
         r15_kill_switch.check(book, pair.venue),
         r10_leg_imbalance.check(book, book.hedge_of(pair.venue, pair.coin)),
+        r06_extreme.check(book),
+        r05_drawdown.check(book),
         r01_negative_funding.check(book, pair.venue, pair.coin),
+        r04_spread.check(book, pair.venue, pair.coin, aimed_base),
         r08_universe.check(book, pair),
         r11_stale.check(book, pair),
     ]
@@ -55,7 +64,7 @@ def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[Ord
         return [*verdicts, Verdict("R8", approved=False, limit="listed pair", observed=hedge.coin)]
     repairing = all(intent.purpose is Purpose.COMPLETE for intent in growing)
     if not repairing:
-        verdicts += entry_verdicts(book, pair)
+        verdicts += entry_verdicts(book, pair, hedge.target_base)
         verdicts.append(r13_venue_cap.check(book, nav, hedge.venue, growing))
         verdicts += budgets.check(book, nav, len(growing))
     else:
@@ -68,16 +77,23 @@ def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[Ord
 
 
 def forced_changes(book: Book, nav: Decimal, worst_first: Sequence[Hedge]) -> list[Forced]:
-    """What the rules demand of live hedges now. `worst_first` orders them by carry for R7 and R3."""
+    """What the rules demand of live hedges now, the smallest target of each. `worst_first` orders them by carry.
+
+    R7 and R3 ask for what the other rules do not give up already.
+    """
     forced: dict[str, Forced] = {}
     for hedge in worst_first:
         if hedge.state is HedgeState.CLOSING:
             continue
-        found = (
-            r01_negative_funding.forced(book, hedge)
-            or r01c_funding_stop.forced(book, hedge)
-            or r02_coin_cap.forced(book, nav, hedge)
+        demands = (
+            r06_extreme.forced(book, hedge),
+            r05_drawdown.forced(book, hedge),
+            r01_negative_funding.forced(book, hedge),
+            r01c_funding_stop.forced(book, hedge),
+            r04_spread.forced(book, nav, hedge),
+            r02_coin_cap.forced(book, nav, hedge),
         )
+        found = min((one for one in demands if one is not None), key=lambda one: one.target_base, default=None)
         if found is not None:
             forced[hedge.id] = found
     for venue in sorted({hedge.venue for hedge in worst_first}):

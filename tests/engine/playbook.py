@@ -21,6 +21,7 @@ from bot.domain.actions import (
     Persist,
     PlaceOrders,
     QueryOrder,
+    Reconcile,
     Severity,
 )
 from bot.domain.books import Books
@@ -251,7 +252,9 @@ class Playbook:
         return self
 
     def serve(self, action: Action) -> None:
-        """Fill every order that this action sends, and what follows from it."""
+        """Fill every order that this action sends, answer every reconciliation, and what follows from it."""
+        if isinstance(action, Reconcile):
+            self.feed(Reconciled(action.venue))
         if isinstance(action, PlaceOrders):
             for intent in action.intents:
                 for event in (fill_of(self, intent), report_of(intent, OrderState.FILLED, intent.quantity_base)):
