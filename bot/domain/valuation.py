@@ -112,10 +112,17 @@ def unhedged_usd(book: Book) -> Decimal:
 
 
 def basis(book: Book, venue: str, coin: str) -> Decimal | None:
-    """(perp mid - spot mid) / spot mid as a fraction; None without both prices."""
+    """(perp - spot) / spot as a fraction; None without both prices.
+
+    Mark over index where the venue publishes them: one message, one moment. Two quotes are of two moments, and in
+    a fast market the move between them is larger than any basis.
+    """
     pair = book.market.pairs.get((venue, coin))
     if pair is None:
         return None
+    mark = book.market.marks.get(pair.perp.id)
+    if mark is not None and mark.next_funding_ms and mark.index > 0:
+        return mark.mark / mark.index - 1
     spot, perp = book.market.price(pair.spot.id), book.market.price(pair.perp.id)
     return None if spot is None or perp is None or not spot else perp / spot - 1
 

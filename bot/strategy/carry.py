@@ -12,6 +12,7 @@ from bot.domain.book import Book
 from bot.domain.instruments import Instrument, Pair
 from bot.domain.market import MarketState
 from bot.domain.time import HOUR_MS, SECOND_MS, YEAR_H
+from bot.domain.valuation import basis
 
 DEFAULT_FUNDING_S = 8 * 3600
 IMPACT_BPS = 10
@@ -66,8 +67,8 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
     """The carry of holding `notional_usd` of this pair; None while a price or enough history is missing."""
     market, config, now_ms = book.market, book.config.strategy, book.now.market_ms
     history = market.rates.get(pair.perp.id)
-    spot, perp = market.quotes.get(pair.spot.id), market.quotes.get(pair.perp.id)
-    if not history or spot is None or perp is None:
+    now = basis(book, pair.venue, pair.coin)
+    if not history or now is None or not {pair.spot.id, pair.perp.id} <= market.quotes.keys():
         return None
     if now_ms - history[0].settled_ms < config.history_days_min * 24 * HOUR_MS:
         return None
@@ -80,7 +81,7 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
         fast_per_h=fast,
         slow_per_h=slow,
         funding=funding,
-        basis=float(perp.mid / spot.mid) - 1,
+        basis=float(now),
         open_cost=_both_legs(book, pair, notional_usd),
         close_cost=_both_legs(book, pair, notional_usd),
     )

@@ -105,8 +105,8 @@ def test_the_scan_ranks_by_net_carry_and_gives_reasons(play: Play) -> None:
     book = play(coins=COINS).scene()
     for one in kit.liquidity("ETH", depth_usd=5.0):
         book.feed(one)
-    for quote in kit.quotes("PEPE", basis_bps="-300"):
-        book.feed(quote)
+    now = book.state.market.marks[kit.perp_id("PEPE")]
+    book.feed(replace(now, mark=now.index * Decimal("0.97")))
     rows = {row.coin: row for row in scan(book.state)}
     assert scan(book.state)[0].coin == "BTC"
     assert rows["BTC"].verdict == "enter"
