@@ -22,10 +22,9 @@ from bot.simulator.model import Book, Candle, DayStats, Level, Listing, Mark, Se
 
 GRID_MS = 4 * HOUR_MS
 EIGHT_HOURS_MS = 8 * HOUR_MS
-INTEREST_8H = Decimal("0.0001")
-CLAMP = Decimal("0.0005")
-RATE_MAX = Decimal("0.02")
-RATE_QUANTUM = Decimal("1e-8")
+INTEREST_8H = 0.0001
+CLAMP = 0.0005
+RATE_MAX = 0.02
 TICK_SHARE = 6
 """Ticks are the power of ten this many digits below the first price, so that closes and spreads come out as stated."""
 SIZE = Decimal(10) ** 9
@@ -52,8 +51,8 @@ class Bars:
     """One coin on the grid. Prices are quote per venue unit; index 0 is the market's start."""
 
     __slots__ = (
-        "average", "average_from_ms", "coin", "first", "fresh", "last", "perp", "perp_listing", "perp_usd", "rate_times",
-        "rates", "spot", "spot_listing", "spot_usd", "symbol",
+        "basis", "coin", "first", "fresh", "last", "perp", "perp_listing", "perp_usd", "rate_times", "rates", "spot",
+        "spot_listing", "spot_usd", "symbol",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, times_ms: range, halted: frozenset[int]) -> None:
@@ -80,6 +79,10 @@ class Bars:
             self.fresh.append(fresh)
         self.spot_usd = _trailing_day(recording.spot, times_ms)
         self.perp_usd = _trailing_day(recording.perp, times_ms)
+        scale = float(recording.multiplier)
+        self.basis = [
+            float(one) / (float(other) * scale) - 1 for one, other in zip(self.perp, self.spot, strict=True)
+        ]
 
 
 def _on_grid(series: Series, times_ms: range) -> list[Decimal | None]:
@@ -235,14 +238,14 @@ class BarMarket:
 
     def predicted(self, bars: Bars, index: int, next_ms: int, interval_ms: int) -> Decimal:
         """P + clamp(0.01 % - P, +-0.05 %), scaled to the interval; P is the mean basis of its closes up to now."""
-        begun_ms = next_ms - interval_ms
-        first = max(0, (begun_ms - self.times_ms.start) // self.grid_ms + 1)
-        chosen = [i for i in range(min(first, index), index + 1) if bars.fresh[i]] or [index]
-        scale = bars.perp_listing.multiplier
-        premium = sum((bars.perp[i] / (bars.spot[i] * scale) - 1 for i in chosen), Decimal(0)) / len(chosen)
+        first = max(0, (next_ms - interval_ms - self.times_ms.start) // self.grid_ms + 1)
+        if first >= index:
+            premium = bars.basis[index]
+        else:
+            chosen = [bars.basis[i] for i in range(first, index + 1) if bars.fresh[i]] or [bars.basis[index]]
+            premium = sum(chosen) / len(chosen)
         rate = premium + max(-CLAMP, min(CLAMP, INTEREST_8H - premium))
-        scaled = rate * interval_ms / EIGHT_HOURS_MS
-        return max(-RATE_MAX, min(RATE_MAX, scaled)).quantize(RATE_QUANTUM, ROUND_HALF_EVEN)
+        return Decimal(f"{max(-RATE_MAX, min(RATE_MAX, rate * interval_ms / EIGHT_HOURS_MS)):.8f}")
 
     def settlements(self, after_ms: int, until_ms: int) -> Sequence[Settlement]:
         first = bisect_right(self._due, (after_ms, "\uffff", 0))

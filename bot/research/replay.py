@@ -113,7 +113,7 @@ class BarSession(Session):
     ) -> None:
         start_ms = market.start_ms - market.grid_ms
         accounts = {KEY: {Book.SPOT: {"USDT": cash}, Book.PERP: {"USDT": Decimal(0)}}}
-        exchange = Exchange(market, accounts, start_ms, seed=1)
+        exchange = Exchange(market, accounts, start_ms, seed=1, look_ms=market.grid_ms // 15)
         exchange.set_fee_rates(KEY, Book.SPOT, market.costs.spot_fee, market.costs.spot_fee)
         exchange.set_fee_rates(KEY, Book.PERP, market.costs.perp_fee, market.costs.perp_fee)
         self.bar_venue = BarVenue(market, exchange)

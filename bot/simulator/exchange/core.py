@@ -17,7 +17,7 @@ from bot.simulator.exchange.margin import notional_max, open_notionals, position
 from bot.simulator.exchange.money import ZERO, divide, half_even
 from bot.simulator.exchange.placing import place
 from bot.simulator.exchange.settling import settle
-from bot.simulator.exchange.state import State
+from bot.simulator.exchange.state import LOOK_MS, State
 from bot.simulator.exchange.transfers import move
 from bot.simulator.exchange.truth import truth
 from bot.simulator.model import (
@@ -45,8 +45,12 @@ class Exchange:
         seed: int,
         *,
         state: State | None = None,
+        look_ms: int = LOOK_MS,
     ) -> None:
         """`accounts`: API key -> book -> asset -> amount. Raises ValueError for another perp asset than USDT.
+
+        Margin is looked at every `look_ms` of market time at the soonest: a market whose prices stand still for
+        hours needs no look each minute.
 
         With a `state` (see `restore`) that is taken over and the rest, but the market, is ignored.
         """
@@ -56,6 +60,7 @@ class Exchange:
             accounts={key: _account(key, books) for key, books in accounts.items()},
             now_ms=start_ms,
             faults=FaultPlan(seed),
+            look_ms=look_ms,
         )
 
     @classmethod

@@ -16,14 +16,13 @@ from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
 
 LIQUIDATION_FEE_RATE = Decimal("0.0125")
-_MINUTE_MS = 60_000
-# (maintenance / margin balance below, market time until the next look)
-_LOOKS = ((Decimal("0.1"), 15 * _MINUTE_MS), (Decimal("0.3"), 5 * _MINUTE_MS))
+# (maintenance / margin balance below, multiples of the state's `look_ms` until the next look)
+_LOOKS = ((Decimal("0.1"), 15), (Decimal("0.3"), 5))
 
 
-def next_check_ms(account: Account, now_ms: int) -> int:
+def next_check_ms(state: State, account: Account) -> int:
     """The latest time up to which a jump may go before the margin is looked at."""
-    return max(account.check_at_ms, now_ms + _MINUTE_MS)
+    return max(account.check_at_ms, state.now_ms + state.look_ms)
 
 
 def health(state: State, account: Account, at_ms: int) -> tuple[Decimal, Decimal]:
@@ -42,10 +41,10 @@ def check_account(state: State, account: Account, at_ms: int) -> None:
     if balance < maintenance:
         _liquidate(state, account, at_ms)
         balance, maintenance = health(state, account, at_ms)
-    account.check_at_ms = at_ms + _MINUTE_MS
-    for share, pause_ms in _LOOKS:
+    account.check_at_ms = at_ms + state.look_ms
+    for share, pauses in _LOOKS:
         if maintenance < balance * share:
-            account.check_at_ms = at_ms + pause_ms
+            account.check_at_ms = at_ms + pauses * state.look_ms
             break
 
 

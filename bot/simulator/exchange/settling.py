@@ -33,7 +33,7 @@ def settle(state: State, to_ms: int) -> None:
                 stop_ms = settlement.at_ms
             for account in state.accounts.values():
                 if account.holdings:
-                    stop_ms = min(stop_ms, next_check_ms(account, state.now_ms))
+                    stop_ms = min(stop_ms, next_check_ms(state, account))
         state.now_ms = stop_ms
         if holding:
             for settlement in state.settlements_at(stop_ms):

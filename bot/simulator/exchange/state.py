@@ -12,6 +12,7 @@ from bot.simulator.exchange.matching import Consumption
 from bot.simulator.model import Book, Happening, Income, Listing, Market, Order, Settlement, Trade, VenueError
 
 _HOUR_MS = 3_600_000
+LOOK_MS = 60_000
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class State:
     # Happenings of the call under way, and those of implied settling that wait for `advance`.
     happenings: list[tuple[str, Happening]] = field(default_factory=list)
     waiting: list[tuple[str, Happening]] = field(default_factory=list)
+    look_ms: int = LOOK_MS
+    """Shortest market time between two looks at an account's margin."""
     _marks: dict[str, Decimal] = field(default_factory=dict)
     _marks_ms: int = -1
     _upcoming: deque[Settlement] = field(default_factory=deque)
