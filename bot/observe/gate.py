@@ -12,18 +12,8 @@ from bot.observe.wording import said
 from bot.settings import Alerts
 
 SUBJECTS = (
-    "coin",
-    "hedge",
-    "venue",
-    "instrument",
-    "task",
-    "feed",
-    "line",
-    "what",
-    "file",
-    "channel",
-    "asset",
-    "rule",
+    *("coin", "hedge", "venue", "instrument", "asset", "rule"),
+    *("task", "feed", "line", "what", "file", "problems", "keys", "channel"),
 )
 """Fields that say what an alert is about: alerts of one name on different subjects are different alerts."""
 REMEMBERED_MAX = 1_000

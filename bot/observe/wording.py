@@ -144,6 +144,48 @@ HEDGES = {
     ),
 }
 
+RULES = {
+    "extreme.began": Wording(
+        "An extreme event began (rule R6): {reason}.",
+        "Entries are frozen, {cancelled} resting orders cancelled, and all but the core coins are cut to {keep} of "
+        "themselves, both legs together where both can be.",
+        "Watch the liquidation distance in `carrybot status`; `carrybot halt` or `flatten` if you know more.",
+    ),
+    "extreme.venue_out": Wording(
+        "Another venue fell silent during the extreme event (rule R6): {reason}.",
+        "A hedge with a leg there is not cut on the other leg alone, unless liquidation is near.",
+        "Look at the venue's own status page and at the margin there.",
+    ),
+    "extreme.ended": Wording(
+        "The extreme event is over (rule R6): {reason}. It lasted {lasted_s} s of market time.",
+        "Entries are open again, and hedges return to their targets, the widest favourable basis first.",
+        NOTHING,
+    ),
+    "drawdown.soft": Wording(
+        "NAV is {observed} below its high-water mark of {high_usd} USD: the soft limit of rule R5 is {limit}.",
+        "Nothing opens, and every hedge is reduced by a step.",
+        "Look at `carrybot pnl`. Entries return when NAV recovers, or with `carrybot resume`: it accepts the loss.",
+    ),
+    "drawdown.hard": Wording(
+        "NAV is {observed} below its high-water mark of {high_usd} USD: the hard limit of rule R5 is {limit}.",
+        "Every hedge is being closed; then the daemon stays halted.",
+        "Find out what was lost with `carrybot pnl`; `carrybot resume` accepts it and starts a new mark.",
+    ),
+    "drawdown.recovered": Wording(
+        "NAV has recovered: it is {observed} below its high-water mark (rule R5).", "Entries are open again.", NOTHING
+    ),
+    "drawdown.accepted": Wording(
+        "You accepted a drawdown of {observed} from {high_usd} USD (rule R5).",
+        "The high-water mark starts anew from today's NAV.",
+        NOTHING,
+    ),
+    "spread.turned": Wording(
+        "The spread of {coin} has turned from its extreme of {extreme} to {basis} (rule R4).",
+        "A step is added to hedge {hedge} in the converging direction, within the caps.",
+        NOTHING,
+    ),
+}
+
 BOOKS = {
     "ledger.difference": Wording(
         "The balance of {asset} in {venue} {wallet} is {venue_less_ledger} off the ledger.",
@@ -281,7 +323,7 @@ DAEMON = {
     ),
 }
 
-WORDINGS: Mapping[str, Wording] = {**ORDERS, **HEDGES, **BOOKS, **VENUES, **DAEMON}
+WORDINGS: Mapping[str, Wording] = {**ORDERS, **HEDGES, **RULES, **BOOKS, **VENUES, **DAEMON}
 
 
 class _Values(dict[str, str]):

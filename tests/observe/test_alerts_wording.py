@@ -75,6 +75,13 @@ def test_every_warning_has_words(name):
     assert name in WORDINGS, f"write an entry for {name} in bot/observe/wording.py"
 
 
+@pytest.mark.parametrize("name", FOUND)
+def test_the_manual_says_what_to_look_at(name):
+    manual = (BOT.parent / "docs/operating.md").read_text()
+    table = manual[manual.index("## When something is wrong") :]
+    assert f"`{name}`" in table, f"add {name} to the table of docs/operating.md"
+
+
 @pytest.mark.parametrize("name", sorted(WORDINGS))
 def test_an_entry_has_three_sentences(name):
     wording = WORDINGS[name]
