@@ -1,4 +1,4 @@
-"""The rows of a two-leg intent in plain tables: the same values as the books', without their rules.
+"""The rows of a two-leg intent in plain tables: as many rows and columns as the books', without their rules.
 
 Plain means: a primary key, no other index, no foreign key, no trigger; WAL and synchronous FULL as in the books.
 """
@@ -7,27 +7,27 @@ import sqlite3
 from pathlib import Path
 
 Rows = list[tuple[str, list[object]]]
-TABLES = {"order_intents": 13, "orders": 10, "hedges": 18, "hedge_legs": 8}
+TABLES = {"order_intents": 13, "orders": 10, "hedges": 18, "legs": 8}
 """Columns of each plain table; the first is its key."""
 
 
 def two_leg_rows(number: int) -> Rows:
-    """Two intents, their two orders, the hedge and its two legs, made up; `number` makes the keys new."""
+    """Two intents, their two orders, the hedge and its two legs, made up and short; `number` makes new keys."""
     found: Rows = []
     for leg in range(2):
         client_id = f"cb1-3-{number + leg}"
-        found.append(_insert("order_intents", [client_id, "h3", leg, "binance", "binance:QACUSDT:spot", *"abcdefgh"]))
-        found.append(_insert("orders", [client_id, "intended", None, "0", "0", None, 0, 0, 0, 0]))
-    found.append(_insert("hedges", ["h3", 3, "cash_and_carry", "QAC", "binance", "opening", *["0"] * 12]))
+        found.append(insert("order_intents", [client_id, "h3", leg, "binance", "binance:QACUSDT:spot", *"abcdefgh"]))
+        found.append(insert("orders", [client_id, "intended", None, "0", "0", None, 0, 0, 0, 0]))
+    found.append(insert("hedges", ["h3", 3, "cash_and_carry", "QAC", "binance", "opening", *["0"] * 12]))
     found += [
-        _insert("hedge_legs", [f"h3-{leg}", leg, "binance:QACUSDT:spot", "spot", 1, "0", "0", "0"])
-        for leg in range(2)
+        insert("legs", [f"h3-{leg}", leg, "binance:QACUSDT:spot", "spot", 1, "0", "0", "0"]) for leg in range(2)
     ]
     return found
 
 
-def _insert(table: str, row: list[object]) -> tuple[str, list[object]]:
-    assert len(row) == TABLES[table]
+def insert(table: str, row: list[object]) -> tuple[str, list[object]]:
+    """One row; its first value is the key."""
+    assert len(row) == TABLES[table], (table, len(row))
     return f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(row))})", row
 
 
