@@ -16,18 +16,31 @@ USD_ASSETS = frozenset({"USDT", "USDC", "USD", "FDUSD"})
 
 
 def coin_prices(book: Book) -> dict[tuple[str, str], Decimal]:
-    """Spot price of each coin by (venue, asset), from the newest quote or mark."""
+    """Spot price of each coin by (venue, asset): see `mark_price`."""
     prices: dict[tuple[str, str], Decimal] = {}
     for pair in book.market.pairs.values():
-        price = book.market.price(pair.spot.id) or book.market.price(pair.perp.id)
+        price = mark_price(book, pair.spot.id) or mark_price(book, pair.perp.id)
         if price is not None:
             prices[pair.venue, pair.spot.base_asset] = price
     return prices
 
 
 def mark_price(book: Book, instrument: str) -> Decimal | None:
-    mark = book.market.marks.get(instrument)
-    return mark.mark if mark is not None else book.market.price(instrument)
+    """What a leg is valued at: a perp at its mark, its spot at the index of the same message, else the quote's mid.
+
+    A spot quote and a mark are of two moments; in a fast market their difference would look like profit or loss.
+    """
+    market = book.market
+    mark = market.marks.get(instrument)
+    if mark is not None:
+        return mark.mark
+    listed = market.instruments.get(instrument)
+    pair = market.pairs.get((listed.venue, listed.coin)) if listed is not None else None
+    if pair is not None and pair.spot.id == instrument:
+        paired = market.marks.get(pair.perp.id)
+        if paired is not None and paired.next_funding_ms and paired.index > 0:
+            return paired.index
+    return market.price(instrument)
 
 
 def unrealized_usd(book: Book, leg: Leg) -> Decimal:
@@ -131,7 +144,7 @@ def price_pnl_usd(book: Book, hedge: Hedge) -> Decimal:
     """Price P&L of all legs, realised and open, at current prices, before fees."""
     total = ZERO
     for leg in hedge.legs:
-        price = book.market.price(leg.instrument)
+        price = mark_price(book, leg.instrument)
         total += leg.realized_quote
         if price is not None:
             total += leg.quantity_base * price - leg.cost_quote

@@ -7,7 +7,7 @@ from bot.domain.actions import LastPrice, NavPoint, Reconcile
 from bot.domain.hedges import Control, Hedge
 from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
-from bot.domain.valuation import deployed_usd, leverage, nav_usd, unhedged_usd
+from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
 from bot.engine import control, guarding, margin_moves, money, orders, settlements
 from bot.engine.deciding import decide, decision_due, flatten, force
 from bot.engine.hedging import admit_waiting, rest_after_nothing, work
@@ -171,7 +171,7 @@ def _value(state: EngineState, out: Actions) -> None:
     out.persist(NavPoint(state.nav_ms, nav, leverage(state.book, nav), deployed, unhedged))
     for hedge in state.book.live_hedges():
         for leg in hedge.legs:
-            price = state.market.price(leg.instrument)
+            price = mark_price(state.book, leg.instrument)
             if price is not None:
                 out.persist(LastPrice(leg.instrument, price, state.nav_ms))
 
