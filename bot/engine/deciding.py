@@ -103,6 +103,8 @@ def decide(state: EngineState, out: Actions) -> None:
             guard(state, growing)
     for proposal in propose(state.book, nav_usd(state.book), may_enter, stale):
         hedge = state.book.hedge_of(proposal.venue, proposal.coin)
+        if hedge is not None and guarding.adding(state, hedge) and ZERO < proposal.target_base <= hedge.target_base:
+            continue  # R4's own addition is on its way; what closes is not held up by it
         if hedge is not None:
             aim(state, hedge, proposal.target_base, proposal.reason, out)
         elif proposal.target_base > 0:

@@ -205,6 +205,12 @@ def _watch_spreads(state: EngineState, out: Actions) -> None:
         aim(state, hedge, target, f"{r04_spread.RULE}: added at the turn", out)
 
 
+def adding(state: EngineState, hedge: Hedge) -> bool:
+    """Whether R4's addition to this hedge is still being filled."""
+    spread = state.book.guards.spreads.get((hedge.venue, hedge.coin))
+    return spread is not None and hedge.size_base < hedge.target_base <= spread.granted_base
+
+
 def applied(state: EngineState, hedge: Hedge, change: Forced, out: Actions) -> None:
     """A forced change of R4 or R6 was applied: its cool-down and its cut must survive a restart."""
     if change.rule == r04_spread.RULE:
