@@ -123,7 +123,7 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
     hedge = state.hedges.get(order.intent.hedge_id) if order is not None else None
     if hedge is None and fill.client_id.startswith(OWN_PREFIX):
         parts = fill.client_id.split("-")
-        candidates = [*state.hedges.values(), *state.last_hedge.values()]
+        candidates = [*state.hedges.values(), *state.last_hedge.values(), *state.former_hedge.values()]
         hedge = next((h for h in candidates if len(parts) == 3 and parts[1] == str(h.number)), None)
     if hedge is None and fill.client_id.startswith(TAKEN_PREFIXES):
         hedge = next((h for h in state.hedges.values() if _leg(h, fill.instrument) is not None), None)
@@ -145,6 +145,8 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
     if instrument is None or state.ledger.knows(transaction_id):
         return
     hedge = state.last_hedge.get(receipt.instrument)
+    if hedge is not None and receipt.settled_ms < hedge.opened_ms:
+        hedge = state.former_hedge.get(receipt.instrument)
     owner = hedge.id if hedge is not None else postings.FOREIGN
     entries = postings.receipt_entries(receipt, instrument, owner)
     transaction = state.ledger.post(transaction_id, receipt.settled_ms, "funding", owner, entries)

@@ -68,6 +68,8 @@ class EngineState:
     """Market time of the newest settlement of each perpetual that was paid (or had nothing to pay)."""
     receipts_until_ms: dict[str, int] = field(default_factory=dict)
     """Market time of the newest receipt, by venue."""
+    former_hedge: dict[str, Hedge] = field(default_factory=dict)
+    """The hedge that each instrument had before its latest one: what settled before that one was opened is its."""
     last_hedge: dict[str, Hedge] = field(default_factory=dict)
     """The latest hedge of each instrument, closed ones too: late receipts and fills belong to it."""
     differences: dict[tuple[str, str, str], tuple[Decimal, int]] = field(default_factory=dict)
