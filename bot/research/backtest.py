@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +32,7 @@ class Question:
     from_ms: int
     until_ms: int
     config: CoreConfig
-    costs: Costs = Costs()
+    costs: Costs = field(default_factory=Costs)
     grid_ms: int = GRID_MS
     cash_usd: Decimal = CASH_USD
 
@@ -81,7 +81,10 @@ class Answer:
 
 
 def run(recordings: Sequence[Recording], question: Question, progress: Progress | None = None) -> Answer:
-    """Deterministic: the same recordings and question give the same answer. Raises HistoryError for an empty window."""
+    """Deterministic: the same recordings and question give the same answer.
+
+    Raises HistoryError for a window in which nothing was recorded.
+    """
     until_ms = min(question.until_ms, max(one.last_ms for one in recordings) // DAY_MS * DAY_MS)
     if until_ms <= question.from_ms:
         raise HistoryError("the recordings hold nothing between these dates: choose other dates")
@@ -166,10 +169,8 @@ def _answer(
 def _year(book: Attribution, year: int, foresight: float) -> YearRow:
     points = [one for one in book.points if yardstick.year_of(one.at_ms) == year]
     net = sum(one.net for one in points)
-    parts = [
-        sum(cell[which] for (month, _), cell in book.months.items() if month.startswith(f"{year}-"))
-        for which in range(len(PARTS))
-    ]
+    cells = [cell for (month, _), cell in book.months.items() if month.startswith(f"{year}-")]
+    funding, fees, slippage, basis = (sum((cell[which] for cell in cells), 0.0) for which in range(len(PARTS)))
     return YearRow(
         year,
         net,
@@ -178,8 +179,11 @@ def _year(book: Attribution, year: int, foresight: float) -> YearRow:
         book.turnover[year],
         foresight,
         net / foresight if foresight > 0 else None,
-        *parts,
-        trades=book.traded[year],
+        funding,
+        fees,
+        slippage,
+        basis,
+        book.traded[year],
     )
 
 
@@ -216,12 +220,14 @@ def _benchmarks(
         rows = yardstick.by_year(curve, *window)
         found.append(
             Benchmark(
-                name, what, {year: one.net for year, one in rows.items()}, {year: one.deployed for year, one in rows.items()}
+                name,
+                what,
+                {year: one.net for year, one in rows.items()},
+                {year: one.deployed for year, one in rows.items()},
             )
         )
     rate = question.config.limits.cash_rate
-    hours = {year: one for year, one in _hours(window).items()}
-    cash = {year: rate * one / YEAR_H for year, one in hours.items()}
+    cash = {year: rate * one / YEAR_H for year, one in _hours(window).items()}
     found.append(Benchmark("cash", f"the owner's cash rate, {rate:.2%} a year", cash, dict.fromkeys(cash, 0.0)))
     return tuple(found)
 
@@ -254,7 +260,9 @@ def as_json(answer: Answer) -> dict[str, Any]:
             {
                 "name": one.name,
                 "what": one.what,
-                "years": [{"year": year, "net": net, "deployed": one.deployed[year]} for year, net in one.net.items()],
+                "years": [
+                    {"year": year, "net": net, "deployed": one.deployed[year]} for year, net in one.net.items()
+                ],
             }
             for one in answer.benchmarks
         ],

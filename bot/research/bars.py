@@ -1,8 +1,8 @@
 """A market made of recorded closes: what the simulated exchange trades on in a backtest.
 
 At a grid time T the price of a leg is the close of its candle that ends at T, and it holds until the next grid time.
-Nothing between the closes is invented. Bid and ask stand `half_spread_bps` away from the close: all of slippage, as the
-book behind the touch is as deep as asked. What is modelled and what is not: docs/backtest.md.
+Nothing between the closes is invented. Bid and ask stand `half_spread_bps` away from the close: all of slippage, as
+the book behind the touch is as deep as asked. What is modelled and what is not: docs/backtest.md.
 
 A bar in which one leg has no candle, or in which the spot exchange was halted (its last price is stale, and a basis
 against it is fiction), freezes the pair: prices stay, nothing can be traded, and no mark arrives.
@@ -10,7 +10,7 @@ against it is fiction), freezes the pair: prices stay, nothing can be traded, an
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cached_property
 
@@ -26,7 +26,7 @@ INTEREST_8H = 0.0001
 CLAMP = 0.0005
 RATE_MAX = 0.02
 TICK_SHARE = 6
-"""Ticks are the power of ten this many digits below the first price, so that closes and spreads come out as stated."""
+"""Ticks are the power of ten this many digits below the first price: closes and spreads come out as stated."""
 SIZE = Decimal(10) ** 9
 DEPTH_SHARE = 0.0015
 DEPTH_USD_MIN = 60_000.0
@@ -125,8 +125,6 @@ def _listings(recording: Recording) -> tuple[Listing, Listing]:
 
 
 def _refined(listing: Listing, first_price: Decimal, since: int) -> Listing:
-    from dataclasses import replace
-
     digits = min(8, max(0, TICK_SHARE - first_price.adjusted()))
     tick = Decimal(1).scaleb(-digits)
     return replace(
@@ -134,8 +132,12 @@ def _refined(listing: Listing, first_price: Decimal, since: int) -> Listing:
     )
 
 
-def halted_hours(recordings: Sequence[Recording]) -> frozenset[int]:
-    """Ends of hours in which no spot recorded by the hour traded: the spot exchange stood still."""
+def halted_times(recordings: Sequence[Recording]) -> frozenset[int]:
+    """Full hours before or after which no spot recorded by the hour traded: the spot exchange stood still.
+
+    Both, because a halt that begins within an hour leaves a stale last price at its end. Where a halt begins at the
+    full hour itself a moment is masked that could still be traded; a live feed would tell a little later.
+    """
     silent: set[int] | None = None
     for one in recordings:
         series = one.spot
@@ -145,7 +147,8 @@ def halted_hours(recordings: Sequence[Recording]) -> frozenset[int]:
         quiet = {end for end in range(series.ends_ms[0], series.ends_ms[-1], HOUR_MS) if end not in traded}
         outside = set() if silent is None else {end for end in silent if not _covers(series, end)}
         silent = quiet if silent is None else (silent & quiet) | outside
-    return frozenset(silent or ())
+    ends = silent or set()
+    return frozenset(ends | {end - HOUR_MS for end in ends})
 
 
 def _covers(series: Series, end_ms: int) -> bool:
@@ -165,7 +168,7 @@ class BarMarket:
     ) -> None:
         self.times_ms = range(from_ms, until_ms, grid_ms)
         self.grid_ms, self.costs = grid_ms, costs
-        halted = halted_hours(recordings)
+        halted = halted_times(recordings)
         every = (Bars(one, self.times_ms, halted) for one in recordings)
         self.coins = {bars.symbol: bars for bars in every if bars.first >= 0}
         self._spots = {bars.spot_listing.symbol: bars for bars in self.coins.values()}
@@ -217,7 +220,7 @@ class BarMarket:
         return (Level(top.bid, top.bid_size),), (Level(top.ask, top.ask_size),)
 
     def mark(self, symbol: str, at_ms: int) -> Mark:
-        """The perpetual's close; the index is the spot's. The prediction is the venue's formula on the closes so far."""
+        """The perpetual's close; the index is the spot's. The prediction is the venue's formula on closes so far."""
         bars, index = self.coins[symbol], self.index(at_ms)
         next_ms, interval_ms = self.schedule(bars, at_ms)
         spot = bars.spot[index] * bars.perp_listing.multiplier

@@ -1,6 +1,6 @@
 """What could have been earned: perfect foresight and always-on books, under one simple accounting.
 
-On the 8-hour grid of nominal settlement times, for each coin with prices of both legs: one dollar of one-side notional
+On the 8-hour grid of nominal settlement times, for each coin with prices of both legs: a dollar of one-side notional
 held over (t-1, t] earns funding(t) - (basis(t) - basis(t-1)), where funding(t) is the sum of the rates settled in
 (t-1, t] and basis is the perpetual's close over the spot's less one; going in or out costs `cost` of the notional,
 both legs together. Arithmetic, not compounded; idle cash earns nothing. Weights are fractions of NAV, set at t and
