@@ -1,6 +1,6 @@
 """What can be traded, in base units: a venue's contract sizes and multipliers end at its adapter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -66,13 +66,21 @@ class FeeRates:
 
 @dataclass(frozen=True, slots=True)
 class MarginTier:
-    """One bracket of a venue's margin table: maintenance = notional x rate - cumulative (USD)."""
+    """One bracket of a venue's margin table: maintenance = notional x rate - cumulative (USD).
+
+    `floats` repeats (cap, rate, cumulative) for the stress search, which asks for them a thousand times a second.
+    """
 
     floor_usd: Decimal
     cap_usd: Decimal
     leverage_max: int
     maintenance_rate: Decimal
     cumulative_usd: Decimal
+    floats: tuple[float, float, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        floats = float(self.cap_usd), float(self.maintenance_rate), float(self.cumulative_usd)
+        object.__setattr__(self, "floats", floats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[Ord
     verdicts.append(r02_coin_cap.check(book, nav, hedge.coin, growing))
     verdicts.append(r03_leverage.check(book, nav, growing))
     limit = book.config.limits.liquidation.min if repairing else None
-    verdicts.append(r07_liquidation.check(book, hedge.venue, growing, limit=limit))
+    verdicts.append(r07_liquidation.permit(book, hedge.venue, growing, limit=limit))
     return verdicts
 
 

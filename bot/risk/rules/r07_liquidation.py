@@ -9,7 +9,7 @@ from decimal import Decimal
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.instruments import Kind
-from bot.domain.margin import ShortPosition, liquidation_distance, margin_needed_usd
+from bot.domain.margin import ShortPosition, liquidation_distance, margin_needed_usd, survives
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent
 from bot.domain.valuation import mark_price, unrealized_usd
@@ -59,9 +59,20 @@ def distance(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> float
 
 
 def check(book: Book, venue: str, extra: Sequence[OrderIntent] = (), *, limit: float | None = None) -> Verdict:
+    """The distance itself, found by bisection: for explanations and refusals."""
     asked = book.config.limits.liquidation.warn if limit is None else limit
     observed = distance(book, venue, extra)
     return judge(RULE, ok=observed >= asked, limit=asked, observed=observed, detail="liquidation distance")
+
+
+def permit(book: Book, venue: str, extra: Sequence[OrderIntent], *, limit: float | None = None) -> Verdict:
+    """The same judgement on the way to an order: the distance is only searched for when it is too short."""
+    liquidation = book.config.limits.liquidation
+    asked = liquidation.warn if limit is None else limit
+    margin, held = float(perp_margin_usd(book, venue)), positions(book, venue, extra)
+    if survives(margin, held, asked, liquidation.basis_stress):
+        return judge(RULE, ok=True, limit=asked, observed=f"at least {asked}", detail="liquidation distance")
+    return check(book, venue, extra, limit=limit)
 
 
 def needed_usd(book: Book, venue: str) -> float:
