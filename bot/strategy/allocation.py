@@ -28,6 +28,13 @@ class Candidate:
     """What an earlier decision aims at; differs from `held_usd` while a hedge is still being built or cut."""
     capital_factor: float
     may_grow: bool
+    cash: float = 0.0
+    """What that capital would earn as the owner's cash over the holding time, a fraction of notional (R14)."""
+
+    @property
+    def exits(self) -> bool:
+        """Whether what is held is worth less than leaving it for cash."""
+        return self.held_usd > 0 and self.estimate.held - self.cash < -self.estimate.close_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,17 @@ class Allotment:
 
 
 @dataclass(frozen=True, slots=True)
+class Credit:
+    """Quote currency that may be borrowed beyond own capital, and its interest over the holding time a dollar."""
+
+    usd: float = 0.0
+    cost: float = 0.0
+
+
+NO_CREDIT = Credit()
+
+
+@dataclass(frozen=True, slots=True)
 class _Piece:
     rank: float
     candidate: Candidate
@@ -49,10 +67,17 @@ class _Piece:
 
 
 def allocate(
-    candidates: Sequence[Candidate], notional_budget_usd: float, capital_budget_usd: float, hurdle: float
+    candidates: Sequence[Candidate],
+    notional_budget_usd: float,
+    capital_budget_usd: float,
+    hurdle: float,
+    credit: Credit = NO_CREDIT,
 ) -> list[Allotment]:
-    """Targets for the coins whose holding should change; a coin that is not listed stays as it is."""
-    exits = {c.estimate.coin for c in candidates if c.held_usd > 0 and c.estimate.held < -c.estimate.close_cost}
+    """Targets for the coins whose holding should change; a coin that is not listed stays as it is.
+
+    What own capital does not reach may be bought on `credit`, if it is worth that interest on top of its own costs.
+    """
+    exits = {c.estimate.coin for c in candidates if c.exits}
     pieces = sorted(
         (piece for c in candidates if c.estimate.coin not in exits for piece in _pieces(c, hurdle)),
         key=lambda piece: (-piece.rank, piece.candidate.estimate.coin),
@@ -76,6 +101,7 @@ def allocate(
     granted = _grant(
         [piece for piece in pieces if not piece.held], kept, candidates, notional_budget_usd, capital_budget_usd
     )
+    _borrow(candidates, kept, granted, notional_budget_usd, capital_budget_usd, hurdle, credit)
     if not any(size > 0 for size in granted.values()):
         # Nothing takes the room, so nothing gives way: what is above the budget is for the risk manager to cut.
         kept = {piece.candidate.estimate.coin: piece.size_usd for piece in pieces if piece.held}
@@ -103,14 +129,39 @@ def _grant(
     return granted
 
 
+def _borrow(
+    candidates: Sequence[Candidate],
+    kept: dict[str, float],
+    granted: dict[str, float],
+    notional: float,
+    capital: float,
+    hurdle: float,
+    credit: Credit,
+) -> None:
+    """Top up what is new with borrowed money, the best first: its interest takes the place of cash as the bar."""
+    owned = {c.estimate.coin: kept.get(c.estimate.coin, 0.0) + granted.get(c.estimate.coin, 0.0) for c in candidates}
+    notional -= sum(owned.values())
+    used = sum(owned[c.estimate.coin] * c.capital_factor for c in candidates)
+    left = min(credit.usd, capital + credit.usd - used)
+    for candidate in sorted(candidates, key=lambda c: -(c.estimate.new - credit.cost * c.capital_factor)):
+        coin = candidate.estimate.coin
+        pays = candidate.estimate.new - credit.cost * candidate.capital_factor > hurdle
+        room = min(candidate.cap_usd - owned[coin], notional, left / candidate.capital_factor)
+        if candidate.may_grow and not candidate.exits and pays and room > TOP_UP_BAND * candidate.cap_usd:
+            granted[coin] = granted.get(coin, 0.0) + room
+            notional -= room
+            left -= room * candidate.capital_factor
+
+
 def _pieces(candidate: Candidate, hurdle: float) -> list[_Piece]:
     pieces = []
     held = candidate.held_usd
     if held > 0:
-        pieces.append(_Piece(candidate.estimate.held, candidate, held, held=True))
+        pieces.append(_Piece(candidate.estimate.held - candidate.cash, candidate, held, held=True))
     grow = candidate.cap_usd - held
-    if candidate.may_grow and candidate.estimate.new > hurdle and grow > TOP_UP_BAND * candidate.cap_usd:
-        pieces.append(_Piece(candidate.estimate.instead, candidate, grow, held=False))
+    pays = candidate.estimate.new - candidate.cash > hurdle
+    if candidate.may_grow and pays and grow > TOP_UP_BAND * candidate.cap_usd:
+        pieces.append(_Piece(candidate.estimate.instead - candidate.cash, candidate, grow, held=False))
     return pieces
 
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from bot.domain.book import Book
 from bot.domain.hedges import HedgeState
-from bot.domain.instruments import Pair
-from bot.domain.limits import coin_cap_usd
+from bot.domain.instruments import Pair, Wallet
+from bot.domain.limits import borrow_cost, cash_cost, coin_cap_usd
 from bot.domain.numbers import common_step, floor_to
 from bot.domain.valuation import notional_usd, price_of, worst_usd
-from bot.strategy.allocation import Allotment, Candidate, allocate
+from bot.strategy.allocation import NO_CREDIT, Allotment, Candidate, Credit, allocate
 from bot.strategy.capacity import bracket_usd, capital_factor
 from bot.strategy.carry import CarryEstimate, estimate
 
@@ -53,6 +53,7 @@ def propose(
         usable * float(limits.leverage_ceiling) - occupied,
         usable - occupied * OCCUPIED_FACTOR,
         strategy.hurdle_bps * 1e-4,
+        _credit(book, usable),
     )
     proposals = [_proposal(book, one, candidates[one.venue, one.coin]) for one in allotments]
     return [one for one in proposals if one is not None]
@@ -71,7 +72,23 @@ def _candidate(book: Book, nav: Decimal, pair: Pair, *, grow: bool) -> Candidate
     if hedge is not None:
         held = float(worst_usd(book, hedge))
         aimed = float(hedge.target_base * price_of(book, hedge))
-    return Candidate(found, cap_usd, held, aimed, capital_factor(book, pair, cap_usd), grow)
+    factor = capital_factor(book, pair, cap_usd)
+    return Candidate(found, cap_usd, held, aimed, factor, grow, cash_cost(book.config, factor))
+
+
+def _credit(book: Book, usable_usd: float) -> Credit:
+    """A unified account lends quote currency up to the leverage ceiling; a split one lends none."""
+    legs = [leg for pair in book.market.pairs.values() for leg in (pair.spot, pair.perp)]
+    if not legs or any(leg.wallet is not Wallet.UNIFIED for leg in legs):
+        return NO_CREDIT
+    beyond = max(0.0, float(book.config.limits.leverage_ceiling) - 1)
+    return Credit(usable_usd * beyond, borrow_cost(book.config))
+
+
+def worth_of_entering(book: Book, nav: Decimal, pair: Pair) -> tuple[float, float] | None:
+    """(what entering is worth over the holding time, dollars of account a dollar of notional): what R14 asks."""
+    candidate = _candidate(book, nav, pair, grow=True)
+    return None if candidate is None else (candidate.estimate.new, candidate.capital_factor)
 
 
 def _proposal(book: Book, allotment: Allotment, candidate: Candidate) -> Proposal | None:

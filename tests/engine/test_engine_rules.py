@@ -114,7 +114,7 @@ def test_funding_paid_beyond_the_stop_closes_at_once(play: Play) -> None:
 
 
 def test_what_was_paid_before_it_was_opened_is_not_counted(play: Play) -> None:
-    book = play(coins=("BTC",)).scene(rate="0.002")
+    book = play(kit.config(("BTC",), limits=Limits(cash_rate=0))).scene(rate="0.002")
     book.feed(SettledRate(kit.perp_id("BTC"), kit.START_MS + 1, Decimal("-0.02"), 8 * 3600))
     book.run()
     assert book.hedge.state is HedgeState.HEDGED
