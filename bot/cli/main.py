@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from bot.cli import research_commands
 from bot.cli.calc_commands import calc
 from bot.cli.failure import DONE, FAILED, UNREACHABLE, USAGE, Failure
+from bot.cli.funding_command import funding
 
 Config = Annotated[
     Path | None,
@@ -37,8 +39,10 @@ config_app = typer.Typer(help="The configuration file.", no_args_is_help=True, r
 app.add_typer(db, name="db")
 app.add_typer(config_app, name="config")
 app.add_typer(calc, name="calc")
+app.command()(funding)
 alerts_app = typer.Typer(help="What the daemon warned of.", invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(alerts_app, name="alerts")
+research_commands.register(app)
 
 
 @app.command()
