@@ -87,30 +87,33 @@ class Pollers:
         name, failures = f"listing:{self._venue.name}", 0
         while True:
             await self._wait_listing(name)
+            self.relist.clear()
             try:
                 with self._vitals.attending(name):
                     listed = await self._venue.fetch_listing()
-                    added = [
-                        each.id for each in listed.instruments if each.id not in {e.id for e in known.instruments}
-                    ]
-                    liquidity = await self._venue.fetch_liquidity(added) if added else ()
+                    added = self._tell(known, listed)
+                    known = listed
+                    if added:
+                        for fact in await self._venue.fetch_liquidity(added):
+                            self._deliver(fact)
                 failures = 0
-                self.relist.clear()
             except VenueError as error:
                 failures += 1
                 self._complain(name, error, failures)
+                self.relist.set()
                 await self._vitals.sleep(name, min(2.0 * 2 ** min(failures, 4), 30.0))
-                continue
-            if listed != known:
-                known = listed
-                self._deliver(listed)
-                for fact in liquidity:
-                    self._deliver(fact)
-                if added:
-                    self.on_new()
-                self._report(
-                    Severity.INFO, "venue.listing_changed", venue=listed.venue, instruments=len(listed.instruments)
-                )
+
+    def _tell(self, known: VenueListed, listed: VenueListed) -> list[str]:
+        """Deliver a changed listing at once: streams of new instruments may speak from now on. Returns new ids."""
+        if listed == known:
+            return []
+        self._deliver(listed)
+        self._report(Severity.INFO, "venue.listing_changed", venue=listed.venue, instruments=len(listed.instruments))
+        before = {instrument.id for instrument in known.instruments}
+        added = [instrument.id for instrument in listed.instruments if instrument.id not in before]
+        if added:
+            self.on_new()
+        return added
 
     async def receipts(self, request: Callable[[int], None]) -> None:
         """Ask for the funding history again and again, whatever the core asks for: none may be missed."""

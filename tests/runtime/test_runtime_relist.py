@@ -1,0 +1,86 @@
+"""Instruments that are added while the daemon runs: told first, then their liquidity and history."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from quiet_venue import START_MS, QuietVenue, instrument
+
+from bot.domain.events import Event, VenueListed
+from bot.domain.instruments import Kind
+from bot.domain.market import Liquidity
+from bot.ports import VenueError
+from bot.runtime.pollers import Pollers, Rhythm
+from bot.runtime.vitals import Vitals
+from bot.venues.binance import BinanceVenue
+
+NEW = "toy:ETHUSDT:perp"
+
+
+class GrowingVenue(QuietVenue):
+    """Lists one more perpetual once `grown`."""
+
+    grown = False
+    fails = 0
+
+    async def fetch_listing(self) -> VenueListed:
+        if self.fails:
+            self.fails -= 1
+            raise VenueError("toy does not answer")
+        listed = await super().fetch_listing()
+        added = replace(instrument(Kind.PERP), id=NEW, coin="ETH")
+        return replace(listed, instruments=(*listed.instruments, added)) if self.grown else listed
+
+
+class Clock:
+    def market_ms(self) -> int:
+        return START_MS
+
+    def mono_ms(self) -> int:
+        return 0
+
+
+async def told(venue: GrowingVenue, fails: int = 0) -> tuple[list[Event], list[str]]:
+    events: list[Event] = []
+    calls: list[str] = []
+
+    def report(_severity: Any, name: str, **_: Any) -> None:
+        calls.append(name)
+
+    pollers = Pollers(venue, Clock(), Rhythm(), events.append, Vitals(lambda: 0), report, lambda: None)
+    pollers.on_new = lambda: calls.append("on_new")
+    known = await venue.fetch_listing()
+    venue.fails = fails
+    task = asyncio.ensure_future(pollers.listing(known))
+    venue.grown = True
+    pollers.relist.set()
+    async with asyncio.timeout(10):
+        while not any(isinstance(event, Liquidity) for event in events):
+            await asyncio.sleep(0.02)
+    task.cancel()
+    return events, calls
+
+
+async def test_a_wider_listing_is_told_before_anything_of_its_instruments() -> None:
+    events, calls = await told(GrowingVenue())
+    assert isinstance(events[0], VenueListed)
+    assert [event.instrument for event in events[1:] if isinstance(event, Liquidity)] == [NEW]
+    assert calls == ["venue.listing_changed", "on_new"]
+
+
+async def test_a_venue_that_does_not_answer_is_asked_again() -> None:
+    events, _ = await told(GrowingVenue(), fails=1)
+    assert isinstance(events[0], VenueListed)
+
+
+def test_what_a_venue_lists_only_grows() -> None:
+    venue = BinanceVenue("binance", "main", "", "", coins=["BTC"], exclude=["DOGE", "XRP"])
+    assert not venue.widen(["BTC"], ["DOGE", "XRP"])
+    assert not venue.widen(["BTC"], ["DOGE", "XRP", "SOL"]), "fewer coins are the rules' matter, not the listing's"
+    assert venue.widen(["ETH"], ["XRP"])
+    listed = venue._reader.universe
+    assert [coin for coin in ("BTC", "ETH", "DOGE", "XRP") if listed.admits(coin)] == ["BTC", "ETH"]
+    assert venue.widen([], ["XRP"])
+    assert listed is not venue._reader.universe
+    assert venue._reader.universe.admits("DOGE")
+    assert not venue._reader.universe.admits("XRP")
