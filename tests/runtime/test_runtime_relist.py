@@ -54,9 +54,10 @@ async def told(venue: GrowingVenue, fails: int = 0) -> tuple[list[Event], list[s
     task = asyncio.ensure_future(pollers.listing(known))
     venue.grown = True
     pollers.relist.set()
-    async with asyncio.timeout(10):
-        while not any(isinstance(event, Liquidity) for event in events):
-            await asyncio.sleep(0.02)
+    for _ in range(500):
+        if any(isinstance(event, Liquidity) for event in events):
+            break
+        await asyncio.sleep(0.02)
     task.cancel()
     return events, calls
 
