@@ -1,0 +1,175 @@
+"""For random books, markets and limits: what is approved breaks no limit, what reduces is refused only as insane."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+from random_books import COINS, LOT, NOW, books, limits, lots, order, shares, worst
+
+from bot.domain.book import Book
+from bot.domain.config import CapOf, Limits
+from bot.domain.guards import Breach
+from bot.domain.hedges import Control, Hedge, HedgeState
+from bot.domain.orders import OrderIntent, Purpose, Side
+from bot.domain.valuation import nav_usd
+from bot.risk.review import approve_orders, forced_changes
+
+D = Decimal
+ROUNDING = D("0.000001")
+MANY = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+
+
+def opening(draw: st.DrawFn, book: Book, hedge: Hedge) -> tuple[OrderIntent, ...]:
+    """A pair that buys spot and sells the perp, of sizes that are often near what is allowed."""
+    quantity, purpose = draw(lots(1_500)), draw(st.sampled_from([Purpose.OPEN, Purpose.OPEN, Purpose.COMPLETE]))
+    buy = order(book, hedge, 0, Side.BUY, quantity, purpose, "new-1", draw(shares(95, 110)))
+    sell = order(book, hedge, 1, Side.SELL, draw(st.sampled_from([quantity, LOT])), purpose, "new-2", D(1))
+    return draw(st.sampled_from([(buy, sell), (buy,), (sell,)]))
+
+
+def cap_usd(bounds: Limits, coin: str, nav: Decimal) -> Decimal:
+    share = bounds.per_coin_cap_overrides.get(coin, bounds.per_coin_cap)
+    return share * nav * (bounds.leverage_ceiling if bounds.per_coin_cap_of is CapOf.CAPACITY else 1)
+
+
+@MANY
+@given(data=st.data(), book=books())
+def test_no_approved_order_breaks_r2_r3_r13_or_r15(data: st.DataObject, book: Book) -> None:
+    assume(book.hedges)
+    hedge = data.draw(st.sampled_from(sorted(book.hedges.values(), key=lambda one: one.id)))
+    intents = data.draw(st.composite(opening)(book, hedge))
+    book.config = replace(book.config, limits=data.draw(st.one_of(st.just(book.config.limits), limits())))
+    verdicts = approve_orders(book, nav_usd(book), hedge, intents)
+    approved = bool(verdicts) and all(verdict.approved for verdict in verdicts)
+    event("approved" if approved else "refused")
+    after, bounds = worst(book, intents), book.config.limits
+    assert abs(after.nav - nav_usd(book)) < ROUNDING
+    if not approved:
+        return
+    room = 1 + ROUNDING
+    assert after.by_coin[hedge.coin] <= cap_usd(bounds, hedge.coin, after.nav) * room, "R2"
+    assert sum(after.by_coin.values()) <= bounds.leverage_ceiling * after.nav * room, "R3"
+    assert book.control is Control.RUNNING, "R15"
+    assert book.ready[hedge.venue], "R15"
+    assert hedge.venue not in book.unexplained
+    if any(intent.purpose is Purpose.OPEN for intent in intents):
+        assert book.guards.drawdown.level is Breach.NONE, "R5"
+        if bounds.per_venue_cap < 1:
+            capacity = bounds.leverage_ceiling * after.nav
+            assert after.by_venue[hedge.venue] <= bounds.per_venue_cap * capacity * room, "R13"
+            assert after.nav_by_venue[hedge.venue] <= bounds.per_venue_cap * after.nav * room, "R13"
+        assert len(intents) <= bounds.budget.orders_per_hour
+
+
+@MANY
+@given(data=st.data(), book=books())
+def test_the_draws_are_neither_all_refused_nor_all_small(data: st.DataObject, book: Book) -> None:
+    """With everything else in order, an order is refused exactly when the literal arithmetic says so."""
+    assume(book.hedges)
+    hedge = data.draw(st.sampled_from(sorted(book.hedges.values(), key=lambda one: one.id)))
+    book.control, book.unexplained = Control.RUNNING, set()
+    book.ready = dict.fromkeys(book.ready, True)
+    intents = data.draw(st.composite(opening)(book, hedge))
+    verdicts = approve_orders(book, nav_usd(book), hedge, intents)
+    after, bounds = worst(book, intents), book.config.limits
+    refused = {verdict.rule for verdict in verdicts if not verdict.approved}
+    edge = ROUNDING * after.nav
+    over_coin = after.by_coin[hedge.coin] - max(D(0), cap_usd(bounds, hedge.coin, after.nav))
+    over_all = sum(after.by_coin.values()) - bounds.leverage_ceiling * after.nav
+    if after.nav > 0 and abs(over_coin) > edge:
+        assert ("R2" in refused) == (over_coin > 0)
+    if after.nav > 0 and abs(over_all) > edge:
+        assert ("R3" in refused) == (over_all > 0)
+    if after.nav > 0 and intents[0].purpose is Purpose.OPEN and bounds.per_venue_cap < 1:
+        used = after.by_venue[hedge.venue] / (bounds.leverage_ceiling * after.nav)
+        over_venue = max(used, after.nav_by_venue[hedge.venue] / after.nav) - bounds.per_venue_cap
+        if abs(over_venue) > ROUNDING:
+            assert ("R13" in refused) == (over_venue > 0)
+
+
+@MANY
+@given(data=st.data(), book=books())
+def test_what_reduces_is_refused_only_as_insane(data: st.DataObject, book: Book) -> None:
+    held = [(one, place) for one in book.hedges.values() for place in (0, 1) if one.legs[place].quantity_base]
+    assume(held)
+    hedge, place = data.draw(st.sampled_from(held))
+    leg = hedge.legs[place]
+    side = Side.SELL if leg.quantity_base > 0 else Side.BUY
+    purpose = data.draw(st.sampled_from([Purpose.REDUCE, Purpose.CLOSE, Purpose.UNWIND]))
+    quantity = data.draw(lots(8_000))
+    book.guards.extreme.active = data.draw(st.booleans())
+    book.guards.spent.add(NOW.market_ms, orders=10_000, fees_usd=D(1_000_000))
+    if data.draw(st.booleans()):
+        book.market.feed_alive_ms.clear()
+        book.balances.clear()
+    intent = order(book, hedge, place, side, quantity, purpose, "new-1", D(1))
+    flying = sum(
+        (one.open_base for one in book.orders_of(hedge) if (one.intent.leg, one.intent.side) == (place, side)), D(0)
+    )
+    sane = quantity + flying <= abs(leg.quantity_base)
+    verdicts = approve_orders(book, nav_usd(book), hedge, (intent,))
+    assert [(verdict.rule, verdict.approved) for verdict in verdicts] == [("sanity", sane)]
+
+
+@MANY
+@given(data=st.data(), book=books())
+def test_a_reducing_order_never_flips_or_adds(data: st.DataObject, book: Book) -> None:
+    """Against the leg's own direction, of less than nothing, or off the lot grid: insane."""
+    assume(book.hedges)
+    hedge = data.draw(st.sampled_from(sorted(book.hedges.values(), key=lambda one: one.id)))
+    leg = hedge.legs[0]
+    wrong = data.draw(
+        st.sampled_from(
+            [
+                (Side.BUY, LOT),
+                (Side.SELL, abs(leg.quantity_base) + LOT),
+                (Side.SELL, D(0)),
+                (Side.SELL, -LOT),
+                (Side.SELL, LOT / 3),
+            ]
+        )
+    )
+    intent = order(book, hedge, 0, wrong[0], wrong[1], Purpose.REDUCE, "new-1", D(1))
+    verdicts = approve_orders(book, nav_usd(book), hedge, (intent,))
+    assert [(verdict.rule, verdict.approved) for verdict in verdicts] == [("sanity", False)]
+
+
+@MANY
+@given(data=st.data(), book=books())
+def test_what_no_rule_looked_at_is_not_approved(data: st.DataObject, book: Book) -> None:
+    assume(book.hedges)
+    hedge = data.draw(st.sampled_from(sorted(book.hedges.values(), key=lambda one: one.id)))
+    assert approve_orders(book, nav_usd(book), hedge, ()) == []
+    book.market.pairs.clear()
+    verdicts = approve_orders(
+        book, nav_usd(book), hedge, (order(book, hedge, 0, Side.BUY, LOT, Purpose.OPEN, "n", D(1)),)
+    )
+    assert any(not verdict.approved for verdict in verdicts)
+
+
+@MANY
+@given(book=books())
+def test_forced_changes_only_reduce_and_the_smallest_target_holds(book: Book) -> None:
+    book.ready = dict.fromkeys(book.ready, True)
+    hedges = list(book.hedges.values())
+    book.guards.extreme.active = book.guards.drawdown.level is Breach.SOFT
+    book.guards.extreme.moved_ms = NOW.market_ms
+    nav = nav_usd(book)
+    changes = forced_changes(book, nav, hedges)
+    assert len({change.hedge_id for change in changes}) == len(changes)
+    for change in changes:
+        hedge = book.hedges[change.hedge_id]
+        assert 0 <= change.target_base < max(hedge.target_base, hedge.size_base)
+        assert change.rule
+        assert change.reason
+    for hedge in hedges:
+        if book.guards.extreme.active and hedge.state is not HedgeState.CLOSING and hedge.target_base > 0:
+            left = next((one.target_base for one in changes if one.hedge_id == hedge.id), hedge.target_base)
+            assert left <= max(D(0), min(hedge.target_base, hedge.size_base)) * D("0.5") or hedge.target_base <= left
+
+
+def test_the_coins_of_the_draw_have_prices() -> None:
+    assert all(price > 0 for price in COINS.values())
