@@ -75,6 +75,7 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
     running_rate, running_h = _running(market, pair.perp, now_ms)
     fast, slow = (mean.per_hour(now_ms, running_rate, running_h) for mean in market.means[pair.perp.id])
     funding = config.fast_h * fast + config.slow_h * slow + config.base_h * config.base_rate_8h / 8
+    cost = _both_legs(book, pair, notional_usd)
     return CarryEstimate(
         venue=pair.venue,
         coin=pair.coin,
@@ -82,8 +83,8 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
         slow_per_h=slow,
         funding=funding,
         basis=float(now),
-        open_cost=_both_legs(book, pair, notional_usd),
-        close_cost=_both_legs(book, pair, notional_usd),
+        open_cost=cost,
+        close_cost=cost,
     )
 
 
