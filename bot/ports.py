@@ -63,7 +63,7 @@ class VenueError(Exception):
     """A venue could not be reached or did not answer in a form that can be trusted. Never carries secrets."""
 
 
-class VenueRefused(VenueError):
+class VenueRefusedError(VenueError):
     """The venue refused with a code of its own; `code` is that code as text."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -100,9 +100,7 @@ class Venue(Protocol):
     ) -> None: ...
     async def transfer(self, intent: TransferIntent, deliver: Deliver) -> None: ...
     async def fetch_listing(self) -> VenueListed: ...
-    async def fetch_rates(
-        self, since_ms: int, instruments: Sequence[str] | None = None
-    ) -> Sequence[SettledRate]:
+    async def fetch_rates(self, since_ms: int, instruments: Sequence[str] | None = None) -> Sequence[SettledRate]:
         """Settled public rates; all perpetuals at once when `instruments` is None."""
         ...
 

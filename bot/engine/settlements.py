@@ -15,6 +15,8 @@ RECEIPT_OVERLAP_MS = DAY_MS
 def mark_seen(state: EngineState, mark: Mark) -> None:
     """Take a mark in; when its next funding time has moved on, a settlement has passed."""
     market = state.market
+    if mark.instrument not in market.instruments:
+        return  # a stream may speak before its listing is known
     before = market.marks.get(mark.instrument)
     market.marks[mark.instrument] = mark
     market.mark_seen_ms[mark.instrument] = state.book.now.mono_ms

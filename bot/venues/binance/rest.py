@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import ccxt.async_support as ccxt
 
-from bot.ports import VenueError, VenueRefused
+from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance.gate import Api, OrderGate, Priority, WeightBudget, retry_after_s
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError, RequestError
 from bot.venues.transport import Transport, open_session
@@ -126,7 +126,7 @@ class BinanceRest:
         self._session = self._data = self._orders = None
 
     async def data(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Any:
-        """A reading request. Raises VenueRefused (with the venue's code) or VenueError."""
+        """A reading request. Raises VenueRefusedError (with the venue's code) or VenueError."""
         try:
             await self.budgets[api_of(endpoint)].admit(reserved=False, within_s=DATA_PATIENCE_S)
             return await self._call(self._data, endpoint, params)
@@ -210,7 +210,7 @@ class BinanceRest:
 def as_venue_error(what: str, error: RequestError) -> VenueError:
     """The error of a fetch: with the venue's own code when it gave one."""
     if isinstance(error, AnsweredError) and error.code is not None:
-        return VenueRefused(str(error.code), f"{what}: {error.message}")
+        return VenueRefusedError(str(error.code), f"{what}: {error.message}")
     return VenueError(f"{what}: {error}")
 
 
