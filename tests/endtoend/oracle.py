@@ -96,9 +96,8 @@ def limits_were_kept(owner: Owner, truth: dict[str, Any]) -> dict[str, Decimal]:
             continue
         at = bisect_right(times, int(trade["at_ms"]))
         nav = history[max(0, at - 1)][1] if history else Decimal(1_000_000)
-        coin = max(
-            abs(net[b, trade["symbol"]]) * price.get((b, trade["symbol"]), Decimal(0)) for b in ("spot", "perp")
-        )
+        held = max(abs(net["spot", trade["symbol"]]), abs(net["perp", trade["symbol"]]))
+        coin = held * Decimal(trade["price"])
         sides = {
             book: sum((abs(q) * price.get(k, Decimal(0)) for k, q in net.items() if k[0] == book), Decimal(0))
             for book in ("spot", "perp")

@@ -132,6 +132,7 @@ def test_a_valid_edit_takes_effect_at_once_and_is_kept(trading: Trading) -> None
     trading.write("limits:\n  per_coin_cap: 0.02\nlog:\n  format: json\n")
     wait_for(lambda: trading.said("config.changed"), 15, "the edit was not taken over")
     assert "limits.per_coin_cap 0.05 -> 0.02" in trading.said("config.changed")[-1]["changes"]
+    wait_for(lambda: trading.said("config.needs_restart"), 15, "nobody said what needs a restart")
     assert "log.format auto -> json" in trading.said("config.needs_restart")[-1]["keys"]
 
     def trimmed() -> bool:
