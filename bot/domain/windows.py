@@ -27,7 +27,7 @@ class PriceWindow:
             self.parts[-1] = number, min(low, price), max(high, price)
         else:
             self.parts.append((number, price, price))
-        while self.parts[0][0] <= number - BUCKETS:
+        while self.parts[0][0] < number - BUCKETS:
             self.parts.popleft()
 
     def move(self, price: float) -> float:
