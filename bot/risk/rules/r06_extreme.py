@@ -11,7 +11,6 @@ from decimal import Decimal
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.hedges import Hedge
-from bot.domain.instruments import Kind
 from bot.domain.market import Mark, feed_of
 from bot.domain.windows import PriceWindow
 from bot.risk.rules import r07_liquidation
@@ -116,12 +115,6 @@ def _reachable(book: Book, hedge: Hedge) -> bool:
         return True
     minimum = book.config.limits.liquidation.min
     return any(r07_liquidation.distance(book, venue) < minimum for venue in venues - silent.keys())
-
-
-def core_marks(book: Book) -> list[str]:
-    """Perpetuals of the core coins."""
-    core = book.config.universe.core
-    return [one.id for one in book.market.instruments.values() if one.kind is Kind.PERP and one.coin in core]
 
 
 def favourable(book: Book, hedge: Hedge) -> Decimal:
