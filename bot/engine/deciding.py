@@ -1,12 +1,13 @@
 """What should change: forced changes at any time, the strategy's proposals after settlements and at each new day."""
 
-from bot.domain.actions import Verdict, VerdictGiven
+from bot.domain.actions import VerdictGiven
 from bot.domain.hedges import Control, Hedge, HedgeState
 from bot.domain.numbers import ZERO, common_step, floor_to
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import nav_usd
 from bot.engine import guarding
 from bot.engine.hedging import aim, guard, open_hedge
+from bot.engine.refusals import say
 from bot.engine.state import Actions, EngineState
 from bot.risk.review import entry_verdicts, forced_changes
 from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r11_stale, r14_cash_rate
@@ -82,7 +83,7 @@ def decide(state: EngineState, out: Actions) -> None:
         if refused.rule == r11_stale.RULE:
             stale.add(key)
             state.decide_again_mono_ms = state.book.now.mono_ms + PATIENCE_MS
-        _say(state, pair.coin, "entry", refused, out)
+        say(state, pair.coin, "entry", refused, out)
     for coin, rule in [key for key in state.refusals if key[1] == "entry"]:
         if any(key[1] == coin for key in may_enter):
             del state.refusals[coin, rule]
@@ -101,23 +102,6 @@ def decide(state: EngineState, out: Actions) -> None:
             open_hedge(state, state.market.pairs[proposal.venue, proposal.coin], proposal, out)
 
 
-def _say(state: EngineState, coin: str, what: str, refused: Verdict, out: Actions) -> None:
-    """A refusal to enter, once as long as it is the same rule's."""
-    if state.refusals.get((coin, what)) == refused.rule:
-        return
-    state.refusals[coin, what] = refused.rule
-    out.persist(VerdictGiven(state.book.now.market_ms, None, coin, refused))
-    out.info(
-        "risk.refused",
-        rule=refused.rule,
-        limit=refused.limit,
-        observed=refused.observed,
-        coin=coin,
-        hedge=None,
-        detail=refused.detail,
-    )
-
-
 def _say_idle(state: EngineState, may_enter: set[tuple[str, str]], out: Actions) -> None:
     """Coins that would pay for their own costs and not for the cash that they use (R14)."""
     nav = nav_usd(state.book)
@@ -129,7 +113,7 @@ def _say_idle(state: EngineState, may_enter: set[tuple[str, str]], out: Actions)
         worth, factor = found
         verdict = r14_cash_rate.check(state.book, worth, factor)
         if worth > 0 and not verdict.approved:
-            _say(state, pair.coin, "idle", verdict, out)
+            say(state, pair.coin, "idle", verdict, out)
         else:
             state.refusals.pop((pair.coin, "idle"), None)
 

@@ -2,13 +2,13 @@
 
 from decimal import Decimal
 
-from bot.domain.actions import VerdictGiven
 from bot.domain.hedges import Control, Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind, Pair, Wallet
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
 from bot.engine.orders import send
+from bot.engine.refusals import say
 from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
@@ -134,19 +134,7 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
     refused = [verdict for verdict in verdicts if not verdict.approved]
     if refused or not verdicts:
         for verdict in refused:
-            key = hedge.coin, verdict.rule
-            if state.refusals.get(key) != verdict.detail:
-                state.refusals[key] = verdict.detail
-                out.persist(VerdictGiven(state.book.now.market_ms, hedge.id, hedge.coin, verdict))
-                out.info(
-                    "risk.refused",
-                    rule=verdict.rule,
-                    limit=verdict.limit,
-                    observed=verdict.observed,
-                    coin=hedge.coin,
-                    hedge=hedge.id,
-                    detail=verdict.detail,
-                )
+            say(state, hedge.coin, verdict.rule, verdict, out, hedge.id)
         hedge.wait_until_mono_ms = state.book.now.mono_ms + PAUSE_MS
         if step.state is HedgeState.OPENING and hedge.size_base > 0:
             _change(state, hedge, HedgeState.HEDGED, out)

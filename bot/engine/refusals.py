@@ -1,0 +1,22 @@
+"""Refusals as the owner hears of them: recorded, told, and told again only when the reason has changed."""
+
+from bot.domain.actions import Verdict, VerdictGiven
+from bot.engine.state import Actions, EngineState
+
+
+def say(state: EngineState, coin: str, what: str, verdict: Verdict, out: Actions, hedge: str | None = None) -> None:
+    """Tell of a refusal. `what` names the kind of asking; orders of a hedge repeat by detail, decisions by rule."""
+    reason = verdict.rule if hedge is None else verdict.detail
+    if state.refusals.get((coin, what)) == reason:
+        return
+    state.refusals[coin, what] = reason
+    out.persist(VerdictGiven(state.book.now.market_ms, hedge, coin, verdict))
+    out.info(
+        "risk.refused",
+        rule=verdict.rule,
+        limit=verdict.limit,
+        observed=verdict.observed,
+        coin=coin,
+        hedge=hedge,
+        detail=verdict.detail,
+    )
