@@ -115,6 +115,18 @@ class Universe:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """What is done about dollars that drift while the coins stay; chosen in docs/estimator.md."""
+
+    top_up_at: Decimal = Decimal("0.92")
+    """Share of its target below which a hedge that still pays for its entry is topped up."""
+    top_up_to: Decimal = Decimal("0.95")
+    trim_at: Decimal = Decimal("0.95")
+    """Share of R2's band beyond the cap at which a hedge is trimmed."""
+    trim_to: Decimal = Decimal("0.9")
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyConfig:
     """How carry is estimated and what is worth holding."""
 
@@ -135,6 +147,7 @@ class StrategyConfig:
     """What entering must be worth beyond its cost, in basis points of notional."""
     cap_headroom: Decimal = Decimal("0.98")
     """Share of a coin's cap that targets aim at: prices move between a decision and its fills."""
+    drift: Drift = field(default_factory=Drift)
     quote_borrow_rate: float = 0.08
     """Interest on quote currency borrowed for notional beyond own cash, a fraction a year."""
     reserve: Decimal = Decimal("0.02")

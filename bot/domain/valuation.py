@@ -84,6 +84,12 @@ def notional_usd(book: Book, hedge: Hedge) -> Decimal:
     return max((leg_usd(book, leg) for leg in hedge.legs), default=ZERO)
 
 
+def staying_usd(book: Book, hedge: Hedge) -> Decimal:
+    """Value of the larger side once what is on its way out has gone."""
+    held, size = notional_usd(book, hedge), hedge.size_base
+    return held * hedge.target_base / size if hedge.target_base < size else held
+
+
 def leg_usd(book: Book, leg: Leg) -> Decimal:
     price = book.market.price(leg.instrument) or leg.entry_price or ZERO
     return abs(leg.quantity_base) * price

@@ -9,7 +9,7 @@ from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
 from bot.engine import control, guarding, margin_moves, money, orders, settlements
-from bot.engine.deciding import decide, decision_due, flatten, force
+from bot.engine.deciding import adjust, decide, decision_due, flatten
 from bot.engine.hedging import admit_waiting, rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
 from bot.engine.state import Actions, EngineState
@@ -142,7 +142,7 @@ def _tick(state: EngineState, out: Actions) -> None:
     guarding.watch(state, out)
     if guarding.hard_breach(state):
         control.drawdown_halt(state, out)
-    force(state, out)
+    adjust(state, out)
     if decision_due(state):
         decide(state, out)
     for venue, ready in state.book.ready.items():

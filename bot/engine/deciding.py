@@ -1,4 +1,6 @@
-"""What should change: forced changes at any time, the strategy's proposals after settlements and at each new day."""
+"""What should change: trims and forced changes at any time, the strategy's proposals every few hours."""
+
+from decimal import Decimal
 
 from bot.domain.actions import VerdictGiven
 from bot.domain.hedges import Control, Hedge, HedgeState
@@ -13,20 +15,37 @@ from bot.risk.review import entry_verdicts, forced_changes
 from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r11_stale, r14_cash_rate
 from bot.risk.verdicts import Forced, judge
 from bot.strategy.carry import estimate
+from bot.strategy.drift import trims
 from bot.strategy.propose import propose, worth_of_entering
 
 PATIENCE_MS = 10_000
 """Wall time after which a decision that lacked fresh prices of a coin is taken again."""
+TRIMMED = "drifted towards the end of its cap's band"
 SAME_TARGET = 0.995
 """A forced target within half a per cent of the present one is the present one."""
 
 
-def force(state: EngineState, out: Actions) -> None:
-    """Apply what the rules demand of the live hedges."""
+def adjust(state: EngineState, out: Actions) -> None:
+    """What live hedges have to give up: first what the strategy trims itself, then what the rules still demand."""
     hedges = [hedge for hedge in state.book.live_hedges() if state.book.ready.get(hedge.venue)]
     if not hedges:
         return
-    for change in forced_changes(state.book, nav_usd(state.book), _worst_first(state, hedges)):
+    nav = nav_usd(state.book)
+    if state.book.control is Control.RUNNING and not state.stopping:
+        _trim(state, nav, out)
+    _force(state, nav, _worst_first(state, hedges), out)
+
+
+def _trim(state: EngineState, nav: Decimal, out: Actions) -> None:
+    for hedge, wanted in list(trims(state.book, nav)):
+        pair = state.book.pair_of(hedge)
+        if pair is None or not state.book.ready.get(hedge.venue):
+            continue
+        aim(state, hedge, floor_to(wanted, common_step(pair.spot.lot, pair.perp.lot)), TRIMMED, out)
+
+
+def _force(state: EngineState, nav: Decimal, worst_first: list[Hedge], out: Actions) -> None:
+    for change in forced_changes(state.book, nav, worst_first):
         hedge = state.hedges[change.hedge_id]
         pair = state.book.pair_of(hedge)
         if pair is None or hedge.state is HedgeState.CLOSING:

@@ -35,6 +35,7 @@ def find(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
 
 
 def _core(core: CoreConfig) -> Iterator[Contradiction]:
+    yield from _drift(core)
     distance = core.limits.liquidation
     if distance.min >= distance.warn:
         yield Contradiction(
@@ -79,6 +80,24 @@ def _core(core: CoreConfig) -> Iterator[Contradiction]:
             ("execution", "order_timeout_s"),
             f"{execution.settle_window_s:g} is longer than execution.order_timeout_s ({execution.order_timeout_s:g})",
             "an order would be unknown before the venue's word on it is believed",
+        )
+
+
+def _drift(core: CoreConfig) -> Iterator[Contradiction]:
+    drift = core.strategy.drift
+    if drift.top_up_at > drift.top_up_to:
+        yield Contradiction(
+            ("strategy", "drift", "top_up_at"),
+            ("strategy", "drift", "top_up_to"),
+            f"{drift.top_up_at} is above strategy.drift.top_up_to ({drift.top_up_to})",
+            "a hedge below top_up_at grows to top_up_to: lower top_up_at or raise top_up_to",
+        )
+    if drift.trim_to > drift.trim_at:
+        yield Contradiction(
+            ("strategy", "drift", "trim_to"),
+            ("strategy", "drift", "trim_at"),
+            f"{drift.trim_to} is above strategy.drift.trim_at ({drift.trim_at})",
+            "a hedge beyond trim_at is trimmed to trim_to: lower trim_to or raise trim_at",
         )
 
 

@@ -11,6 +11,7 @@ from bot.domain.config import (
     Budget,
     CoreConfig,
     DrawdownLimits,
+    Drift,
     Execution,
     ExtremeLimits,
     FundingStop,
@@ -163,6 +164,12 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "open_interest_usd_min": Rule("Smallest open interest of the perp in USD.", ge=0, le=1e13),
         "listing_age_days_min": Rule("Fewest days since the perp was listed.", ge=0, le=3_650),
     },
+    Drift: {
+        "top_up_at": Rule("Share of its target below which a held hedge is topped up.", ge=0, le=1),
+        "top_up_to": Rule("Share of its target that a top-up aims at.", ge=0, le=1),
+        "trim_at": Rule("Share of R2's band beyond the cap at which a hedge is trimmed.", gt=0, le=1),
+        "trim_to": Rule("Share of R2's band beyond the cap that such a trim leaves.", ge=0, le=1),
+    },
     StrategyConfig: {
         "fast_half_life_h": Rule("Half-life in hours of the mean of recent rates.", gt=0, le=_YEAR_H),
         "fast_h": Rule("Hours for which the recent mean is expected to go on.", ge=0, le=_YEAR_H),
@@ -174,6 +181,7 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "history_days_min": Rule("No opinion on a coin with fewer days of settled rates.", ge=0, le=365),
         "hurdle_bps": Rule("What entering must be worth beyond its cost, in bps of notional.", ge=0, le=10_000),
         "cap_headroom": Rule("Share of a coin's cap that targets aim at.", gt=0, le=1),
+        "drift": Rule("When the dollars of a hedge are brought back after prices have moved."),
         "quote_borrow_rate": Rule(
             "R14: interest on quote currency borrowed for notional beyond own cash, a fraction a year.", ge=0, le=10
         ),

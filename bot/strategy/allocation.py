@@ -7,10 +7,11 @@ order, a held hedge gives way to a new one only when the difference pays for the
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.domain.config import Drift
 from bot.strategy.carry import CarryEstimate
 
-TOP_UP_BAND = 0.1
-"""A held hedge is topped up when it is more than this share below its cap."""
+LEAST_SHARE = 0.1
+"""A hedge is not begun for less than this share of its cap: what a budget leaves over is a crumb."""
 AIM_BAND = 0.02
 """Targets that differ by less than this share are the same target."""
 GIVE_WAY_MIN = 0.25
@@ -36,6 +37,15 @@ class Candidate:
         """Whether what is held is worth less than leaving it for cash."""
         return self.held_usd > 0 and self.estimate.held - self.cash < -self.estimate.close_cost
 
+    def goal_usd(self, drift: Drift) -> float:
+        """What it grows to if it may: the whole cap when it is begun or being built, a step inside the band later."""
+        if self.held_usd <= 0:
+            return self.cap_usd
+        near = self.cap_usd * float(drift.top_up_to)
+        if self.aimed_usd > self.held_usd * (1 + AIM_BAND):
+            return min(self.cap_usd, max(self.aimed_usd, near))
+        return near if self.held_usd < self.cap_usd * float(drift.top_up_at) else self.held_usd
+
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
@@ -56,6 +66,7 @@ class Credit:
 
 
 NO_CREDIT = Credit()
+DRIFT = Drift()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ def allocate(
     capital_budget_usd: float,
     hurdle: float,
     credit: Credit = NO_CREDIT,
+    drift: Drift = DRIFT,
 ) -> list[Allotment]:
     """Targets for the coins whose holding should change; a coin that is not listed stays as it is.
 
@@ -79,7 +91,7 @@ def allocate(
     """
     exits = {c.estimate.coin for c in candidates if c.exits}
     pieces = sorted(
-        (piece for c in candidates if c.estimate.coin not in exits for piece in _pieces(c, hurdle)),
+        (piece for c in candidates if c.estimate.coin not in exits for piece in _pieces(c, hurdle, drift)),
         key=lambda piece: (-piece.rank, piece.candidate.estimate.coin),
     )
     granted: dict[str, float] = {}
@@ -101,7 +113,7 @@ def allocate(
     granted = _grant(
         [piece for piece in pieces if not piece.held], kept, candidates, notional_budget_usd, capital_budget_usd
     )
-    _borrow(candidates, kept, granted, notional_budget_usd, capital_budget_usd, hurdle, credit)
+    _borrow(candidates, kept, granted, notional_budget_usd, capital_budget_usd, hurdle, credit, drift)
     if not any(size > 0 for size in granted.values()):
         # Nothing takes the room, so nothing gives way: what is above the budget is for the risk manager to cut.
         kept = {piece.candidate.estimate.coin: piece.size_usd for piece in pieces if piece.held}
@@ -137,6 +149,7 @@ def _borrow(
     capital: float,
     hurdle: float,
     credit: Credit,
+    drift: Drift,
 ) -> None:
     """Top up what is new with borrowed money, the best first: its interest takes the place of cash as the bar."""
     owned = {c.estimate.coin: kept.get(c.estimate.coin, 0.0) + granted.get(c.estimate.coin, 0.0) for c in candidates}
@@ -146,21 +159,27 @@ def _borrow(
     for candidate in sorted(candidates, key=lambda c: -(c.estimate.new - credit.cost * c.capital_factor)):
         coin = candidate.estimate.coin
         pays = candidate.estimate.new - credit.cost * candidate.capital_factor > hurdle
-        room = min(candidate.cap_usd - owned[coin], notional, left / candidate.capital_factor)
-        if candidate.may_grow and not candidate.exits and pays and room > TOP_UP_BAND * candidate.cap_usd:
+        lacks = candidate.goal_usd(drift) - owned[coin]
+        room = min(lacks, notional, left / candidate.capital_factor)
+        if (
+            candidate.may_grow
+            and not candidate.exits
+            and pays
+            and room >= min(lacks, LEAST_SHARE * candidate.cap_usd) > 0
+        ):
             granted[coin] = granted.get(coin, 0.0) + room
             notional -= room
             left -= room * candidate.capital_factor
 
 
-def _pieces(candidate: Candidate, hurdle: float) -> list[_Piece]:
+def _pieces(candidate: Candidate, hurdle: float, drift: Drift) -> list[_Piece]:
     pieces = []
     held = candidate.held_usd
     if held > 0:
         pieces.append(_Piece(candidate.estimate.held - candidate.cash, candidate, held, held=True))
-    grow = candidate.cap_usd - held
+    grow = candidate.goal_usd(drift) - held
     pays = candidate.estimate.new - candidate.cash > hurdle
-    if candidate.may_grow and pays and grow > TOP_UP_BAND * candidate.cap_usd:
+    if candidate.may_grow and pays and grow > 0:
         pieces.append(_Piece(candidate.estimate.instead - candidate.cash, candidate, grow, held=False))
     return pieces
 

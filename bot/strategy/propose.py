@@ -54,6 +54,7 @@ def propose(
         usable - occupied * OCCUPIED_FACTOR,
         strategy.hurdle_bps * 1e-4,
         _credit(book, usable),
+        strategy.drift,
     )
     proposals = [_proposal(book, one, candidates[one.venue, one.coin]) for one in allotments]
     return [one for one in proposals if one is not None]
@@ -107,6 +108,16 @@ def _proposal(book: Book, allotment: Allotment, candidate: Candidate) -> Proposa
 
 
 def minimum_usd(pair: Pair, price: Decimal) -> Decimal:
-    """Smallest one-side notional that both legs accept, with room for the price to move until the close."""
+    """Smallest hedge: twice what both legs accept, as room for the price to move until the close."""
+    return 2 * accepted_usd(pair, price)
+
+
+def least_usd(pair: Pair, price: Decimal) -> Decimal:
+    """Smallest change of a hedge worth ordering: what both legs accept, with a fifth of room."""
+    return accepted_usd(pair, price) * Decimal("1.2")
+
+
+def accepted_usd(pair: Pair, price: Decimal) -> Decimal:
+    """Smallest one-side notional that both legs accept."""
     smallest = max(pair.spot.notional_min, pair.perp.notional_min)
-    return 2 * max(smallest, pair.spot.quantity_min * price, pair.perp.quantity_min * price)
+    return max(smallest, pair.spot.quantity_min * price, pair.perp.quantity_min * price)

@@ -123,7 +123,7 @@ def test_halt_stops_what_grows_and_resume_goes_on(play: Play) -> None:
         book.wait(1).alive() >> Tick() << silence()
     assert book.hedge.state is HedgeState.HEDGED
     book >> Resume("back") << saved(ControlSet, control=Control.RUNNING) << silence()
-    book.wait(0.3).alive() >> Tick() << orders("buy spot 0.09109", "sell perp 0.091")
+    book.wait(0.3).alive() >> Tick() << orders("buy spot 0.06707", "sell perp 0.067")
     book.unmet.clear()
 
 

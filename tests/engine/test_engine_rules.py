@@ -28,7 +28,7 @@ from bot.domain.market import SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, Purpose
 from bot.domain.time import DAY_MS, HOUR_MS
-from bot.domain.valuation import leverage, nav_usd, notional_usd
+from bot.domain.valuation import leverage
 
 
 def settle(book: Playbook, at_ms: int, rate: str, coin: str = "BTC") -> SettledRate:
@@ -156,24 +156,6 @@ def test_the_coin_cap_counts_what_is_in_flight(play: Play) -> None:
     # 19,950 of spot are in the legs, 19,950 more would be within 30,000 only without the orders in flight
     book >> fills("spot") << silence()
     book >> fills("perp") << said("risk.refused", rule="R2") << silence()
-
-
-def test_price_drift_beyond_the_band_is_trimmed_to_just_below_the_cap(play: Play) -> None:
-    book = play().scene().run()
-    book.price("BTC", "111000")
-    book >> Tick() << silence()
-    book.wait(0.3).price("BTC", "114000").alive()
-    (
-        book
-        >> Tick()
-        << said("risk.forced", rule="R2", coin="BTC")
-        << saved(OrderIntent, purpose=Purpose.REDUCE)
-        << orders("sell spot 0.061", "buy perp 0.061 reduce")
-    )
-    book >> both_fill << said("hedge.reduced") << silence()
-    cap = nav_usd(book.state.book) * Decimal("0.05")
-    assert cap * Decimal("0.97") < notional_usd(book.state.book, book.hedge) <= cap
-    book.wait(0.3).alive() >> Tick() << silence()
 
 
 def test_leverage_beyond_its_band_cuts_the_worst_carry_first(play: Play) -> None:

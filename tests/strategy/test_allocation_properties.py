@@ -5,7 +5,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.strategy.allocation import AIM_BAND, Allotment, Candidate, allocate
+from bot.strategy.allocation import AIM_BAND, DRIFT, Allotment, Candidate, allocate
 from bot.strategy.carry import CarryEstimate
 
 CAP = 100.0
@@ -175,6 +175,23 @@ def test_a_half_built_hedge_whose_entry_no_longer_pays_stops_where_it_is() -> No
 
 def test_a_hedge_being_built_is_not_aimed_again_while_the_answer_is_the_same() -> None:
     assert allocate([candidate("A", 0.02, 40.0, aimed=CAP)], MANY, MANY, 0.0) == []
+
+
+@given(st.floats(1, 1.2 * CAP), st.floats(0.003, 0.05))
+@settings(max_examples=200, deadline=None)
+def test_a_whole_hedge_is_topped_up_only_from_below_the_band_and_only_to_its_near_edge(
+    held: float, carry: float
+) -> None:
+    after = targets([candidate("A", carry, held)], allocate([candidate("A", carry, held)], MANY, MANY, 0.0))["A"]
+    at, to = float(DRIFT.top_up_at) * CAP, float(DRIFT.top_up_to) * CAP
+    assert after == (to if held < at else held)
+    again = candidate("A", carry, after)
+    assert allocate([again], MANY, MANY, 0.0) == []
+
+
+def test_a_hedge_that_is_still_being_built_goes_on_to_the_whole_cap() -> None:
+    found = [candidate("A", 0.02, 30.0, aimed=0.97 * CAP)]
+    assert targets(found, allocate(found, MANY, MANY, 0.0)) == {"A": 0.97 * CAP}
 
 
 def test_margin_is_a_budget_of_its_own() -> None:

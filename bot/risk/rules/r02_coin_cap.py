@@ -9,7 +9,7 @@ from bot.domain.hedges import Hedge
 from bot.domain.limits import coin_cap_usd
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent
-from bot.domain.valuation import notional_usd, price_of, worst_usd
+from bot.domain.valuation import price_of, staying_usd, worst_usd
 from bot.risk.verdicts import Forced, judge
 
 RULE = "R2"
@@ -28,12 +28,15 @@ def check(book: Book, nav: Decimal, coin: str, extra: Sequence[OrderIntent] = ()
 
 
 def forced(book: Book, nav: Decimal, hedge: Hedge) -> Forced | None:
-    """Trim a coin that has drifted beyond its cap by more than the band, in proportion over its hedges."""
+    """Trim a coin that is beyond its cap by more than the band, in proportion over its hedges.
+
+    What is on its way out already counts as gone: mostly the strategy has trimmed before (`bot.strategy.drift`).
+    """
     limits = book.config.limits
     cap = coin_cap_usd(limits, hedge.coin, nav)
-    held = sum((notional_usd(book, one) for one in book.live_hedges() if one.coin == hedge.coin), ZERO)
+    held = sum((staying_usd(book, one) for one in book.live_hedges() if one.coin == hedge.coin), ZERO)
     if held <= cap * (1 + limits.per_coin_cap_band):
         return None
-    target = hedge.size_base * cap * TRIM_TO / held
+    target = min(hedge.target_base, hedge.size_base) * cap * TRIM_TO / held
     reason = f"{RULE}: {hedge.coin} drifted beyond its cap"
     return Forced(RULE, hedge.id, target, f"{cap:.0f}", f"{held:.0f}", reason) if price_of(book, hedge) else None
