@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.failure import DONE, FAILED, USAGE, Failure
+from bot.cli import backtest_question as asked
+from bot.cli.failure import DONE, USAGE, Failure
+from bot.cli.sweep_command import sweep
 
 if TYPE_CHECKING:
     from bot.domain.config import CoreConfig
@@ -14,12 +16,13 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     app.command("backtest")(backtest)
+    app.command("sweep")(sweep)
 
 
 def backtest(
     data: Annotated[Path, typer.Option("--data", help="Folder with recorded history: docs/backtest.md.")],
-    start: Annotated[str, typer.Option("--from", help="First day, 2020-01-01 (UTC).")],
-    end: Annotated[str, typer.Option("--to", help="Last day, 2024-12-31 (UTC), included.")],
+    start: asked.From,
+    end: asked.To,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -33,78 +36,44 @@ def backtest(
     report: Annotated[
         Path | None, typer.Option("--report", help="Write a self-contained HTML page here.", show_default=False)
     ] = None,
-    coins: Annotated[
-        str, typer.Option("--coins", help="Only these, BTC,ETH; else all with both legs.", show_default=False)
-    ] = "",
-    grid_h: Annotated[int, typer.Option("--grid", help="Hours of a bar: 1, 2, 4 or 8.")] = 4,
-    cash: Annotated[float, typer.Option("--cash", min=1_000, help="USDT at the start.")] = 1_000_000,
-    spot_fee: Annotated[float, typer.Option("--spot-fee", min=0, max=0.01, help="Taker fee.")] = 0.001,
-    perp_fee: Annotated[float, typer.Option("--perp-fee", min=0, max=0.01, help="Taker fee.")] = 0.0005,
-    half_spread_bps: Annotated[float, typer.Option("--half-spread", min=0, max=100, help="Bps, each leg.")] = 1.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    coins: asked.Coins = "",
+    grid_h: asked.BarHours = 4,
+    cash: asked.Cash = 1_000_000,
+    spot_fee: asked.SpotFee = 0.001,
+    perp_fee: asked.PerpFee = 0.0005,
+    half_spread_bps: asked.HalfSpread = 1.0,
+    quiet: asked.Quiet = False,
 ) -> None:
     """Run the daemon's engine over recorded history, beside perfect foresight and always-on books."""
-    from decimal import Decimal
-
     from bot.research.backtest import Question
-    from bot.research.bars import Costs
 
-    if grid_h not in (1, 2, 4, 8):
-        raise Failure(USAGE, f"--grid {grid_h}: a bar has 1, 2, 4 or 8 hours")
-    costs = Costs(*(Decimal(repr(one)) for one in (spot_fee, perp_fee, half_spread_bps)))
-    from_ms, until_ms = _days(start, end)
-    question = Question(from_ms, until_ms, _core(config), costs, grid_h * 3_600_000, Decimal(repr(cash)))
-    wanted = tuple(coin.strip().upper() for coin in coins.split(",") if coin.strip())
-    answer = _run(data, wanted, question, quiet)
+    from_ms, until_ms = asked.days(start, end)
+    costs = asked.costs(spot_fee, perp_fee, half_spread_bps)
+    question = Question(from_ms, until_ms, _core(config), costs, asked.bar_ms(grid_h), asked.exact(cash))
+    answer = _run(data, asked.coin_list(coins), question, quiet)
     if report is not None:
+        from bot.cli.calc_show import write_file
         from bot.research.report import page
 
-        try:
-            report.write_text(page(answer), encoding="utf-8")
-        except OSError as error:
-            raise Failure(FAILED, f"{report}: {error.strerror}", "name a file in a folder that exists") from None
+        write_file(report, page(answer))
     _show(answer, as_json)
     raise typer.Exit(DONE)
 
 
 def _core(config: Path | None) -> "CoreConfig":
     """The file's settings; without one the shipped defaults, compared with books whose cash earns nothing."""
-    if config is not None:
-        from bot.cli import context
+    from bot.settings.variants import core_of
 
-        return context.load(config).core
-    from bot.domain.config import CoreConfig, Limits
-
-    return CoreConfig(limits=Limits(cash_rate=0))
-
-
-def _days(start: str, end: str) -> tuple[int, int]:
-    """[first day, day after the last) in UTC ms."""
-    from datetime import UTC, datetime, timedelta
-
-    found = []
-    for name, text in (("--from", start), ("--to", end)):
-        try:
-            found.append(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
-        except ValueError:
-            raise Failure(USAGE, f"{name} {text}: not a day", "write it as 2020-01-31") from None
-    first, last = found[0], found[1] + timedelta(days=1)
-    if last <= first:
-        raise Failure(USAGE, f"--to {end} lies before --from {start}")
-    return int(first.timestamp() * 1000), int(last.timestamp() * 1000)
+    return core_of(config, {})
 
 
 def _run(data: Path, coins: tuple[str, ...], question: "Question", quiet: bool) -> "Answer":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from bot.research.backtest import run
     from bot.research.recordings import read_recordings
     from bot.simulator.market.table import HistoryError
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        with asked.progress_bar(quiet=quiet) as bar:
             reading = bar.add_task("reading", total=None)
             recordings = read_recordings(
                 data, coins, lambda done, total: bar.update(reading, completed=done, total=total)

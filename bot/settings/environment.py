@@ -18,6 +18,8 @@ from bot.settings.scalars import EnvironmentText
 from bot.settings.shell import Shell
 
 PREFIX = "CARRYBOT_"
+ENVIRONMENT = "environment "
+"""Begins the place of a problem that a variable made."""
 DATA = "CARRYBOT_DATA"
 STRATEGIES = "CARRYBOT_STRATEGIES"
 SECRET_FILE_BYTES_MAX = 16 * 1024
@@ -25,7 +27,7 @@ SECRET_FILE_BYTES_MAX = 16 * 1024
 
 @dataclass(slots=True)
 class Overrides:
-    """`data` is nested as the file is; `names` tells which variable set a key."""
+    """`data` is nested as the file is; `names` tells what set a key: `environment NAME`, or an option."""
 
     data: dict[str, Any] = field(default_factory=dict)
     names: dict[KeyPath, str] = field(default_factory=dict)
@@ -55,12 +57,12 @@ def read_overrides(environ: Mapping[str, str], venues: Iterable[str]) -> Overrid
 
 def _set(found: Overrides, path: KeyPath, name: str, value: str, *, is_file: bool = False) -> None:
     key = ".".join(map(str, path))
-    where = f"environment {name}"
+    where = ENVIRONMENT + name
     if path in found.names:
-        wrong = f"{found.names[path]} sets the same key"
+        wrong = f"{found.names[path].removeprefix(ENVIRONMENT)} sets the same key"
         found.problems.append(Problem(where, None, key, wrong, "unset one of them"))
         return
-    found.names[path] = name
+    found.names[path] = where
     if is_file:
         text = _read_file(Path(value), where, key, found)
         if text is None:
@@ -99,15 +101,15 @@ def _read_file(path: Path, where: str, key: str, found: Overrides) -> str | None
 def _resolve(name: str, value: str, venues: tuple[str, ...], found: Overrides) -> None:
     parts = name.removeprefix(PREFIX).split("__")
     top: dict[str, Any] = {**hints_of(CoreConfig), **hints_of(Shell)}
-    where = f"environment {name}"
+    where = ENVIRONMENT + name
     try:
-        path = _walk(parts, top, venues, where)
+        path = key_path(parts, top, venues, where)
     except SettingsError as refused:
         if not parts[-1].endswith("_FILE"):
             found.problems.extend(refused.problems)
             return
         try:
-            path = _walk([*parts[:-1], parts[-1].removesuffix("_FILE")], top, venues, where)
+            path = key_path([*parts[:-1], parts[-1].removesuffix("_FILE")], top, venues, where)
         except SettingsError as error:
             found.problems.extend(error.problems)
             return
@@ -116,8 +118,11 @@ def _resolve(name: str, value: str, venues: tuple[str, ...], found: Overrides) -
         _set(found, path, name, value)
 
 
-def _walk(parts: list[str], members: dict[str, Any], venues: tuple[str, ...], where: str) -> KeyPath:
-    """The key that the parts of a variable's name stand for. Raises SettingsError where they stand for none."""
+def key_path(parts: list[str], members: dict[str, Any], venues: tuple[str, ...], where: str) -> KeyPath:
+    """The key that the parts of a name stand for, from `members` on top. Raises SettingsError where there is none.
+
+    `where` is the place that a problem names.
+    """
     path: list[str] = []
     hint: Any = None
     for part in parts:
@@ -140,8 +145,12 @@ def _walk(parts: list[str], members: dict[str, Any], venues: tuple[str, ...], wh
         path.append(key)
     if is_dataclass(hint) or (get_origin(hint) is not None and get_origin(hint) is not tuple):
         wrong = "this is a section, not a single value"
-        raise SettingsError([Problem(where, None, ".".join(path), wrong, "add __ and one of its keys to the name")])
+        raise SettingsError([Problem(where, None, ".".join(path), wrong, f"add one of its keys: {_keys(hint)}")])
     return tuple(path)
+
+
+def _keys(section: Any) -> str:
+    return ", ".join(hints_of(section)) if is_dataclass(section) else "KEY"
 
 
 def _unknown(path: list[str], known: Iterable[str], where: str) -> SettingsError:

@@ -27,12 +27,12 @@ def problems(error: ValidationError, document: Document, overrides: Overrides) -
 def located(
     path: KeyPath, wrong: str, remedy: str, document: Document, overrides: Overrides, *, at_key: bool = False
 ) -> Problem:
-    """The problem at the variable that set the key, else at the key's line in the file."""
+    """The problem at the variable or option that set the key, else at the key's line in the file."""
     key = ".".join(map(str, path))
     for length in range(len(path), 0, -1):
         name = overrides.names.get(path[:length])
         if name is not None:
-            return Problem(f"environment {name}", None, key, wrong, remedy)
+            return Problem(name, None, key, wrong, remedy)
     line = document.key_line_of(path) if at_key else document.line_of(path)
     return Problem(document.name, line, key, wrong, remedy)
 

@@ -1,7 +1,7 @@
 """A YAML file and the environment -> frozen `Settings`, or a `SettingsError` that lists every problem found."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,18 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Settings
     name = str(path)
     document = parse(read_text(path, name, _shipped_remedy()), name)
     found = misplaced.take_out(document)
-    venues = document.data.get("venues")
     environ = os.environ if environ is None else environ
-    overrides = read_overrides(environ, venues if isinstance(venues, dict) else ())
+    overrides = read_overrides(environ, venues_of(document))
     problems = [*document.problems, *found, *overrides.problems]
+    core, shell = judged(document, overrides, problems)
+    alerts = channels.resolve(shell.alerts, document, overrides, environ, problems)
+    if problems:
+        raise SettingsError(problems)
+    return _settled(core, replace(shell, alerts=alerts), path)
+
+
+def judged(document: Document, overrides: Overrides, problems: list[Problem]) -> tuple[CoreConfig, Shell]:
+    """The typed settings; contradictions join `problems`. Raises SettingsError where a value cannot be used."""
     try:
         model = _validate(document, overrides)
     except ValidationError as error:
@@ -68,10 +76,13 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Settings
         for each in contradictions.find(core, shell)
         if explain.is_written(each.path, document, overrides) or not each.defaults_yield
     )
-    alerts = channels.resolve(shell.alerts, document, overrides, environ, problems)
-    if problems:
-        raise SettingsError(problems)
-    return _settled(core, replace(shell, alerts=alerts), path)
+    return core, shell
+
+
+def venues_of(document: Document) -> Iterable[str]:
+    """The names of the accounts that the file has."""
+    venues = document.data.get("venues")
+    return venues if isinstance(venues, dict) else ()
 
 
 def require_credentials(settings: Settings) -> None:
