@@ -170,8 +170,8 @@ def test_axes_of_a_file(tmp_path: Path) -> None:
     )
     assert grid.read_axes(path) == [
         Axis("limits.per_coin_cap", ("0.05", "0.1")),
-        Axis("strategy.fast_h", ("90",)),
         Axis("universe.coins", ("BTC,ETH", "BTC")),
+        Axis("strategy.fast_h", ("90",)),
     ]
 
 
