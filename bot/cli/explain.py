@@ -20,6 +20,7 @@ LABELS = {
     "slow_per_h": "older mean rate, an hour",
     "funding": "expected funding",
     "basis": "basis that converges",
+    "borrow": "interest on borrowed coins",
     "held": "= worth of holding",
     "open_cost": "cost of opening",
     "new": "= worth of entering",
@@ -27,7 +28,7 @@ LABELS = {
     "instead": "= worth of entering instead of something held",
 }
 """What the estimator's figures are called; others are shown by their own names. In the order of the waterfall."""
-COSTS = ("open_cost", "close_cost")
+COSTS = ("open_cost", "close_cost", "borrow")
 
 VERDICTS = (
     Column("rule", "rule"),
@@ -120,7 +121,7 @@ def _show_last(coin: str, verdicts: list[dict[str, Any]], as_json: bool) -> None
 def _show(view: Mapping[str, Any]) -> None:
     held = view["held"]
     facts = [
-        (view["coin"], f"at {view['venue']}, market time {shown(view['market_time'], 'time')}"),
+        (view["coin"], f"{view['strategy']} at {view['venue']}, market time {shown(view['market_time'], 'time')}"),
         ("held", "nothing" if held is None else f"{shown(held['notional_usd'], 'usd')} USD, hedge {held['hedge']}"),
     ]
     if held is not None:

@@ -43,14 +43,14 @@ class Book:
         return (hedge for hedge in self.hedges.values() if hedge.live)
 
     def hedge_of(self, venue: str, coin: str) -> Hedge | None:
-        """The live hedge of a coin at a venue, if there is one."""
+        """The live hedge of a coin at a venue, if there is one: both directions share one perpetual position."""
         for hedge in self.hedges.values():
             if hedge.live and hedge.coin == coin and hedge.venue == venue:
                 return hedge
         return None
 
     def pair_of(self, hedge: Hedge) -> Pair | None:
-        return self.market.pairs.get((hedge.venue, hedge.coin))
+        return self.market.pair(hedge.venue, hedge.coin, hedge.direction)
 
     def orders_of(self, hedge: Hedge) -> list[OrderRecord]:
         return [self.orders[client_id] for client_id in hedge.order_ids if client_id in self.orders]

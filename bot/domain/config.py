@@ -102,6 +102,24 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ReverseCarry:
+    """R9 and strategy `reverse_carry`. Borrow rates are fractions a year."""
+
+    horizon_h: float = 48
+    """Hours for which a negative funding rate is expected to go on: the intervals that fees are spread over."""
+    rate_max: float = 0.5
+    """Nothing is borrowed at more than this."""
+    rate_alarm: float = 1.0
+    """Beyond this the owner is told, and the hedge is closed when the loan costs more than the funding brings."""
+    availability_share: Decimal = Decimal("0.5")
+    """Largest share of what can be borrowed that is taken."""
+    terms_stale_s: float = 600
+    """Wall seconds after which the terms of a loan are no longer believed."""
+    recall_pause_h: float = 24
+    """Market hours after a recall in which the asset is not borrowed again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Universe:
     """R8. `coins` empty means every coin that the venue lists with both legs."""
 
@@ -185,3 +203,4 @@ class CoreConfig:
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     execution: Execution = field(default_factory=Execution)
     strategies: tuple[str, ...] = ("cash_and_carry",)
+    reverse_carry: ReverseCarry = field(default_factory=ReverseCarry)

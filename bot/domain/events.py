@@ -1,6 +1,6 @@
 """Everything that can enter the core: facts in the past tense, and the owner's commands in the imperative.
 
-Market facts are `Quote`, `Mark`, `SettledRate` and `Liquidity` themselves (`bot.domain.market`).
+Market facts are `Quote`, `Mark`, `SettledRate`, `Liquidity` and `BorrowTerms` themselves (`bot.domain.market`).
 """
 
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig
-from bot.domain.hedges import Receipt
+from bot.domain.hedges import Interest, Receipt
 from bot.domain.instruments import FeeRates, Instrument, MarginTier
-from bot.domain.market import Liquidity, Mark, Quote, SettledRate
+from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderState
 
 
@@ -78,6 +78,23 @@ class FundingReceived:
     """A funding payment or charge, from the venue's history; repeats are expected and harmless."""
 
     receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class InterestCharged:
+    """Interest on a loan, from the venue's history; repeats are expected and harmless."""
+
+    interest: Interest
+
+
+@dataclass(frozen=True, slots=True)
+class LoanRecalled:
+    """The venue wants what it lent of an asset back by `due_ms` (market time); after that it buys it back itself."""
+
+    venue: str
+    asset: str
+    due_ms: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +203,7 @@ Event = (
     | Mark
     | SettledRate
     | Liquidity
+    | BorrowTerms
     | VenueListed
     | FeedAlive
     | FeedLost
@@ -194,6 +212,8 @@ Event = (
     | OrderNotFound
     | OrderFilled
     | FundingReceived
+    | InterestCharged
+    | LoanRecalled
     | TransferSettled
     | TransferFailed
     | TransferUnknown

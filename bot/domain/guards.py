@@ -52,8 +52,10 @@ class Drawdown:
 
 @dataclass(slots=True)
 class Spread:
-    """Rule R4 for one pair. The basis is the perp's mark over its index less one."""
+    """Rule R4 for one pair. The basis is the perp's mark over its index less one, as the direction sees it."""
 
+    direction: int = 1
+    """-1 for the pair with a long perpetual, whose basis has the sign turned."""
     moments: HourlyMoments = field(default_factory=HourlyMoments)
     now: float = 0.0
     extreme: float | None = None
@@ -95,14 +97,24 @@ class Extreme:
 class Guards:
     drawdown: Drawdown = field(default_factory=Drawdown)
     spreads: dict[tuple[str, str], Spread] = field(default_factory=dict)
-    """By (venue, coin)."""
+    """By (venue, coin): of pairs with a short perpetual."""
+    mirrored: dict[tuple[str, str], Spread] = field(default_factory=dict)
+    """By (venue, coin): of pairs with a long perpetual, where there are any."""
+    recalls: dict[tuple[str, str], int] = field(default_factory=dict)
+    """R9: (venue, asset) -> market time at which the venue last wanted back what it lent."""
+    rates_high: set[tuple[str, str]] = field(default_factory=set)
+    """R9: (venue, asset) whose borrow rate is beyond the alarm and of which the owner was told."""
     basis_peaks: dict[str, Decimal] = field(default_factory=dict)
     """Hedge -> highest basis P&L seen (USD), at least zero."""
     extreme: Extreme = field(default_factory=Extreme)
     spent: HourlySpending = field(default_factory=HourlySpending)
 
-    def spread_of(self, venue: str, coin: str) -> Spread:
-        found = self.spreads.get((venue, coin))
+    def spreads_of(self, direction: int) -> dict[tuple[str, str], Spread]:
+        return self.spreads if direction > 0 else self.mirrored
+
+    def spread_of(self, venue: str, coin: str, direction: int = 1) -> Spread:
+        spreads = self.spreads_of(direction)
+        found = spreads.get((venue, coin))
         if found is None:
-            found = self.spreads[venue, coin] = Spread()
+            found = spreads[venue, coin] = Spread(direction)
         return found

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ZERO
+from bot.domain.structures import COIN, STRUCTURES, Structure
 
 
 class HedgeState(StrEnum):
@@ -54,6 +55,8 @@ class Hedge:
     funding_usd: Decimal = ZERO
     fees_usd: Decimal = ZERO
     slippage_usd: Decimal = ZERO
+    borrow_usd: Decimal = ZERO
+    """Interest paid on what was borrowed, at the prices of its time."""
     reason: str = ""
     """Why the hedge is in its state: the rule or command that asked for it."""
     last_funding_ms: int = 0
@@ -64,6 +67,15 @@ class Hedge:
     wait_until_mono_ms: int = 0
     order_ids: list[str] = field(default_factory=list)
     """Client ids of orders that are not settled yet."""
+
+    @property
+    def structure(self) -> Structure:
+        return STRUCTURES[self.legs[COIN].direction]
+
+    @property
+    def direction(self) -> int:
+        """+1 for coins against a short perpetual, -1 for owed coins against a long one."""
+        return self.legs[COIN].direction
 
     @property
     def size_base(self) -> Decimal:
@@ -99,6 +111,20 @@ class Receipt:
     @property
     def key(self) -> tuple[str, str, str, str]:
         return self.venue, self.account, self.instrument, self.venue_id
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Interest on a loan as the venue charged it (positive, in the borrowed asset); unique by venue, account,
+    asset and id."""
+
+    venue: str
+    account: str
+    asset: str
+    amount: Decimal
+    rate_per_h: Decimal | None
+    charged_ms: int
+    venue_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,22 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.domain.structures import CASH_AND_CARRY, Structure
+
 
 class Kind(StrEnum):
     SPOT = "spot"
     MARGIN = "margin"
     PERP = "perp"
     FUTURE = "future"
+
+    @property
+    def is_coin(self) -> bool:
+        """Whether a leg of this kind is coins in a wallet, or owed by one; else it is a position with a P&L."""
+        return self in _COINS
+
+
+_COINS = frozenset({Kind.SPOT, Kind.MARGIN})
 
 
 class Payoff(StrEnum):
@@ -23,6 +33,8 @@ class Wallet(StrEnum):
 
     SPOT = "spot"
     PERP = "perp"
+    MARGIN = "margin"
+    """Cross margin: collateral and what was borrowed against it; an asset that is owed has a negative balance."""
     UNIFIED = "unified"
 
 
@@ -85,12 +97,16 @@ class MarginTier:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two instruments of a cash-and-carry: the spot and the linear perpetual of one coin at one venue."""
+    """The two instruments of a hedge: the coin's own and the linear perpetual of one coin at one venue.
+
+    `spot` is what the coin leg trades: the spot of a cash-and-carry, the margin spot of a reverse carry.
+    """
 
     coin: str
     venue: str
     spot: Instrument
     perp: Instrument
+    structure: Structure = CASH_AND_CARRY
 
     @property
     def key(self) -> tuple[str, str]:

@@ -48,7 +48,8 @@ def liquidation_distance(
 ) -> float:
     """Smallest joint move, up or down, that brings the wallet to maintenance (0.25 is 25 %); `limit` if none does.
 
-    The buffer is monotonic in the move for a one-sided book, so bisection on either side finds it to 1e-4.
+    The buffer is concave in the move (maintenance rises the faster the larger the position), so that it crosses
+    zero at most once on either side of the present price and bisection finds it to 1e-4.
     """
     if not positions:
         return limit
@@ -82,5 +83,5 @@ def _bisect(margin_usd: float, positions: Sequence[ShortPosition], basis_stress:
 
 
 def margin_needed_usd(positions: Sequence[ShortPosition], distance: float, basis_stress: float) -> float:
-    """Wallet margin with which a book of shorts is `distance` away from maintenance when all prices rise."""
-    return -buffer_usd(0.0, positions, distance, basis_stress)
+    """Wallet margin with which a book is `distance` away from maintenance, whichever way all prices go."""
+    return max(-buffer_usd(0.0, positions, move, basis_stress) for move in (distance, -distance))

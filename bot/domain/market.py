@@ -1,12 +1,15 @@
 """What the market says: quotes, marks, settled rates, liquidity. Mutable only as a whole, by the engine."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.domain.funding import RateMean
-from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Pair, Payoff
+from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Pair, Payoff, Wallet
+from bot.domain.structures import REVERSE_CARRY
 
+DEFAULT_FUNDING_S = 8 * 3600
 RATES_KEPT = 2_000
 """Settlements kept in memory for one instrument: 166 days of 2-hour funding."""
 
@@ -59,13 +62,33 @@ class Liquidity:
     open_interest_usd: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BorrowTerms:
+    """What a venue lends an asset for now: a fraction an hour, and how much more this account may borrow.
+
+    `available_base` is base units (single coins), the smaller of the venue's pool and the account's own limit.
+    """
+
+    venue: str
+    asset: str
+    rate_per_h: Decimal
+    available_base: Decimal
+    venue_ms: int = 0
+
+
 @dataclass(slots=True)
 class MarketState:
     """Everything known about the market, keyed by instrument id unless said otherwise."""
 
     instruments: dict[str, Instrument] = field(default_factory=dict)
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
-    """By (venue, coin)."""
+    """Spot and short perpetual, by (venue, coin)."""
+    reverse: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    """Margin spot and long perpetual, by (venue, coin); empty where nothing can be borrowed."""
+    borrow: dict[tuple[str, str], BorrowTerms] = field(default_factory=dict)
+    """Latest terms by (venue, asset)."""
+    borrow_seen_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Monotonic arrival time of the latest terms."""
     fees: dict[str, FeeRates] = field(default_factory=dict)
     tiers: dict[str, tuple[MarginTier, ...]] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)
@@ -83,9 +106,11 @@ class MarketState:
     """Monotonic time of the last frame or pong, by feed name (`binance:spot`, `binance:perp`)."""
     feed_lost_ms: dict[str, int] = field(default_factory=dict)
     """Monotonic time at which a feed was last lost: quotes from before it are not of the living feed."""
+    _twins: dict[str, str] = field(default_factory=dict)
+    """Spot instrument -> the margin spot that trades on its book."""
 
     def list_instruments(self, instruments: tuple[Instrument, ...]) -> None:
-        """Add or replace instruments and rebuild the spot and perpetual pairs."""
+        """Add or replace instruments and rebuild the pairs of both directions."""
         for instrument in instruments:
             self.instruments[instrument.id] = instrument
         legs: dict[tuple[str, str], dict[Kind, Instrument]] = {}
@@ -97,6 +122,35 @@ class MarketState:
             for (venue, coin), both in legs.items()
             if Kind.SPOT in both and Kind.PERP in both
         }
+        self.reverse = {
+            (venue, coin): Pair(coin, venue, both[Kind.MARGIN], both[Kind.PERP], REVERSE_CARRY)
+            for (venue, coin), both in legs.items()
+            if both.keys() >= {Kind.SPOT, Kind.MARGIN, Kind.PERP}
+        }
+        self._twins = {self.pairs[key].spot.id: pair.spot.id for key, pair in self.reverse.items()}
+
+    def all_pairs(self) -> Iterator[Pair]:
+        """Every pair of every direction."""
+        yield from self.pairs.values()
+        yield from self.reverse.values()
+
+    def pair(self, venue: str, coin: str, direction: int) -> Pair | None:
+        return (self.pairs if direction > 0 else self.reverse).get((venue, coin))
+
+    def take_quote(self, quote: Quote, mono_ms: int) -> None:
+        """Margin spot trades on the spot's own book: its quote is the spot's."""
+        self.quotes[quote.instrument] = quote
+        self.quote_seen_ms[quote.instrument] = mono_ms
+        if self._twins and quote.instrument in self._twins:
+            twin = self._twins[quote.instrument]
+            self.quotes[twin] = replace(quote, instrument=twin)
+            self.quote_seen_ms[twin] = mono_ms
+
+    def take_liquidity(self, liquidity: Liquidity) -> None:
+        self.liquidity[liquidity.instrument] = liquidity
+        if liquidity.instrument in self._twins:
+            twin = self._twins[liquidity.instrument]
+            self.liquidity[twin] = replace(liquidity, instrument=twin)
 
     def add_rate(self, rate: SettledRate) -> bool:
         """Append a settlement; False when it is already known or older than the newest one."""
@@ -111,6 +165,13 @@ class MarketState:
         for mean in self.means[rate.instrument]:
             mean.add(float(rate.rate), rate.interval_s, rate.settled_ms)
         return True
+
+    def funding_interval_s(self, perp: Instrument) -> int:
+        """The interval that a perpetual settles by now: the latest settlement's, else the listing's."""
+        known = self.rates.get(perp.id)
+        if known:
+            return known[-1].interval_s
+        return perp.funding_interval_s or DEFAULT_FUNDING_S
 
     def set_half_lives(self, half_lives_h: tuple[float, ...]) -> None:
         """Mean by other half-lives; the kept settlements are counted again."""
@@ -135,4 +196,5 @@ class MarketState:
 
 def feed_of(instrument: Instrument) -> str:
     """Name of the feed that an instrument's quotes arrive by; its silence makes them stale."""
-    return f"{instrument.venue}:{instrument.wallet.value}"
+    wallet = Wallet.SPOT if instrument.wallet is Wallet.MARGIN else instrument.wallet
+    return f"{instrument.venue}:{wallet.value}"

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from bot.domain.book import Book
 from bot.domain.hedges import Hedge, Leg
-from bot.domain.instruments import Kind
+from bot.domain.instruments import Kind, Wallet
+from bot.domain.loans import MarginWallet
 from bot.domain.numbers import ZERO
-from bot.domain.orders import OrderIntent
+from bot.domain.orders import OrderIntent, Side
 
 USD_ASSETS = frozenset({"USDT", "USDC", "USD", "FDUSD"})
 
@@ -36,7 +37,7 @@ def mark_price(book: Book, instrument: str) -> Decimal | None:
         return mark.mark
     listed = market.instruments.get(instrument)
     pair = market.pairs.get((listed.venue, listed.coin)) if listed is not None else None
-    if pair is not None and pair.spot.id == instrument:
+    if pair is not None and (pair.spot.id == instrument or (listed is not None and listed.kind is Kind.MARGIN)):
         paired = market.marks.get(pair.perp.id)
         if paired is not None and paired.next_funding_ms and paired.index > 0:
             return paired.index
@@ -50,7 +51,10 @@ def unrealized_usd(book: Book, leg: Leg) -> Decimal:
 
 
 def nav_usd(book: Book, venue: str | None = None) -> Decimal:
-    """All balances of the venue accounts (or of one venue) at spot prices plus unrealised P&L of derivative legs."""
+    """All balances of the venue accounts (or of one venue) at spot prices plus unrealised P&L of derivative legs.
+
+    What is owed is a negative balance.
+    """
     prices = coin_prices(book)
     total = ZERO
     for (account, asset), amount in book.balances.items():
@@ -62,9 +66,34 @@ def nav_usd(book: Book, venue: str | None = None) -> Decimal:
             total += amount * prices.get((account.split(":")[1], asset), ZERO)
     for hedge in book.hedges.values():
         for leg in hedge.legs:
-            if leg.kind is not Kind.SPOT and leg.quantity_base and venue in (None, hedge.venue):
+            if not leg.kind.is_coin and leg.quantity_base and venue in (None, hedge.venue):
                 total += unrealized_usd(book, leg)
     return total
+
+
+def margin_wallet(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> MarginWallet:
+    """What the venue's margin wallet holds and owes, with all that may still be borrowed by orders in flight."""
+    assets = owed = 0.0
+    account = f"venue:{venue}:{Wallet.MARGIN.value}"
+    for (name, asset), amount in book.balances.items():
+        if name != account or not amount:
+            continue
+        pair = book.market.reverse.get((venue, asset))
+        price = 1.0 if asset in USD_ASSETS else float((mark_price(book, pair.spot.id) if pair else None) or 0)
+        if amount > 0:
+            assets += float(amount) * price
+        else:
+            owed -= float(amount) * price
+    flying = [(order.intent, order.open_base) for order in book.orders.values()]
+    flying += [(intent, intent.quantity_base) for intent in extra]
+    for intent, open_base in flying:
+        instrument = book.market.instruments.get(intent.instrument)
+        if instrument is None or instrument.kind is not Kind.MARGIN or intent.venue != venue:
+            continue
+        if intent.side is Side.SELL:
+            lent = float(open_base * (mark_price(book, intent.instrument) or intent.limit_price))
+            assets, owed = assets + lent, owed + lent
+    return MarginWallet(assets, owed)
 
 
 def price_of(book: Book, hedge: Hedge) -> Decimal:

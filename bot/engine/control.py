@@ -75,9 +75,10 @@ def finish_flattening(state: EngineState, out: Actions) -> None:
 def close_coin(state: EngineState, event: CloseCoin, out: Actions) -> None:
     """Close a coin's hedges and keep the coin out until the owner readmits it."""
     reason = f"{r01_negative_funding.BY_HAND}: {event.reason}"
-    for venue, coin in state.market.pairs:
-        if coin == event.coin:
-            removal = r01_negative_funding.removal_of(state.book, venue, coin)
+    for pair in state.market.all_pairs():
+        if pair.coin == event.coin:
+            direction = pair.structure.direction
+            removal = r01_negative_funding.removal_of(state.book, pair.venue, pair.coin, direction)
             r01_negative_funding.remove(removal, state.book.now.market_ms, reason)
             out.persist(removal)
     for hedge in list(state.book.live_hedges()):

@@ -5,10 +5,10 @@ from typing import assert_never
 from bot.domain import events as ev
 from bot.domain.actions import LastPrice, NavPoint, Reconcile
 from bot.domain.hedges import Control, Hedge
-from bot.domain.market import Liquidity, Mark, Quote, SettledRate
+from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
-from bot.engine import control, guarding, margin_moves, money, orders, settlements
+from bot.engine import borrowing, control, guarding, margin_moves, money, orders, settlements
 from bot.engine.deciding import adjust, decide, decision_due, flatten
 from bot.engine.hedging import admit_waiting, rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
@@ -45,9 +45,13 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             settlements.rate_settled(state, event, out)
         case Liquidity():
             state.decide_due |= event.instrument not in state.market.liquidity
-            state.market.liquidity[event.instrument] = event
+            state.market.take_liquidity(event)
         case ev.FundingReceived():
             money.book_receipt(state, event, out)
+        case ev.InterestCharged():
+            borrowing.charged(state, event, out)
+        case BorrowTerms():
+            borrowing.terms(state, event, out)
         case ev.TransferSettled():
             margin_moves.settled(state, event, out)
         case ev.TransferFailed():
@@ -76,6 +80,8 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             _feed_lost(state, event, out)
         case ev.Reconciled():
             _reconciled(state, event, out)
+        case ev.LoanRecalled():
+            borrowing.recalled(state, event, out)
         case ev.CapitalMoved():
             guarding.capital_moved(state, event, out)
         case ev.Halt():
@@ -101,6 +107,7 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             | Mark()
             | SettledRate()
             | Liquidity()
+            | BorrowTerms()
             | ev.FeedAlive()
             | ev.Tick()
             | ev.OrderReported()
@@ -108,6 +115,7 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             | ev.OrderOutcomeUnknown()
             | ev.OrderNotFound()
             | ev.FundingReceived()
+            | ev.InterestCharged()
             | ev.TransferSettled()
             | ev.TransferFailed()
             | ev.TransferUnknown()
@@ -119,8 +127,7 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
 
 
 def _quote(state: EngineState, quote: Quote, out: Actions) -> None:
-    state.market.quotes[quote.instrument] = quote
-    state.market.quote_seen_ms[quote.instrument] = state.book.now.mono_ms
+    state.market.take_quote(quote, state.book.now.mono_ms)
     if quote.instrument in state.armed:
         hedge = state.hedges.get(state.armed[quote.instrument])
         if hedge is not None:

@@ -1,20 +1,22 @@
 """What should change: trims and forced changes at any time, the strategy's proposals every few hours."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.domain.actions import VerdictGiven
 from bot.domain.hedges import Control, Hedge, HedgeState
+from bot.domain.instruments import Pair
 from bot.domain.numbers import ZERO, common_step, floor_to
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import nav_usd
 from bot.engine import guarding
 from bot.engine.hedging import aim, guard, open_hedge
-from bot.engine.refusals import say
+from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
 from bot.risk.review import entry_verdicts, forced_changes
 from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r11_stale, r14_cash_rate
 from bot.risk.verdicts import Forced, judge
-from bot.strategy.carry import estimate
+from bot.strategy.builders import estimate
 from bot.strategy.drift import trims
 from bot.strategy.propose import propose, worth_of_entering
 
@@ -55,7 +57,7 @@ def _force(state: EngineState, nav: Decimal, worst_first: list[Hedge], out: Acti
             continue
         _record(state, hedge, change, out)
         if change.rule == r01c_funding_stop.RULE:
-            removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin)
+            removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin, hedge.direction)
             r01_negative_funding.remove(removal, state.book.now.market_ms, change.reason)
             out.persist(removal)
             out.warning(
@@ -92,33 +94,43 @@ def decide(state: EngineState, out: Actions) -> None:
     """Ask the strategy what to hold, within what the rules let grow."""
     state.decide_due, state.decide_again_mono_ms = False, None
     state.decided_slot = _slot(state)
-    may_enter: set[tuple[str, str]] = set()
     stale: set[tuple[str, str]] = set()
-    for key, pair in state.market.pairs.items():
-        refused = next((v for v in entry_verdicts(state.book, pair) if not v.approved), None)
-        if refused is None:
-            may_enter.add(key)
-            continue
-        if refused.rule == r11_stale.RULE:
-            stale.add(key)
-            state.decide_again_mono_ms = state.book.now.mono_ms + PATIENCE_MS
-        say(state, pair.coin, "entry", refused, out)
-    for coin, rule in [key for key in state.refusals if key[1] == "entry"]:
-        if any(key[1] == coin for key in may_enter):
-            del state.refusals[coin, rule]
+    may_enter = _may_grow(state, state.market.pairs, stale, ENTRY, out)
+    may_borrow = _may_grow(state, state.market.reverse, stale, ENTRY_BORROWED, out)
     if state.config.limits.cash_rate > 0:
         _say_idle(state, may_enter, out)
     for growing in state.book.live_hedges():
-        if growing.target_base > growing.size_base and (growing.venue, growing.coin) in may_enter:
+        allowed = may_borrow if growing.structure.owes else may_enter
+        if growing.target_base > growing.size_base and (growing.venue, growing.coin) in allowed:
             guard(state, growing)
-    for proposal in propose(state.book, nav_usd(state.book), may_enter, stale):
+    for proposal in propose(state.book, nav_usd(state.book), may_enter, stale, may_borrow):
         hedge = state.book.hedge_of(proposal.venue, proposal.coin)
         if hedge is not None and guarding.adding(state, hedge) and ZERO < proposal.target_base <= hedge.target_base:
             continue  # R4's own addition is on its way; what closes is not held up by it
         if hedge is not None:
             aim(state, hedge, proposal.target_base, proposal.reason, out)
         elif proposal.target_base > 0:
-            open_hedge(state, state.market.pairs[proposal.venue, proposal.coin], proposal, out)
+            open_hedge(state, proposal.pair, proposal, out)
+
+
+def _may_grow(
+    state: EngineState, pairs: Mapping[tuple[str, str], Pair], stale: set[tuple[str, str]], asked: str, out: Actions
+) -> set[tuple[str, str]]:
+    """Keys of the pairs that every rule lets grow; says why of the others, and adds to `stale` what lacks prices."""
+    allowed: set[tuple[str, str]] = set()
+    for key, pair in pairs.items():
+        refused = next((v for v in entry_verdicts(state.book, pair) if not v.approved), None)
+        if refused is None:
+            allowed.add(key)
+            continue
+        if refused.rule == r11_stale.RULE:
+            stale.add(key)
+            state.decide_again_mono_ms = state.book.now.mono_ms + PATIENCE_MS
+        say(state, pair.coin, asked, refused, out)
+    for coin, rule in [key for key in state.refusals if key[1] == asked]:
+        if any(key[1] == coin for key in allowed):
+            del state.refusals[coin, rule]
+    return allowed
 
 
 def _say_idle(state: EngineState, may_enter: set[tuple[str, str]], out: Actions) -> None:

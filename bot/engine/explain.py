@@ -10,19 +10,23 @@ from decimal import Decimal
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
-from bot.domain.hedges import Hedge, HedgeState, Leg
+from bot.domain.borrowing import terms_of
+from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Kind, Pair
 from bot.domain.limits import coin_cap_usd
-from bot.domain.numbers import ONE, ZERO, ceil_to, common_step, floor_to
-from bot.domain.orders import OrderIntent, Purpose, Side, TimeInForce
+from bot.domain.numbers import ZERO, ceil_to, common_step, floor_to
+from bot.domain.orders import OrderIntent, Purpose, TimeInForce
+from bot.domain.structures import COIN, PERP
 from bot.domain.time import DAY_MS, HOUR_MS, YEAR_H
 from bot.domain.valuation import nav_usd, notional_usd
+from bot.engine.hedging import pair_legs
 from bot.engine.state import EngineState
-from bot.execution.drafts import limit_price
+from bot.execution.drafts import kept_share, limit_price
 from bot.risk.review import approve_orders, entry_verdicts, forced_changes
-from bot.risk.rules import r01_negative_funding, r01c_funding_stop
+from bot.risk.rules import r01c_funding_stop
 from bot.risk.verdicts import Forced
-from bot.strategy.carry import CarryEstimate, estimate
+from bot.strategy.builders import estimate
+from bot.strategy.carry import CarryEstimate
 from bot.strategy.propose import Proposal, propose
 
 TRIAL = "trial"
@@ -35,6 +39,7 @@ class Explanation:
 
     coin: str
     venue: str
+    strategy: str
     hedge: Hedge | None
     held_usd: Decimal
     cap_usd: Decimal
@@ -75,15 +80,16 @@ class ScanRow:
 def explain(state: EngineState, pair: Pair) -> Explanation:
     """All that speaks for and against a pair now."""
     book, nav = state.book, nav_usd(state.book)
-    hedge = book.hedge_of(pair.venue, pair.coin)
+    hedge = _held(book, pair)
     cap = coin_cap_usd(book.config.limits, pair.coin, nav)
     found = estimate(book, pair, float(cap))
     verdicts = trial_verdicts(book, nav, pair, hedge, cap)
     forced = tuple(one for one in _forced(book, nav) if hedge is not None and one.hedge_id == hedge.id)
-    proposal = _proposals(book, nav).get((pair.venue, pair.coin))
+    proposal = _proposals(book, nav).get(pair)
     return Explanation(
         coin=pair.coin,
         venue=pair.venue,
+        strategy=pair.structure.name,
         hedge=hedge,
         held_usd=notional_usd(book, hedge) if hedge is not None else ZERO,
         cap_usd=cap,
@@ -103,13 +109,32 @@ def scan(state: EngineState) -> list[ScanRow]:
     """Every pair, best net carry first; those without an estimate last."""
     book, nav = state.book, nav_usd(state.book)
     proposals = _proposals(book, nav)
-    rows = [_row(book, nav, pair, proposals.get(key)) for key, pair in book.market.pairs.items()]
+    rows = [_row(book, nav, pair, proposals.get(pair)) for pair in _scanned(book)]
     return sorted(rows, key=lambda row: (row.net is None, -(row.net or 0.0), row.coin))
+
+
+def _scanned(book: Book) -> Iterable[Pair]:
+    """One pair a coin: the one that is held, else the long perpetual while funding is negative enough, else S1's."""
+    for key, pair in book.market.pairs.items():
+        other = book.market.reverse.get(key)
+        if other is None:
+            yield pair
+            continue
+        found, reverse = estimate(book, pair, 0.0), estimate(book, other, 0.0)
+        better = reverse is not None and (found is None or reverse.new > found.new)
+        held = book.hedge_of(*key)
+        yield (pair, other)[held.structure.owes if held is not None else better]
+
+
+def _held(book: Book, pair: Pair) -> Hedge | None:
+    """The live hedge of the pair's coin, if it stands this way round."""
+    hedge = book.hedge_of(pair.venue, pair.coin)
+    return hedge if hedge is not None and hedge.direction == pair.structure.direction else None
 
 
 def figures(found: CarryEstimate) -> dict[str, float]:
     """All numbers of an estimate by name, whatever it is made of: its fields, then what it derives from them."""
-    names = [each.name for each in fields(found)]
+    names = [each.name for each in fields(found) if each.name != "borrow" or found.borrow]
     names += [name for name, value in vars(type(found)).items() if isinstance(value, property)]
     return {name: value for name in names if isinstance(value := getattr(found, name), float)}
 
@@ -125,6 +150,8 @@ def missing(book: Book, pair: Pair) -> str:
     for leg in (pair.spot, pair.perp):
         if leg.id not in market.quotes:
             return f"no quote of {leg.id} yet"
+    if pair.structure.owes and terms_of(market, pair) is None:
+        return f"no terms for borrowing {pair.coin} yet"
     history = market.rates.get(pair.perp.id)
     if not history:
         return "no settled funding rates yet"
@@ -141,9 +168,10 @@ def trial_verdicts(book: Book, nav: Decimal, pair: Pair, hedge: Hedge | None, ca
     step = common_step(pair.spot.lot, pair.perp.lot)
     quantity = max(step, floor_to(min(execution.slice_usd, cap) / spot.mid, step))
     trial = _trial_hedge(book, pair, hedge)
-    legs = ((0, pair.spot, Side.BUY, spot), (1, pair.perp, Side.SELL, perp))
+    way_in = pair.structure.way_in
+    legs = ((COIN, pair.spot, way_in(COIN), spot), (PERP, pair.perp, way_in(PERP), perp))
     fees = book.market.fees.get(pair.spot.id)
-    net_of_fee = ONE - fees.taker if fees is not None and pair.spot.fee_in_base else ONE
+    net_of_fee = kept_share(pair.spot, way_in(COIN), fees.taker if fees is not None else None)
     intents = [
         OrderIntent(
             client_id=f"{TRIAL}-{position}",
@@ -169,7 +197,7 @@ def trial_verdicts(book: Book, nav: Decimal, pair: Pair, hedge: Hedge | None, ca
 def _trial_hedge(book: Book, pair: Pair, hedge: Hedge | None) -> Hedge:
     if hedge is not None:
         return hedge
-    legs = (Leg(pair.spot.id, Kind.SPOT, 1), Leg(pair.perp.id, Kind.PERP, -1))
+    legs = pair_legs(pair)
     return Hedge(TRIAL, 0, "", pair.coin, pair.venue, HedgeState.OPENING, legs, ZERO, book.now.market_ms)
 
 
@@ -182,15 +210,16 @@ def _forced(book: Book, nav: Decimal) -> list[Forced]:
     return forced_changes(book, nav, sorted(book.live_hedges(), key=worth))
 
 
-def _proposals(book: Book, nav: Decimal) -> dict[tuple[str, str], Proposal]:
-    may_enter = {
-        key for key, pair in book.market.pairs.items() if all(each.approved for each in entry_verdicts(book, pair))
-    }
-    return {(each.venue, each.coin): each for each in propose(book, nav, may_enter)}
+def _proposals(book: Book, nav: Decimal) -> dict[Pair, Proposal]:
+    may_enter, may_borrow = (
+        {key for key, pair in pairs.items() if all(each.approved for each in entry_verdicts(book, pair))}
+        for pairs in (book.market.pairs, book.market.reverse)
+    )
+    return {each.pair: each for each in propose(book, nav, may_enter, may_borrow=may_borrow)}
 
 
 def _row(book: Book, nav: Decimal, pair: Pair, proposal: Proposal | None) -> ScanRow:
-    hedge = book.hedge_of(pair.venue, pair.coin)
+    hedge = _held(book, pair)
     found = estimate(book, pair, float(coin_cap_usd(book.config.limits, pair.coin, nav)))
     held = notional_usd(book, hedge) if hedge is not None else ZERO
     refused = next((each for each in entry_verdicts(book, pair) if not each.approved), None)
@@ -269,11 +298,11 @@ def _to_leave(book: Book, hedge: Hedge, found: CarryEstimate | None, forced: Ite
         )
         yield f"rotation: another coin whose entry is worth more than {found.held:.4%} after its whole round trip"
     limits = book.config.limits
-    removal = book.removals.get((hedge.venue, hedge.coin, r01_negative_funding.SHORT_PERP))
+    removal = book.removals.get((hedge.venue, hedge.coin, hedge.direction))
     days = 0 if removal is None else removal.negative_days
     yield f"R1: {limits.negative_funding_days} days of negative funding in a row; {days} so far"
     for leg in hedge.legs:
-        if leg.kind is Kind.PERP and leg.direction < 0:
+        if leg.kind is Kind.PERP:
             paid = max(ZERO, r01c_funding_stop.paid_share(book, hedge, leg.instrument))
             stop = limits.funding_stop
             hours = min(stop.window_h, (book.now.market_ms - hedge.opened_ms) / HOUR_MS)

@@ -28,13 +28,17 @@ def remember(state: EngineState, rule: str, subject: str, name: str, value: Deci
 def observe(state: EngineState, mark: Mark, out: Actions) -> None:
     """A mark into the windows of R4 and R6. Constant work."""
     r06_extreme.observe(state.book, mark)
-    back = r04_spread.observe(state.book, mark)
-    if back is not None:
+    for back in r04_spread.observe(state.book, mark):
         instrument = state.market.instruments[mark.instrument]
-        subject = f"{instrument.venue}:{instrument.coin}"
+        subject = _subject(instrument.venue, instrument.coin, back.direction)
         remember(state, r04_spread.RULE, subject, "held_back", ZERO, out)
         out.info("spread.back", rule=r04_spread.RULE, coin=instrument.coin, basis=round(back.now, 6))
         state.decide_due = True
+
+
+def _subject(venue: str, coin: str, direction: int) -> str:
+    """What R4 remembers under: `venue:coin`, with the long perpetual's direction named."""
+    return f"{venue}:{coin}" if direction > 0 else f"{venue}:{coin}:{direction}"
 
 
 def note_asked(state: EngineState, out: Actions) -> None:
@@ -178,7 +182,7 @@ def _watch_spreads(state: EngineState, out: Actions) -> None:
         return
     nav: Decimal | None = None
     for hedge in list(book.live_hedges()):
-        spread = book.guards.spreads.get((hedge.venue, hedge.coin))
+        spread = book.guards.spreads_of(hedge.direction).get((hedge.venue, hedge.coin))
         pair = book.pair_of(hedge)
         if spread is None or spread.extreme is None or pair is None or hedge.state is not HedgeState.HEDGED:
             continue
@@ -192,7 +196,7 @@ def _watch_spreads(state: EngineState, out: Actions) -> None:
         if target <= hedge.size_base or rules:
             continue
         r04_spread.added(book, hedge, target)
-        remember(state, r04_spread.RULE, f"{hedge.venue}:{hedge.coin}", "acted", ONE, out)
+        remember(state, r04_spread.RULE, _subject(hedge.venue, hedge.coin, hedge.direction), "acted", ONE, out)
         out.warning(
             "spread.turned",
             rule=r04_spread.RULE,
@@ -207,7 +211,7 @@ def _watch_spreads(state: EngineState, out: Actions) -> None:
 
 def adding(state: EngineState, hedge: Hedge) -> bool:
     """Whether R4's addition to this hedge is still being filled."""
-    spread = state.book.guards.spreads.get((hedge.venue, hedge.coin))
+    spread = state.book.guards.spreads_of(hedge.direction).get((hedge.venue, hedge.coin))
     return spread is not None and hedge.size_base < hedge.target_base <= spread.granted_base
 
 
@@ -215,7 +219,7 @@ def applied(state: EngineState, hedge: Hedge, change: Forced, out: Actions) -> N
     """A forced change of R4 or R6 was applied: its cool-down and its cut must survive a restart."""
     if change.rule == r04_spread.RULE:
         r04_spread.reduced(state.book, hedge)
-        subject = f"{hedge.venue}:{hedge.coin}"
+        subject = _subject(hedge.venue, hedge.coin, hedge.direction)
         remember(state, r04_spread.RULE, subject, "acted", ONE, out)
         remember(state, r04_spread.RULE, subject, "held_back", ONE, out)
     elif change.rule == r06_extreme.RULE:
@@ -275,8 +279,8 @@ def restore(books: Books, guards: Guards) -> None:
             case "R6", "cut":
                 extreme.cut[one.subject] = one.value
             case "R4", "acted" | "held_back":
-                venue, _, coin = one.subject.partition(":")
-                spread = guards.spread_of(venue, coin)
+                venue, coin, *direction = one.subject.split(":")
+                spread = guards.spread_of(venue, coin, int(direction[0]) if direction else 1)
                 if one.name == "held_back":
                     spread.held_back = True
                 else:

@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 from bot.domain.hedges import Control, Hedge, HedgeState, Leg
-from bot.domain.instruments import Kind, Pair, Wallet
+from bot.domain.instruments import Pair, Wallet
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
 from bot.engine.orders import send
-from bot.engine.refusals import say
+from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
@@ -36,7 +36,7 @@ def open_hedge(state: EngineState, pair: Pair, proposal: Proposal, out: Actions)
         coin=pair.coin,
         venue=pair.venue,
         state=HedgeState.OPENING,
-        legs=(Leg(pair.spot.id, Kind.SPOT, 1), Leg(pair.perp.id, Kind.PERP, -1)),
+        legs=pair_legs(pair),
         target_base=ZERO,
         opened_ms=state.book.now.market_ms,
     )
@@ -47,6 +47,12 @@ def open_hedge(state: EngineState, pair: Pair, proposal: Proposal, out: Actions)
         state.last_hedge[leg.instrument] = hedge
     aim(state, hedge, proposal.target_base, proposal.reason, out)
     return hedge
+
+
+def pair_legs(pair: Pair) -> tuple[Leg, Leg]:
+    """The empty legs of a hedge of this pair."""
+    direction = pair.structure.direction
+    return Leg(pair.spot.id, pair.spot.kind, direction), Leg(pair.perp.id, pair.perp.kind, -direction)
 
 
 def aim(state: EngineState, hedge: Hedge, target_base: Decimal, reason: str, out: Actions) -> None:
@@ -76,7 +82,7 @@ def guard(state: EngineState, hedge: Hedge) -> None:
     """Entries from now on are held against the basis of this moment, at which the carry was judged."""
     now = basis(state.book, hedge.venue, hedge.coin)
     if now is not None:
-        state.basis_min[hedge.id] = now - state.config.execution.basis_guard_bps * BPS
+        state.basis_min[hedge.id] = hedge.structure.facing(now) - state.config.execution.basis_guard_bps * BPS
 
 
 def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
@@ -123,8 +129,8 @@ def _slot_free(state: EngineState, venue: str) -> bool:
 
 
 def _margin_coming(state: EngineState, venue: str) -> bool:
-    """Whether margin for the shorts is on its way: an entry waits for it rather than be refused for lack of it."""
-    return any(one.venue == venue and one.target == Wallet.PERP for one in state.book.transfers.values())
+    """Whether margin or collateral is on its way: an entry waits for it rather than be refused for lack of it."""
+    return any(one.venue == venue and one.target != Wallet.SPOT for one in state.book.transfers.values())
 
 
 def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
@@ -139,7 +145,7 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
         if step.state is HedgeState.OPENING and hedge.size_base > 0:
             _change(state, hedge, HedgeState.HEDGED, out)
         return False
-    for key in [key for key in state.refusals if key[0] == hedge.coin and key[1] != "entry"]:
+    for key in [key for key in state.refusals if key[0] == hedge.coin and key[1] not in (ENTRY, ENTRY_BORROWED)]:
         del state.refusals[key]
     hedge.orders_made += len(intents)
     _change(state, hedge, step.state, out)

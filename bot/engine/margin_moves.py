@@ -1,4 +1,5 @@
-"""Margin between the wallets of a split account: enough behind the shorts for R7, the rest where spot is bought.
+"""Margin between the wallets of a split account: enough behind the perpetuals and the loans for R7, the rest where
+spot is bought. Everything goes through the spot wallet.
 
 One transfer at a time for each venue. A transfer without an answer is reconciled before the next one is thought of.
 """
@@ -12,6 +13,7 @@ from bot.domain.instruments import Kind, Wallet
 from bot.domain.margin import ShortPosition, margin_needed_usd
 from bot.domain.numbers import ZERO
 from bot.domain.valuation import mark_price
+from bot.engine import collateral
 from bot.engine.state import Actions, EngineState
 from bot.execution.cash import spot_cash
 from bot.ledger import postings
@@ -42,23 +44,32 @@ def manage(state: EngineState, venue: str, out: Actions) -> None:
     if lacking > max(LEAST_USD, needed * (SLACK - 1) / 2) and cash >= LEAST_USD:
         _move(state, venue, min(lacking, cash), Wallet.SPOT, Wallet.PERP, out)
         return
-    wanted = _spot_wanted_usd(state, venue) - cash
+    loan = collateral.lacking_usd(state, venue)
+    if loan > LEAST_USD and cash >= LEAST_USD:
+        _move(state, venue, min(loan, cash), Wallet.SPOT, Wallet.MARGIN, out)
+        return
+    short_of = max(ZERO, lacking) + max(ZERO, loan)
+    wanted = _spot_wanted_usd(state, venue) + (short_of if state.market.reverse else ZERO) - cash
     spare = min(margin - needed, _withdrawable(state, venue))
     if wanted > LEAST_USD and spare > LEAST_USD:
         _move(state, venue, min(wanted, spare), Wallet.PERP, Wallet.SPOT, out)
+        return
+    spare = collateral.spare_usd(state, venue)
+    if spare > LEAST_USD:
+        _move(state, venue, spare, Wallet.MARGIN, Wallet.SPOT, out)
 
 
 def _needed_usd(state: EngineState, venue: str) -> float:
     """Perp margin for what is held or aimed at, whichever is more."""
     liquidation = state.config.limits.liquidation
-    shorts = []
+    held = []
     for hedge in state.book.live_hedges():
         for leg in hedge.legs:
             price = mark_price(state.book, leg.instrument)
             if hedge.venue == venue and leg.kind is Kind.PERP and price is not None:
                 usd = float(max(abs(leg.quantity_base), hedge.target_base) * price)
-                shorts.append(ShortPosition(-usd, state.market.tiers.get(leg.instrument, ())))
-    return margin_needed_usd(shorts, liquidation.warn + r07_liquidation.AIM_MARGIN, liquidation.basis_stress)
+                held.append(ShortPosition(leg.direction * usd, state.market.tiers.get(leg.instrument, ())))
+    return margin_needed_usd(held, liquidation.warn + r07_liquidation.AIM_MARGIN, liquidation.basis_stress)
 
 
 def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:
@@ -66,7 +77,7 @@ def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:
     wanted = ZERO
     for hedge in state.book.live_hedges():
         price = state.market.price(hedge.legs[0].instrument)
-        if hedge.venue == venue and price is not None:
+        if hedge.venue == venue and price is not None and not hedge.structure.owes:
             wanted += max(ZERO, hedge.target_base - hedge.size_base) * price
     return wanted * SLACK
 

@@ -44,7 +44,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         _taken(state, hedge, fill, out)
     elif order is None:
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
-    taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind is Kind.SPOT else ZERO
+    taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind.is_coin else ZERO
     held = leg.quantity_base
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)
@@ -78,7 +78,7 @@ def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
     """The venue closed a position of ours (liquidation, deleveraging): the other leg goes, and the coin stays out."""
     hedge.target_base = ZERO
     hedge.reason = f"{r07_liquidation.RULE}: the venue closed the position"
-    removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin)
+    removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin, hedge.direction)
     if not removal.removed:
         r01_negative_funding.remove(removal, state.book.now.market_ms, hedge.reason)
         out.persist(removal)
@@ -89,7 +89,7 @@ def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
         client_id=fill.client_id,
         quantity_base=fill.quantity_base,
         price=fill.price,
-        done="selling what the position covered; the coin stays out until its funding days readmit it",
+        done="closing the other leg; the coin stays out in this direction until its funding days readmit it",
         remedy="look at the liquidation distance and the margin of the other hedges",
     )
 
@@ -211,7 +211,7 @@ def _differences(state: EngineState, event: AccountReported) -> dict[tuple[str, 
     held: dict[str, Decimal] = {}
     for hedge in state.hedges.values():
         for leg in hedge.legs:
-            if leg.kind is not Kind.SPOT and hedge.venue == event.venue:
+            if not leg.kind.is_coin and hedge.venue == event.venue:
                 held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
     for instrument in sorted(held.keys() | event.positions.keys()):
         difference = event.positions.get(instrument, ZERO) - held.get(instrument, ZERO)

@@ -3,6 +3,9 @@
 from bot.domain.actions import Verdict, VerdictGiven
 from bot.engine.state import Actions, EngineState
 
+ENTRY, ENTRY_BORROWED = "entry", "entry on loan"
+"""What decisions ask of each coin: entering with a short, and with a long perpetual."""
+
 
 def say(state: EngineState, coin: str, what: str, verdict: Verdict, out: Actions, hedge: str | None = None) -> None:
     """Tell of a refusal. `what` names the kind of asking; orders of a hedge repeat by detail, decisions by rule."""

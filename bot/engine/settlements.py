@@ -1,8 +1,10 @@
 """Funding as it settles: public rates into history and rule R1, receipts that are due, and what is asked for."""
 
 from bot.domain.actions import FetchRates, FetchReceipts, Reconcile, VerdictGiven
+from bot.domain.hedges import Removal
 from bot.domain.market import Mark, SettledRate
 from bot.domain.numbers import ZERO
+from bot.domain.structures import STRUCTURES
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.engine.money import paid_for
 from bot.engine.state import Actions, EngineState
@@ -54,13 +56,22 @@ def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
     out.persist(rate)
     state.decide_due = True
     instrument = state.market.instruments.get(rate.instrument)
-    if instrument is None or (instrument.venue, instrument.coin) not in state.market.pairs:
+    if instrument is None:
         return
-    removal = r01_negative_funding.removal_of(state.book, instrument.venue, instrument.coin)
+    for direction in STRUCTURES:
+        if state.market.pair(instrument.venue, instrument.coin, direction) is not None:
+            removal = r01_negative_funding.removal_of(state.book, instrument.venue, instrument.coin, direction)
+            _count_day(state, removal, rate, out)
+
+
+def _count_day(state: EngineState, removal: Removal, rate: SettledRate, out: Actions) -> None:
+    """R1 and R1b for one direction. That a long perpetual is removed is the usual state and no news."""
     if rate.settled_ms <= removal.counted_until_ms:
         return
     changed = r01_negative_funding.count(removal, rate, state.config.limits)
     out.persist(removal)
+    if removal.direction != r01_negative_funding.SHORT_PERP:
+        return
     if changed == "removed":
         out.warning(
             "coin.removed",

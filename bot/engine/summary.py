@@ -7,7 +7,7 @@ from bot.domain import valuation
 from bot.domain.hedges import Control, Hedge
 from bot.domain.numbers import ZERO
 from bot.engine.state import EngineState
-from bot.strategy.carry import estimate
+from bot.strategy.builders import estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from decimal import Decimal
 
 from bot.domain.book import Book
+from bot.domain.borrowing import lendable_base, terms_of
+from bot.domain.instruments import Kind, Pair
+from bot.domain.loans import INITIAL_LEVEL
 from bot.domain.numbers import ZERO
 from bot.domain.orders import Side
-
-SPOT = 0
-"""Position of the spot leg in a cash-and-carry."""
+from bot.domain.structures import COIN
+from bot.domain.valuation import margin_wallet
 
 
 def spot_cash(book: Book, venue: str, asset: str) -> Decimal:
@@ -18,6 +20,23 @@ def spot_cash(book: Book, venue: str, asset: str) -> Decimal:
             free -= transfer.amount
     for order in book.orders.values():
         intent = order.intent
-        if intent.venue == venue and intent.leg == SPOT and intent.side is Side.BUY:
+        if intent.venue != venue or intent.leg != COIN or intent.side is not Side.BUY:
+            continue
+        instrument = book.market.instruments.get(intent.instrument)
+        if instrument is None or instrument.kind is not Kind.MARGIN:
             free -= order.open_base * intent.limit_price
     return free
+
+
+def lendable(book: Book, pair: Pair, price: Decimal) -> Decimal:
+    """Coins that may still be borrowed and sold at `price`: what the venue has, and what the collateral bears.
+
+    Selling q coins adds q * price to what is held and to what is owed: the level stays above the venue's initial
+    one while (held + x) / (owed + x) does.
+    """
+    terms = terms_of(book.market, pair)
+    if terms is None or price <= 0:
+        return ZERO
+    wallet = margin_wallet(book, pair.venue)
+    bearable = max(0.0, (wallet.assets_usd - INITIAL_LEVEL * wallet.owed_usd) / (INITIAL_LEVEL - 1))
+    return min(lendable_base(terms, book.config.reverse_carry), Decimal(repr(bearable)) / price)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from bot.domain.hedges import HedgeState
 from bot.domain.instruments import Instrument
 from bot.domain.market import Quote
-from bot.domain.numbers import ceil_to, floor_to
+from bot.domain.numbers import ONE, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
 
 BPS = Decimal("0.0001")
@@ -38,3 +38,8 @@ def limit_price(instrument: Instrument, quote: Quote, side: Side, guard_bps: Dec
     if side is Side.BUY:
         return max(quote.ask, floor_to(quote.ask * (1 + guard_bps * BPS), instrument.tick))
     return min(quote.bid, ceil_to(quote.bid * (1 - guard_bps * BPS), instrument.tick))
+
+
+def kept_share(instrument: Instrument, side: Side, taker_fee: Decimal | None) -> Decimal:
+    """Share of a trade of coins that is left after a fee taken in the coin itself."""
+    return ONE if taker_fee is None or side is Side.SELL or not instrument.fee_in_base else ONE - taker_fee

@@ -10,19 +10,18 @@ from bot.domain.book import Book
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Instrument, Pair
 from bot.domain.market import Quote
-from bot.domain.numbers import ONE, ceil_to, floor_to
+from bot.domain.numbers import ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
-from bot.execution.cash import spot_cash
-from bot.execution.drafts import BPS, Draft, Plan, limit_price
-
-SPOT, PERP = 0, 1
+from bot.domain.structures import COIN, PERP
+from bot.execution.cash import lendable, spot_cash
+from bot.execution.drafts import BPS, Draft, Plan, kept_share, limit_price
 
 
 def repair(
     book: Book, hedge: Hedge, pair: Pair, spot_quote: Quote, perp_quote: Quote, *, may_open: bool
 ) -> Plan | None:
     """One order that closes the gap between the legs; None when what is missing is too small to trade (dust)."""
-    gap = hedge.imbalance_base
+    gap = hedge.structure.facing(hedge.imbalance_base)
     complete = may_open and _growing(hedge) and _in_time(book, hedge) and _within_guard(book, pair, gap)
     draft = _complete(book, pair, spot_quote, perp_quote, gap) if complete else None
     if draft is None or not _affordable(book, pair, draft):
@@ -32,26 +31,38 @@ def repair(
 
 
 def _complete(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:
-    """Fill up the lagging leg."""
+    """Fill up the lagging leg. A positive gap is coins without their perpetual, a negative one the reverse."""
     if gap > 0:
-        quantity = floor_to(gap, pair.perp.lot)
-        return _draft(book, PERP, pair.perp, perp_quote, Side.SELL, quantity, Purpose.COMPLETE)
-    fees = book.market.fees.get(pair.spot.id)
-    keeps = ONE - fees.taker if fees is not None and pair.spot.fee_in_base else ONE
-    return _draft(book, SPOT, pair.spot, spot_quote, Side.BUY, ceil_to(-gap / keeps, pair.spot.lot), Purpose.COMPLETE)
+        side, quantity = pair.structure.way_in(PERP), floor_to(gap, pair.perp.lot)
+        return _draft(book, PERP, pair.perp, perp_quote, side, quantity, Purpose.COMPLETE)
+    side = pair.structure.way_in(COIN)
+    quantity = ceil_to(-gap / _keeps(book, pair, side), pair.spot.lot)
+    return _draft(book, COIN, pair.spot, spot_quote, side, quantity, Purpose.COMPLETE)
 
 
 def _unwind(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:
     """Take the leading leg back."""
     if gap > 0:
-        return _draft(book, SPOT, pair.spot, spot_quote, Side.SELL, floor_to(gap, pair.spot.lot), Purpose.UNWIND)
-    return _draft(book, PERP, pair.perp, perp_quote, Side.BUY, floor_to(-gap, pair.perp.lot), Purpose.UNWIND)
+        side = pair.structure.way_out(COIN)
+        quantity = floor_to(gap / _keeps(book, pair, side), pair.spot.lot)
+        return _draft(book, COIN, pair.spot, spot_quote, side, quantity, Purpose.UNWIND)
+    side, quantity = pair.structure.way_out(PERP), floor_to(-gap, pair.perp.lot)
+    return _draft(book, PERP, pair.perp, perp_quote, side, quantity, Purpose.UNWIND)
+
+
+def _keeps(book: Book, pair: Pair, side: Side) -> Decimal:
+    fees = book.market.fees.get(pair.spot.id)
+    return kept_share(pair.spot, side, fees.taker if fees is not None else None)
 
 
 def _affordable(book: Book, pair: Pair, draft: Draft) -> bool:
-    """Whether the spot wallet can pay for the missing coins, whole lots and the coin's fee included, at the limit."""
-    cost = draft.quantity_base * draft.limit_price
-    return draft.leg == PERP or cost <= spot_cash(book, pair.venue, pair.spot.quote_asset)
+    """Whether the spot wallet can pay for the missing coins, whole lots and the coin's fee included, at the limit,
+    or the venue lends them."""
+    if draft.leg == PERP:
+        return True
+    if pair.structure.owes:
+        return draft.quantity_base <= lendable(book, pair, draft.decided_price)
+    return draft.quantity_base * draft.limit_price <= spot_cash(book, pair.venue, pair.spot.quote_asset)
 
 
 def _growing(hedge: Hedge) -> bool:
@@ -69,10 +80,12 @@ def _in_time(book: Book, hedge: Hedge) -> bool:
 def _within_guard(book: Book, pair: Pair, gap: Decimal) -> bool:
     """Whether the lagging leg can still be had near the leading leg's entry: else the basis has run away."""
     guard = book.config.execution.repair_guard_bps * BPS
-    spot_quote, perp_quote = book.market.quotes[pair.spot.id], book.market.quotes[pair.perp.id]
-    if gap > 0:
-        return perp_quote.bid >= spot_quote.bid * (1 - guard)
-    return spot_quote.ask <= perp_quote.ask * (1 + guard)
+    quotes = book.market.quotes[pair.spot.id], book.market.quotes[pair.perp.id]
+    lagging = PERP if gap > 0 else COIN
+    wanted, entered = quotes[lagging], quotes[1 - lagging]
+    if pair.structure.way_in(lagging) is Side.SELL:
+        return wanted.bid >= entered.bid * (1 - guard)
+    return wanted.ask <= entered.ask * (1 + guard)
 
 
 def _draft(

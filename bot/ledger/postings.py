@@ -1,15 +1,15 @@
 """What each fact means in double entry. Ids are made of the venue's own ids, so that a repeat is recognised.
 
-Accounts: `venue:<venue>:<wallet>` is what the venue holds for us; `trade:`, `fee:` and `funding:<hedge>` are
-where it came from or went; `equity:opening` is what was there before the first start, `equity:capital` what the
-owner deposited (or, negative, withdrew) since.
+Accounts: `venue:<venue>:<wallet>` is what the venue holds for us, negative what we owe it; `trade:`, `fee:`,
+`funding:` and `interest:<hedge>` are where it came from or went; `equity:opening` is what was there before the first
+start, `equity:capital` what the owner deposited (or, negative, withdrew) since.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from bot.domain.hedges import Receipt, TransferIntent
-from bot.domain.instruments import Instrument, Kind
+from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.instruments import Instrument, Wallet
 from bot.domain.ledger import Entry
 from bot.domain.orders import Fill
 
@@ -30,11 +30,14 @@ def fill_id(fill: Fill) -> str:
 
 
 def fill_entries(fill: Fill, instrument: Instrument, hedge_id: str) -> list[Entry]:
-    """Spot: coin against quote. Perp: the realised P&L as the venue booked it. Both: the fee in its own asset."""
+    """Coins: against quote. Perp: the realised P&L as the venue booked it. Both: the fee in its own asset.
+
+    Coins that were borrowed to be sold leave a negative balance; borrowing and repaying change nothing in sum.
+    """
     account = wallet_account(fill.venue, instrument.wallet.value)
     trade = f"trade:{hedge_id}"
     entries: list[Entry] = []
-    if instrument.kind is Kind.SPOT:
+    if instrument.kind.is_coin:
         signed = fill.side.sign * fill.quantity_base
         entries += _pair(account, trade, instrument.base_asset, signed)
         entries += _pair(account, trade, instrument.quote_asset, -signed * fill.price)
@@ -51,6 +54,15 @@ def receipt_id(receipt: Receipt) -> str:
 def receipt_entries(receipt: Receipt, instrument: Instrument, hedge_id: str) -> list[Entry]:
     account = wallet_account(receipt.venue, instrument.wallet.value)
     return list(_pair(account, f"funding:{hedge_id}", receipt.asset, receipt.payment))
+
+
+def interest_id(interest: Interest) -> str:
+    return f"interest:{interest.venue}:{interest.account}:{interest.asset}:{interest.venue_id}"
+
+
+def interest_entries(interest: Interest, hedge_id: str) -> list[Entry]:
+    account = wallet_account(interest.venue, Wallet.MARGIN.value)
+    return list(_pair(account, f"interest:{hedge_id}", interest.asset, -interest.amount))
 
 
 def transfer_entries(intent: TransferIntent) -> list[Entry]:

@@ -12,6 +12,7 @@ from bot.observe.alerts import Announcer
 from bot.observe.api import Ask, Refusal
 from bot.observe.reports import Books
 from bot.observe.views import View
+from bot.risk.rules.r01_negative_funding import SHORT_PERP
 
 REASON_MAX = 200
 Fields = Mapping[str, str]
@@ -82,7 +83,9 @@ class Answers:
             {
                 "control": state.control.value,
                 "reason": state.wanted_reason if name in ("halted", "flattening") else "",
-                "removed": sorted({removal.coin for removal in state.book.removals.values() if removal.removed}),
+                "removed": sorted(
+                    {one.coin for one in state.book.removals.values() if one.removed and one.direction == SHORT_PERP}
+                ),
                 "problems": health.problems(daemon),
             },
         )
@@ -141,10 +144,10 @@ class Answers:
         return await self._books.alerts(_limit(fields))
 
     async def _explain(self, fields: Fields) -> View:
-        """One explanation for each venue that has the coin."""
+        """One explanation for each venue that has the coin, and for each direction in which it can be held there."""
         coin = self._coin(fields)
         state, market_ms = self._daemon.state, self._daemon.clock.market_ms()
-        pairs = [pair for pair in state.market.pairs.values() if pair.coin == coin]
+        pairs = [pair for pair in state.market.all_pairs() if pair.coin == coin]
         return {"explanations": [explaining.explanation_view(explain(state, pair), market_ms) for pair in pairs]}
 
     async def _scan(self, _: Fields) -> list[View]:

@@ -27,6 +27,7 @@ def explanation_view(found: Explanation, market_ms: int) -> View:
     return {
         "coin": found.coin,
         "venue": found.venue,
+        "strategy": found.strategy,
         "market_time": iso(market_ms),
         "held": None
         if hedge is None

@@ -98,6 +98,7 @@ def hedge_view(
         "funding_usd": number(hedge.funding_usd),
         "fees_usd": number(hedge.fees_usd),
         "slippage_usd": number(hedge.slippage_usd),
+        "borrow_usd": number(hedge.borrow_usd),
         "basis_pnl_usd": number(basis_pnl_usd),
         "reason": hedge.reason,
         "opened_at": iso(hedge.opened_ms),
@@ -209,7 +210,7 @@ def pnl_view(hedges: Iterable[tuple[Hedge, Decimal]]) -> View:
             "basis": basis,
             "fees": -hedge.fees_usd,
             "slippage": -hedge.slippage_usd,
-            "borrow": ZERO,
+            "borrow": -hedge.borrow_usd,
         }
         parts["total"] = sum(parts.values(), ZERO)
         for name, value in parts.items():

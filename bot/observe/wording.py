@@ -113,7 +113,7 @@ HEDGES = {
     ),
     "position.taken": Wording(
         "The venue closed a position of hedge {hedge} ({coin}): liquidation, deleveraging or delisting.",
-        "What the position covered is being sold, and the coin stays out.",
+        "The other leg is being closed, and the coin stays out.",
         "Look at the margin and the liquidation distance of the other hedges with `carrybot status`.",
     ),
     "risk.forced": Wording(
@@ -183,6 +183,19 @@ RULES = {
         "The spread of {coin} has turned from its extreme of {extreme} to {basis} (rule R4).",
         "A step is added to hedge {hedge} in the converging direction, within the caps.",
         NOTHING,
+    ),
+}
+
+LOANS = {
+    "borrow.rate_high": Wording(
+        "Borrowing {coin} for hedge {hedge} costs {observed} a year, beyond the alarm of {limit}.",
+        "The hedge is closed as soon as the loan costs more than the funding brings.",
+        "Run `carrybot explain {coin}`; `carrybot close {coin}` ends it now.",
+    ),
+    "loan.recalled": Wording(
+        "The venue wants back what it lent of {coin} (hedge {hedge}): {reason}.",
+        "The coin is bought back and repaid and its perpetual closed together; it is not borrowed again for now.",
+        "If the hedge is still open at the deadline the venue buys back itself: look at `carrybot hedges`.",
     ),
 }
 
@@ -323,7 +336,7 @@ DAEMON = {
     ),
 }
 
-WORDINGS: Mapping[str, Wording] = {**ORDERS, **HEDGES, **RULES, **BOOKS, **VENUES, **DAEMON}
+WORDINGS: Mapping[str, Wording] = {**ORDERS, **HEDGES, **RULES, **LOANS, **BOOKS, **VENUES, **DAEMON}
 
 
 class _Values(dict[str, str]):

@@ -13,9 +13,11 @@ from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Pair
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, Purpose
+from bot.domain.structures import REVERSE_CARRY
 from bot.domain.valuation import notional_usd, price_of
 from bot.risk.rules import (
     budgets,
+    one_direction,
     r01_negative_funding,
     r01c_funding_stop,
     r02_coin_cap,
@@ -25,6 +27,7 @@ from bot.risk.rules import (
     r06_extreme,
     r07_liquidation,
     r08_universe,
+    r09_borrow,
     r10_leg_imbalance,
     r11_stale,
     r13_venue_cap,
@@ -44,11 +47,13 @@ def entry_verdicts(book: Book, pair: Pair, aimed_base: Decimal | None = None) ->
     return [
         r15_kill_switch.check(book, pair.venue),
         r10_leg_imbalance.check(book, book.hedge_of(pair.venue, pair.coin)),
+        *one_direction.check(book, pair),
         r06_extreme.check(book),
         r05_drawdown.check(book),
-        r01_negative_funding.check(book, pair.venue, pair.coin),
-        r04_spread.check(book, pair.venue, pair.coin, aimed_base),
+        r01_negative_funding.check(book, pair.venue, pair.coin, pair.structure.direction),
+        r04_spread.check(book, pair.venue, pair.coin, aimed_base, pair.structure.direction),
         r08_universe.check(book, pair),
+        *r09_borrow.check(book, pair),
         r11_stale.check(book, pair),
     ]
 
@@ -90,6 +95,7 @@ def forced_changes(book: Book, nav: Decimal, worst_first: Sequence[Hedge]) -> li
             r05_drawdown.forced(book, hedge),
             r01_negative_funding.forced(book, hedge),
             r01c_funding_stop.forced(book, hedge),
+            r09_borrow.forced(book, hedge),
             r04_spread.forced(book, nav, hedge),
             r02_coin_cap.forced(book, nav, hedge),
         )
@@ -97,13 +103,7 @@ def forced_changes(book: Book, nav: Decimal, worst_first: Sequence[Hedge]) -> li
         if found is not None:
             forced[hedge.id] = found
     for venue in sorted({hedge.venue for hedge in worst_first}):
-        there = [hedge for hedge in worst_first if hedge.venue == venue]
-        excess = r07_liquidation.excess_usd(book, venue)
-        if excess > 0:
-            observed = f"{r07_liquidation.distance(book, venue):.4f}"
-            _give_up(
-                book, there, excess, forced, r07_liquidation.RULE, f"{book.config.limits.liquidation.min}", observed
-            )
+        _keep_distance(book, venue, [hedge for hedge in worst_first if hedge.venue == venue], forced)
     excess = r03_leverage.excess_usd(book, nav)
     if excess > 0:
         observed = r03_leverage.check(book, nav).observed
@@ -111,6 +111,18 @@ def forced_changes(book: Book, nav: Decimal, worst_first: Sequence[Hedge]) -> li
             book, worst_first, excess, forced, r03_leverage.RULE, f"{book.config.limits.leverage_ceiling}", observed
         )
     return list(forced.values())
+
+
+def _keep_distance(book: Book, venue: str, there: Sequence[Hedge], forced: dict[str, Forced]) -> None:
+    """R7: what the perp wallet cannot bear is given up by the direction that loses, a loan by those who owe it."""
+    for excess, direction in (
+        (r07_liquidation.excess_usd(book, venue), r07_liquidation.losing(book, venue)),
+        (r07_liquidation.loan_excess_usd(book, venue), REVERSE_CARRY.direction),
+    ):
+        if excess > 0:
+            limit, observed = f"{book.config.limits.liquidation.min}", f"{r07_liquidation.distance(book, venue):.4f}"
+            facing = [hedge for hedge in there if hedge.direction == direction]
+            _give_up(book, facing, excess, forced, r07_liquidation.RULE, limit, observed)
 
 
 def _give_up(

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from bot.settings.problems import did_you_mean, shown
 
-STRATEGIES = ("cash_and_carry",)
+STRATEGIES = ("cash_and_carry", "reverse_carry")
 """Strategies that this version has."""
 SECRET_CHARS_MIN = 8
 SECRET_CHARS_MAX = 4_096

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.domain.config import CoreConfig
+from bot.domain.structures import REVERSE_CARRY
 from bot.settings.document import KeyPath
 from bot.settings.environment import variable_of
-from bot.settings.shell import Shell, Venue
+from bot.settings.shell import LENDERS, Shell, Venue
 
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
@@ -28,6 +29,7 @@ class Contradiction:
 def find(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
     yield from _core(core)
     yield from _coins(core)
+    yield from _lenders(core, shell)
     yield from _ports(shell)
     yield from _venues(shell)
     for name, venue in shell.venues.items():
@@ -58,6 +60,14 @@ def _core(core: CoreConfig) -> Iterator[Contradiction]:
             ("limits", "spread", "add_z"),
             f"{spread.reduce_z:g} is not below limits.spread.add_z ({spread.add_z:g})",
             "a widening is reduced at reduce_z and added to at the turn from add_z: lower reduce_z or raise add_z",
+        )
+    loans = core.reverse_carry
+    if loans.rate_max > loans.rate_alarm:
+        yield Contradiction(
+            ("reverse_carry", "rate_max"),
+            ("reverse_carry", "rate_alarm"),
+            f"{loans.rate_max:g} is above reverse_carry.rate_alarm ({loans.rate_alarm:g})",
+            "what is opened must not be alarming at once: lower rate_max or raise rate_alarm",
         )
     strategy, execution = core.strategy, core.execution
     if strategy.fast_half_life_h >= strategy.slow_half_life_h:
@@ -114,6 +124,18 @@ def _coins(core: CoreConfig) -> Iterator[Contradiction]:
         if coin in excluded:
             wrong = f"{coin} is also in universe.exclude"
             yield Contradiction(path, other, wrong, "remove it from one of them", defaults_yield=True)
+
+
+def _lenders(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
+    """A strategy that needs a loan where nobody lends would do nothing, and say nothing."""
+    adapters = sorted({venue.adapter for venue in shell.venues.values()})
+    if REVERSE_CARRY.name in core.strategies and adapters and not LENDERS.intersection(adapters):
+        yield Contradiction(
+            ("strategies",),
+            ("venues",),
+            f"{REVERSE_CARRY.name} borrows coins, which this version's adapters ({', '.join(adapters)}) cannot do",
+            "remove it; `carrybot backtest --strategies` runs it over recorded history",
+        )
 
 
 def _ports(shell: Shell) -> Iterator[Contradiction]:

@@ -17,6 +17,7 @@ from bot.domain.config import (
     FundingStop,
     Limits,
     Liquidation,
+    ReverseCarry,
     SpreadLimits,
     StrategyConfig,
     Universe,
@@ -70,6 +71,25 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "strategy": Rule("How carry is estimated and what is worth holding."),
         "execution": Rule("How orders are sent."),
         "strategies": Rule("The strategies in use.", check=checks.strategy),
+        "reverse_carry": Rule("R9: what may be borrowed for the strategy reverse_carry, and at which rates."),
+    },
+    ReverseCarry: {
+        "horizon_h": Rule(
+            "Hours for which a negative funding rate is expected to go on; fees must be earned within them.",
+            gt=0,
+            le=_YEAR_H,
+        ),
+        "rate_max": Rule("Nothing is borrowed at more than this, a fraction a year.", gt=0, le=100),
+        "rate_alarm": Rule(
+            "Borrow rate a year beyond which you are told, and a hedge closes when it costs more than it brings.",
+            gt=0,
+            le=1_000,
+        ),
+        "availability_share": _share("Largest share of what can be borrowed now that is taken."),
+        "terms_stale_s": Rule("Wall seconds after which the terms of a loan are not believed.", gt=0, le=86_400),
+        "recall_pause_h": Rule(
+            "Hours of market time after a recall in which the asset is not borrowed again.", ge=0, le=_YEAR_H
+        ),
     },
     Limits: {
         "negative_funding_days": Rule(

@@ -53,6 +53,10 @@ class Simulator:
     """Wall time without any client after which the process ends by itself; 0 never."""
 
 
+LENDERS: frozenset[str] = frozenset()
+"""Adapters that can borrow coins: none of this version's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Venue:
     """One account at one exchange."""

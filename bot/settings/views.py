@@ -12,7 +12,7 @@ from bot.settings.channels import parts
 from bot.settings.load import Settings
 from bot.settings.mirror import root_model
 
-LIVE_SECTIONS = ("limits", "universe", "strategy", "execution", "strategies", "alerts")
+LIVE_SECTIONS = ("limits", "universe", "strategy", "execution", "strategies", "reverse_carry", "alerts")
 """What a running daemon takes over at once: the core's part by the event `Reconfigure`. All else needs a restart."""
 LIVE_KEYS = ("log.level",)
 HIDDEN = "(hidden)"
@@ -73,6 +73,7 @@ def _tree(settings: Settings) -> dict[str, Any]:
     return {
         "venues": settings.venues,
         "strategies": core.strategies,
+        "reverse_carry": core.reverse_carry,
         "universe": core.universe,
         "limits": core.limits,
         "strategy": core.strategy,

@@ -36,6 +36,7 @@ class CoinPnl:
     fees_usd: Decimal
     slippage_usd: Decimal
     unpriced: int
+    borrow_usd: Decimal = ZERO
 
     @property
     def basis_usd(self) -> Decimal:
@@ -44,8 +45,8 @@ class CoinPnl:
 
     @property
     def total_usd(self) -> Decimal:
-        """funding + basis - slippage - fees."""
-        return EXACT.subtract(EXACT.add(self.funding_usd, self.price_usd), self.fees_usd)
+        """funding + basis - slippage - fees - borrow."""
+        return EXACT.subtract(EXACT.add(self.funding_usd, self.price_usd), EXACT.add(self.fees_usd, self.borrow_usd))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,15 @@ async def pnl(connection: AsyncConnection) -> list[CoinPnl]:
     """Profit and loss by coin, split into its sources."""
     prices = {row.instrument: row.price for row in await connection.execute(select(LAST_PRICES))}
     sums: dict[str, _Sums] = defaultdict(_Sums)
-    columns = (HEDGES.c.coin, HEDGES.c.funding_usd, HEDGES.c.fees_usd, HEDGES.c.slippage_usd)
+    table = HEDGES.c
+    columns = (table.coin, table.funding_usd, table.fees_usd, table.slippage_usd, table.borrow_usd)
     for row in await connection.execute(select(*columns)):
         coin = sums[row.coin]
         coin.hedges += 1
         coin.funding_usd = EXACT.add(coin.funding_usd, row.funding_usd)
         coin.fees_usd = EXACT.add(coin.fees_usd, row.fees_usd)
         coin.slippage_usd = EXACT.add(coin.slippage_usd, row.slippage_usd)
+        coin.borrow_usd = EXACT.add(coin.borrow_usd, row.borrow_usd)
     legs = select(HEDGES.c.coin, LEGS).join_from(LEGS, HEDGES, LEGS.c.hedge_id == HEDGES.c.id)
     for row in await connection.execute(legs):
         sums[row.coin].add_leg(row, prices.get(row.instrument))
@@ -117,6 +120,7 @@ async def pnl(connection: AsyncConnection) -> list[CoinPnl]:
             price_usd=found.price_usd,
             fees_usd=found.fees_usd,
             slippage_usd=found.slippage_usd,
+            borrow_usd=found.borrow_usd,
             unpriced=found.unpriced,
         )
         for coin, found in sorted(sums.items())
@@ -153,6 +157,7 @@ class _Sums:
     price_usd: Decimal = ZERO
     fees_usd: Decimal = ZERO
     slippage_usd: Decimal = ZERO
+    borrow_usd: Decimal = ZERO
     unpriced: int = 0
 
     def add_leg(self, row: Any, price: Decimal | None) -> None:

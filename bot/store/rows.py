@@ -103,6 +103,7 @@ def hedge(row: AnyRow, legs: Iterable[Leg], order_ids: Iterable[str]) -> Hedge:
         unbalanced_mono_ms=row.unbalanced_mono_ms,
         rehedges=row.rehedges,
         wait_until_mono_ms=row.wait_until_mono_ms,
+        borrow_usd=row.borrow_usd,
         order_ids=list(order_ids),
     )
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from bot.store.types import Money, Whole
 
-VERSION = "0002"
+VERSION = "0003"
 """The newest revision in `migrations/versions`: what an opened database must have."""
 
 METADATA = MetaData(
@@ -154,6 +154,7 @@ HEDGES = _keyed(
     _maybe_whole("unbalanced_mono_ms"),
     _whole("rehedges"),
     _whole("wait_until_mono_ms"),
+    Column("borrow_usd", Money, nullable=False, server_default="0"),
     UniqueConstraint("number"),
     Index(None, "state", "number"),
     Index(None, "coin"),

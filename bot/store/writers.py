@@ -99,7 +99,7 @@ def _hedge(hedge: Hedge) -> Sequence[Operation]:
         *(hedge.id, hedge.number, hedge.strategy, hedge.coin, hedge.venue, hedge.state.value, hedge.target_base),
         *(hedge.opened_ms, hedge.closed_ms, hedge.orders_made, hedge.funding_usd, hedge.fees_usd),
         *(hedge.slippage_usd, hedge.reason, hedge.last_funding_ms, hedge.unbalanced_mono_ms, hedge.rehedges),
-        hedge.wait_until_mono_ms,
+        *(hedge.wait_until_mono_ms, hedge.borrow_usd),
     )
     legs = [
         (

@@ -6,6 +6,7 @@ has run. A basis that is rich is expected to converge and is income; a discount 
 half-lives were chosen on recorded history: `docs/estimator.md`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.domain.book import Book
@@ -14,14 +15,16 @@ from bot.domain.market import MarketState
 from bot.domain.time import HOUR_MS, SECOND_MS, YEAR_H
 from bot.domain.valuation import basis
 
-DEFAULT_FUNDING_S = 8 * 3600
 IMPACT_BPS = 10
 """Depth is measured within this many bps of the mid; a slice of a share s of it pays about s/2 of that reach."""
 
 
 @dataclass(frozen=True, slots=True)
 class CarryEstimate:
-    """The waterfall of one pair: fractions of one-side notional, rates a fraction an hour."""
+    """The waterfall of one pair: fractions of one-side notional, rates a fraction an hour.
+
+    Rates, funding and basis are as the pair's direction sees them: positive is good for it.
+    """
 
     venue: str
     coin: str
@@ -30,9 +33,11 @@ class CarryEstimate:
     funding: float
     """What the rates are expected to bring before they are the base rate again."""
     basis: float
-    """Perp over spot less one: income when it converges, a cost when the perp is below the spot."""
+    """What its convergence brings: of a short perpetual, perp over spot less one."""
     open_cost: float
     close_cost: float
+    borrow: float = 0.0
+    """Interest on borrowed coins over the time that funding is counted for."""
 
     @property
     def apr(self) -> float:
@@ -42,7 +47,7 @@ class CarryEstimate:
     @property
     def held(self) -> float:
         """What it is worth to hold rather than to be out."""
-        return self.funding + self.basis
+        return self.funding + self.basis - self.borrow
 
     @property
     def new(self) -> float:
@@ -55,16 +60,17 @@ class CarryEstimate:
         return self.held - self.open_cost - self.close_cost
 
 
-def funding_interval_s(instrument: Instrument, market: MarketState) -> int:
-    """The interval that the instrument settles by now: the latest settlement's, else the listing's."""
-    known = market.rates.get(instrument.id)
-    if known:
-        return known[-1].interval_s
-    return instrument.funding_interval_s or DEFAULT_FUNDING_S
-
-
 def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | None:
     """The carry of holding `notional_usd` of this pair; None while a price or enough history is missing."""
+    config = book.config.strategy
+    base = config.base_h * config.base_rate_8h / 8
+    return waterfall(book, pair, notional_usd, lambda fast, slow: config.fast_h * fast + config.slow_h * slow + base)
+
+
+def waterfall(
+    book: Book, pair: Pair, notional_usd: float, expected: Callable[[float, float], float], borrow: float = 0.0
+) -> CarryEstimate | None:
+    """An estimate as the pair's direction sees it. `expected` is funding to come, of the fast and the slow mean."""
     market, config, now_ms = book.market, book.config.strategy, book.now.market_ms
     history = market.rates.get(pair.perp.id)
     now = basis(book, pair.venue, pair.coin)
@@ -73,18 +79,19 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
     if now_ms - history[0].settled_ms < config.history_days_min * 24 * HOUR_MS:
         return None
     running_rate, running_h = _running(market, pair.perp, now_ms)
-    fast, slow = (mean.per_hour(now_ms, running_rate, running_h) for mean in market.means[pair.perp.id])
-    funding = config.fast_h * fast + config.slow_h * slow + config.base_h * config.base_rate_8h / 8
+    sees = pair.structure.facing
+    fast, slow = (sees(mean.per_hour(now_ms, running_rate, running_h)) for mean in market.means[pair.perp.id])
     cost = _both_legs(book, pair, notional_usd)
     return CarryEstimate(
         venue=pair.venue,
         coin=pair.coin,
         fast_per_h=fast,
         slow_per_h=slow,
-        funding=funding,
-        basis=float(now),
+        funding=expected(fast, slow),
+        basis=float(sees(now)),
         open_cost=cost,
         close_cost=cost,
+        borrow=borrow,
     )
 
 
@@ -111,7 +118,7 @@ def _running(market: MarketState, perp: Instrument, now_ms: int) -> tuple[float,
     mark = market.marks.get(perp.id)
     if mark is None or not mark.next_funding_ms:
         return 0.0, 0.0
-    interval_s = funding_interval_s(perp, market)
+    interval_s = market.funding_interval_s(perp)
     left_s = max(0, mark.next_funding_ms - now_ms) / SECOND_MS
     run = min(1.0, max(0.0, 1 - left_s / interval_s))
     return float(mark.predicted_rate) * run, run * interval_s / 3600

@@ -11,39 +11,56 @@ from bot.domain.limits import borrow_cost, cash_cost, coin_cap_usd
 from bot.domain.numbers import common_step, floor_to
 from bot.domain.valuation import notional_usd, price_of, worst_usd
 from bot.strategy.allocation import NO_CREDIT, Allotment, Candidate, Credit, allocate
-from bot.strategy.capacity import bracket_usd, capital_factor
-from bot.strategy.carry import CarryEstimate, estimate
+from bot.strategy.builders import builder_of
+from bot.strategy.capacity import bracket_usd
+from bot.strategy.carry import CarryEstimate
 
-CASH_AND_CARRY = "cash_and_carry"
 OCCUPIED_FACTOR = 1.3
 """Capital that a closing or unjudged hedge still ties up, a dollar of notional: above any coin's own factor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Hold `target_base` (base units a side, both legs) of a coin at a venue by a strategy."""
+    """Hold `target_base` (base units a side, both legs) of a pair."""
 
-    strategy: str
-    venue: str
-    coin: str
+    pair: Pair
     target_base: Decimal
     shrinks: bool
     reason: str
     estimate: CarryEstimate
 
+    @property
+    def strategy(self) -> str:
+        return self.pair.structure.name
+
+    @property
+    def venue(self) -> str:
+        return self.pair.venue
+
+    @property
+    def coin(self) -> str:
+        return self.pair.coin
+
 
 def propose(
-    book: Book, nav: Decimal, may_enter: Collection[tuple[str, str]], stale: Collection[tuple[str, str]] = ()
+    book: Book,
+    nav: Decimal,
+    may_enter: Collection[tuple[str, str]],
+    stale: Collection[tuple[str, str]] = (),
+    may_borrow: Collection[tuple[str, str]] = (),
 ) -> list[Proposal]:
-    """Cash-and-carry over all pairs. `may_enter` lists the (venue, coin) that the rules let grow.
+    """All strategies over all pairs, a coin in its better direction.
 
-    Pairs in `stale` are not judged: what is held of them stays as it is and keeps its share of the budget.
+    `may_enter` and `may_borrow` list the (venue, coin) that the rules let grow with a short and with a long
+    perpetual. Coins in `stale` are not judged: what is held of them stays as it is and keeps its share of the budget.
     """
+    pairs: dict[tuple[str, str], Pair] = {}
     candidates: dict[tuple[str, str], Candidate] = {}
-    for key, pair in book.market.pairs.items():
-        candidate = None if key in stale else _candidate(book, nav, pair, grow=key in may_enter)
-        if candidate is not None:
-            candidates[key] = candidate
+    for pair in book.market.all_pairs():
+        key, allowed = pair.key, may_borrow if pair.structure.owes else may_enter
+        candidate = None if key in stale else _candidate(book, nav, pair, grow=key in allowed)
+        if candidate is not None and (key not in candidates or _better(candidate, candidates[key])):
+            pairs[key], candidates[key] = pair, candidate
     limits, strategy = book.config.limits, book.config.strategy
     usable = float(nav * (1 - strategy.reserve))
     elsewhere = [hedge for hedge in book.live_hedges() if (hedge.venue, hedge.coin) not in candidates]
@@ -56,25 +73,37 @@ def propose(
         _credit(book, usable),
         strategy.drift,
     )
-    proposals = [_proposal(book, one, candidates[one.venue, one.coin]) for one in allotments]
+    proposals = [
+        _proposal(book, pairs[one.venue, one.coin], one, candidates[one.venue, one.coin]) for one in allotments
+    ]
     return [one for one in proposals if one is not None]
 
 
+def _better(one: Candidate, other: Candidate) -> bool:
+    return (one.may_grow, one.estimate.new) > (other.may_grow, other.estimate.new)
+
+
 def _candidate(book: Book, nav: Decimal, pair: Pair, *, grow: bool) -> Candidate | None:
+    """A pair as the allocator sees it; None while it cannot be judged, or its coin is held the other way round."""
+    builder = builder_of(pair)
     cap_usd = float(coin_cap_usd(book.config.limits, pair.coin, nav) * book.config.strategy.cap_headroom)
     cap_usd = min(cap_usd, bracket_usd(book, pair))
     hedge = book.hedge_of(pair.venue, pair.coin)
-    if hedge is not None and hedge.state in (HedgeState.CLOSING, HedgeState.QUARANTINED):
+    if hedge is not None and (
+        hedge.state in (HedgeState.CLOSING, HedgeState.QUARANTINED) or hedge.direction != pair.structure.direction
+    ):
         return None
-    found = estimate(book, pair, cap_usd)
+    found = builder.estimate(book, pair, cap_usd)
     if found is None:
         return None
     held = aimed = 0.0
     if hedge is not None:
         held = float(worst_usd(book, hedge))
         aimed = float(hedge.target_base * price_of(book, hedge))
-    factor = capital_factor(book, pair, cap_usd)
-    return Candidate(found, cap_usd, held, aimed, factor, grow, cash_cost(book.config, factor))
+    factor = builder.capital_factor(book, pair, cap_usd)
+    cash = cash_cost(book.config, factor)
+    grow = grow and builder.structure.name in book.config.strategies and builder.enters(book, pair, found, cash)
+    return Candidate(found, min(cap_usd, held + builder.room_usd(book, pair)), held, aimed, factor, grow, cash)
 
 
 def _credit(book: Book, usable_usd: float) -> Credit:
@@ -92,8 +121,7 @@ def worth_of_entering(book: Book, nav: Decimal, pair: Pair) -> tuple[float, floa
     return None if candidate is None else (candidate.estimate.new, candidate.capital_factor)
 
 
-def _proposal(book: Book, allotment: Allotment, candidate: Candidate) -> Proposal | None:
-    pair = book.market.pairs[allotment.venue, allotment.coin]
+def _proposal(book: Book, pair: Pair, allotment: Allotment, candidate: Candidate) -> Proposal | None:
     price = book.market.price(pair.spot.id)
     if not price:
         return None
@@ -104,7 +132,7 @@ def _proposal(book: Book, allotment: Allotment, candidate: Candidate) -> Proposa
     shrinks = allotment.target_usd < max(candidate.held_usd, candidate.aimed_usd)
     if base == 0 and not shrinks:
         return None
-    return Proposal(CASH_AND_CARRY, pair.venue, pair.coin, base, shrinks, allotment.reason, candidate.estimate)
+    return Proposal(pair, base, shrinks, allotment.reason, candidate.estimate)
 
 
 def minimum_usd(pair: Pair, price: Decimal) -> Decimal:

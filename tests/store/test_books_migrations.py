@@ -23,8 +23,8 @@ LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -49,7 +49,7 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "with space" / "migrations"
     shutil.copytree(migrate.FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(migrate, "FOLDER", folder)
-    return folder / "versions" / "0003_later.py"
+    return folder / "versions" / "0004_later.py"
 
 
 def write_later(later: Path, more: str = "") -> None:
@@ -118,12 +118,12 @@ async def test_an_upgrade_keeps_what_is_there(url: str, path: Path, later: Path)
     async with SqlStore(url) as store:
         await store.commit(make.persist(make.receipt(1), make.intent(1), make.transaction(1), make.hedge(1)))
     write_later(later)
-    assert migrate.upgrade(url) == migrate.current(url) == "0003"
+    assert migrate.upgrade(url) == migrate.current(url) == "0004"
     with closing(sqlite3.connect(path)) as books:
         assert books.execute("SELECT venue_id, payment, note FROM receipts").fetchall() == [("r1", "1.25", None)]
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             books.execute("DELETE FROM receipts")
-        books.execute("UPDATE alembic_version SET version_num = '0002'")
+        books.execute("UPDATE alembic_version SET version_num = '0003'")
         books.commit()
     async with SqlReader(url) as reader, reader.snapshot() as connection:
         assert [hedge.id for hedge in await queries.hedges(connection)] == ["h1"]
@@ -146,7 +146,7 @@ async def test_no_upgrade_under_a_running_daemon(url: str, later: Path) -> None:
     async with SqlStore(url):
         with pytest.raises(StoreError, match="another carrybot is running"):
             migrate.upgrade(url)
-    assert migrate.upgrade(url) == "0003"
+    assert migrate.upgrade(url) == "0004"
 
 
 def test_an_upgrade_that_finds_a_newer_version(url: str, path: Path) -> None:

@@ -1,5 +1,9 @@
 """R1 and R1b: a direction of a coin is removed after days of negative carry and returns after positive ones.
 
+Each direction has days of its own, whether held or not: the short perpetual's are negative where the long one's are
+positive, so the opposite of what is removed stays open to judgement. The long one is counted where it could be held
+at all, which is where the coin can be borrowed.
+
 A funding day is a UTC day; a settlement belongs to the day in which its period ended, so the nominal 00:00 closes
 the day before. Days without a settlement neither extend nor reset a run. Runs on market time, by nominal stamps.
 """
@@ -65,8 +69,8 @@ def removal_of(book: Book, venue: str, coin: str, direction: int = SHORT_PERP) -
     return book.removals[key]
 
 
-def check(book: Book, venue: str, coin: str) -> Verdict:
-    removal = book.removals.get((venue, coin, SHORT_PERP))
+def check(book: Book, venue: str, coin: str, direction: int = SHORT_PERP) -> Verdict:
+    removal = book.removals.get((venue, coin, direction))
     removed = removal is not None and removal.removed
     days = 0 if removal is None else removal.negative_days
     detail = removal.reason if removal is not None else ""
@@ -77,7 +81,7 @@ def check(book: Book, venue: str, coin: str) -> Verdict:
 
 
 def forced(book: Book, hedge: Hedge) -> Forced | None:
-    removal = book.removals.get((hedge.venue, hedge.coin, SHORT_PERP))
+    removal = book.removals.get((hedge.venue, hedge.coin, hedge.direction))
     if removal is None or not removal.removed:
         return None
     rule = removal.reason.split(":")[0] or RULE

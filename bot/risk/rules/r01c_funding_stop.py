@@ -13,7 +13,7 @@ RULE = "R1c"
 
 
 def paid_share(book: Book, hedge: Hedge, perp: str) -> Decimal:
-    """Net funding paid over the trailing window since the hedge was opened, as a fraction of notional."""
+    """Net funding that the hedge's direction paid over the trailing window since it was opened, of notional."""
     window_ms = int(book.config.limits.funding_stop.window_h * HOUR_MS)
     since = max(book.now.market_ms - window_ms, hedge.opened_ms)
     received = ZERO
@@ -21,7 +21,7 @@ def paid_share(book: Book, hedge: Hedge, perp: str) -> Decimal:
         if rate.settled_ms <= since:
             break
         received += rate.rate
-    return -received
+    return -hedge.structure.facing(received)
 
 
 def forced(book: Book, hedge: Hedge) -> Forced | None:
@@ -29,11 +29,11 @@ def forced(book: Book, hedge: Hedge) -> Forced | None:
     if hedge.state is HedgeState.CLOSING:
         return None
     for leg in hedge.legs:
-        if leg.kind is not Kind.PERP or leg.direction > 0:
+        if leg.kind is not Kind.PERP:
             continue
         paid = paid_share(book, hedge, leg.instrument)
         mark = book.market.marks.get(leg.instrument)
-        coming = -mark.predicted_rate if mark is not None else ZERO
+        coming = -hedge.structure.facing(mark.predicted_rate) if mark is not None else ZERO
         worst = max(paid, coming)
         if worst > stop.share:
             what = "predicted rate" if coming > paid else f"funding paid in {stop.window_h:g} h"

@@ -1,5 +1,7 @@
 """R4: the basis (perp's mark over its index) widens against a hedge: reduce by steps; add at the turn.
 
+A long perpetual is hurt where a short one gains: its basis is taken with the sign turned.
+
 Runs on market time. First threshold: the z-score of the basis over the trailing window, and the loss of the hedge's
 basis P&L since its best as a share of NAV, both: the one says that it is unusual, the other that it matters. While
 the window is too young for a z-score, twice that loss is needed and enough. What R4 has reduced is not filled up
@@ -13,10 +15,10 @@ from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.guards import Spread
 from bot.domain.hedges import Hedge, HedgeState
-from bot.domain.instruments import Kind
 from bot.domain.limits import coin_cap_usd
 from bot.domain.market import Mark
 from bot.domain.numbers import ONE, ZERO
+from bot.domain.structures import REVERSE_CARRY
 from bot.domain.valuation import price_of, worst_usd
 from bot.risk.verdicts import Forced, judge
 
@@ -31,14 +33,23 @@ CAP_SHARE = Decimal("0.98")
 """An addition aims at no more than this share of the coin's cap."""
 
 
-def observe(book: Book, mark: Mark) -> Spread | None:
-    """Take a basis in; returns the spread if it has just come back after a reduction. Constant work."""
+def observe(book: Book, mark: Mark) -> list[Spread]:
+    """Take a basis in; returns the spreads that have just come back after a reduction. Constant work."""
     instrument = book.market.instruments.get(mark.instrument)
     if instrument is None or mark.index <= 0 or (instrument.venue, instrument.coin) not in book.market.pairs:
-        return None
+        return []
+    basis = float(mark.mark / mark.index) - 1
+    key = instrument.venue, instrument.coin
+    back = [_take(book, book.guards.spread_of(*key), basis)]
+    if key in book.market.reverse:
+        back.append(_take(book, book.guards.spread_of(*key, REVERSE_CARRY.direction), -basis))
+    return [one for one in back if one is not None]
+
+
+def _take(book: Book, spread: Spread, basis: float) -> Spread | None:
+    """One direction's basis; the spread if it has just come back."""
     limits = book.config.limits.spread
-    spread = book.guards.spread_of(instrument.venue, instrument.coin)
-    spread.now = float(mark.mark / mark.index) - 1
+    spread.now = basis
     spread.moments.add(spread.now, book.now.market_ms, limits.window_h)
     score = z_score(spread)
     if score is None:
@@ -68,7 +79,7 @@ def basis_pnl_usd(book: Book, hedge: Hedge) -> Decimal | None:
         return None
     total = hedge.slippage_usd
     for leg in hedge.legs:
-        price = mark.index if leg.kind is Kind.SPOT else mark.mark
+        price = mark.index if leg.kind.is_coin else mark.mark
         total += leg.realized_quote + leg.quantity_base * price - leg.cost_quote
     return total
 
@@ -83,9 +94,9 @@ def lost_share(book: Book, nav: Decimal, hedge: Hedge) -> Decimal:
     return (peak - pnl) / nav
 
 
-def check(book: Book, venue: str, coin: str, aimed_base: Decimal | None = None) -> Verdict:
+def check(book: Book, venue: str, coin: str, aimed_base: Decimal | None = None, direction: int = 1) -> Verdict:
     """Growth is refused while a reduced spread is wide, but for what R4 itself granted."""
-    spread = book.guards.spreads.get((venue, coin))
+    spread = book.guards.spreads_of(direction).get((venue, coin))
     limit = book.config.limits.spread.reduce_z * RELEASE
     if spread is None or not spread.held_back:
         return judge(RULE, ok=True, limit=limit, observed="not held back")
@@ -101,7 +112,7 @@ def forced(book: Book, nav: Decimal, hedge: Hedge) -> Forced | None:
     lost = lost_share(book, nav, hedge)
     if lost < limits.reduce_drawdown or hedge.size_base <= 0:
         return None
-    spread = book.guards.spread_of(hedge.venue, hedge.coin)
+    spread = book.guards.spread_of(hedge.venue, hedge.coin, hedge.direction)
     if spread.acted_ms and book.now.market_ms - spread.acted_ms < limits.cooldown_s * 1000:
         return None
     score = z_score(spread)
@@ -119,7 +130,7 @@ def forced(book: Book, nav: Decimal, hedge: Hedge) -> Forced | None:
 
 def reduced(book: Book, hedge: Hedge) -> Spread:
     """A reduction was applied: the cool-down starts, the strategy is held back, and the loss counts anew."""
-    spread = book.guards.spread_of(hedge.venue, hedge.coin)
+    spread = book.guards.spread_of(hedge.venue, hedge.coin, hedge.direction)
     spread.acted_ms, spread.held_back, spread.granted_base = book.now.market_ms, True, ZERO
     pnl = basis_pnl_usd(book, hedge)
     if pnl is not None:
@@ -138,7 +149,7 @@ def turned(book: Book, spread: Spread) -> bool:
 def addition(book: Book, nav: Decimal, hedge: Hedge) -> Decimal | None:
     """What the hedge should grow to at the turn (base units, before lots); None when nothing is to be added."""
     limits = book.config.limits.spread
-    spread = book.guards.spreads.get((hedge.venue, hedge.coin))
+    spread = book.guards.spreads_of(hedge.direction).get((hedge.venue, hedge.coin))
     if spread is None or hedge.state is not HedgeState.HEDGED or not turned(book, spread):
         return None
     score, price = z_score(spread), price_of(book, hedge)
@@ -155,6 +166,6 @@ def addition(book: Book, nav: Decimal, hedge: Hedge) -> Decimal | None:
 
 def added(book: Book, hedge: Hedge, target_base: Decimal) -> Spread:
     """An addition was ordered: the cool-down starts, and R4 lets the hedge grow so far."""
-    spread = book.guards.spread_of(hedge.venue, hedge.coin)
+    spread = book.guards.spread_of(hedge.venue, hedge.coin, hedge.direction)
     spread.acted_ms, spread.granted_base = book.now.market_ms, target_base
     return spread

@@ -15,7 +15,6 @@ from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.guards import Breach
 from bot.domain.hedges import Hedge, Leg
-from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import USD_ASSETS
@@ -40,7 +39,7 @@ def measure(book: Book) -> tuple[Decimal, Decimal] | None:
             price = _price(book, hedge, leg, now)
             if price is None:
                 return None
-            worth += leg.quantity_base * price - (ZERO if leg.kind is Kind.SPOT else leg.cost_quote)
+            worth += leg.quantity_base * price - (ZERO if leg.kind.is_coin else leg.cost_quote)
         gains += max(ZERO, _open_gain(book, hedge))
     for (account, asset), amount in book.balances.items():
         if amount and asset in USD_ASSETS and account.startswith("venue:"):
@@ -56,7 +55,7 @@ def _price(book: Book, hedge: Hedge, leg: Leg, now_mono_ms: int) -> Decimal | No
     mark, seen = book.market.marks.get(pair.perp.id), book.market.mark_seen_ms.get(pair.perp.id)
     if mark is None or seen is None or now_mono_ms - seen > book.config.limits.stale_s * 1000:
         return None
-    return mark.index if leg.kind is Kind.SPOT else mark.mark
+    return mark.index if leg.kind.is_coin else mark.mark
 
 
 def _open_gain(book: Book, hedge: Hedge) -> Decimal:
@@ -65,10 +64,7 @@ def _open_gain(book: Book, hedge: Hedge) -> Decimal:
     if mark is None:
         return ZERO
     return sum(
-        (
-            leg.quantity_base * (mark.index if leg.kind is Kind.SPOT else mark.mark) - leg.cost_quote
-            for leg in hedge.legs
-        ),
+        (leg.quantity_base * (mark.index if leg.kind.is_coin else mark.mark) - leg.cost_quote for leg in hedge.legs),
         ZERO,
     )
 

@@ -118,7 +118,9 @@ def _reachable(book: Book, hedge: Hedge) -> bool:
 
 
 def favourable(book: Book, hedge: Hedge) -> Decimal:
-    """Basis of the hedge's pair, perp over spot less one: the widest is refilled first."""
+    """Basis of the hedge's pair, perp over spot less one, as its direction sees it: the widest is refilled first."""
     pair = book.pair_of(hedge)
     mark = book.market.marks.get(pair.perp.id) if pair is not None else None
-    return mark.mark / mark.index - 1 if mark is not None and mark.index > 0 else Decimal("-Infinity")
+    if mark is None or mark.index <= 0:
+        return Decimal("-Infinity")
+    return hedge.structure.facing(mark.mark / mark.index - 1)

@@ -1,6 +1,7 @@
 """R7: the smallest joint move of all coins that would bring the perp wallet to maintenance, by the venue's tiers.
 
-Below the warning no entries and margin is moved (the engine does that); below the minimum both legs are reduced.
+Where coins are borrowed the margin wallet is a second one: the smaller of both distances counts. Below the warning no
+entries and margin is moved (the engine does that); below the minimum both legs are reduced.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,11 @@ from decimal import Decimal
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.instruments import Kind
+from bot.domain.loans import collateral_share
 from bot.domain.margin import ShortPosition, liquidation_distance, margin_needed_usd, survives
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent
-from bot.domain.valuation import mark_price, unrealized_usd
+from bot.domain.valuation import margin_wallet, mark_price, unrealized_usd
 from bot.risk.verdicts import judge
 
 RULE = "R7"
@@ -55,7 +57,8 @@ def positions(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> list
 
 def distance(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> float:
     stress = book.config.limits.liquidation.basis_stress
-    return liquidation_distance(float(perp_margin_usd(book, venue)), positions(book, venue, extra), stress)
+    found = liquidation_distance(float(perp_margin_usd(book, venue)), positions(book, venue, extra), stress)
+    return min(found, margin_wallet(book, venue, extra).distance) if book.market.reverse else found
 
 
 def check(book: Book, venue: str, extra: Sequence[OrderIntent] = (), *, limit: float | None = None) -> Verdict:
@@ -70,7 +73,8 @@ def permit(book: Book, venue: str, extra: Sequence[OrderIntent], *, limit: float
     liquidation = book.config.limits.liquidation
     asked = liquidation.warn if limit is None else limit
     margin, held = float(perp_margin_usd(book, venue)), positions(book, venue, extra)
-    if survives(margin, held, asked, liquidation.basis_stress):
+    lent_safe = not book.market.reverse or margin_wallet(book, venue, extra).distance >= asked
+    if lent_safe and survives(margin, held, asked, liquidation.basis_stress):
         return judge(RULE, ok=True, limit=asked, observed=f"at least {asked}", detail="liquidation distance")
     return check(book, venue, extra, limit=limit)
 
@@ -85,16 +89,40 @@ def excess_usd(book: Book, venue: str) -> Decimal:
     """Notional to give up so that the wallet, with the spot proceeds moved into it, is beyond the warning again.
 
     Giving up one dollar of both legs frees its own margin need and a dollar of spot that can follow, unless margin
-    cannot be moved: then the perp wallet stands alone.
+    cannot be moved: then the perp wallet stands alone. It is the hedges of the `losing` direction that give up.
     """
     limits = book.config.limits.liquidation
     held = positions(book, venue)
-    short = sum(-one.notional_usd for one in held)
+    short = sum(abs(one.notional_usd) for one in held)
     margin = float(perp_margin_usd(book, venue))
     if short <= 0 or liquidation_distance(margin, held, limits.basis_stress) >= limits.min:
         return ZERO
     stuck = venue in book.margin_stuck
     movable = ZERO if stuck else max(ZERO, book.balances.get((f"venue:{venue}:spot", "USDT"), ZERO))
     lacking = needed_usd(book, venue) - margin - float(movable)
-    per_dollar = needed_usd(book, venue) / short + (0 if stuck else 1)
+    follows = not stuck and losing(book, venue) > 0
+    per_dollar = needed_usd(book, venue) / short + (1 if follows else 0)
     return Decimal(repr(max(0.0, lacking / per_dollar)))
+
+
+def losing(book: Book, venue: str) -> int:
+    """The direction whose perpetuals bring the perp wallet down: that of the larger side."""
+    return 1 if sum(one.notional_usd for one in positions(book, venue)) <= 0 else -1
+
+
+def loan_excess_usd(book: Book, venue: str) -> Decimal:
+    """Notional of borrowed coins to pay back so that the margin wallet is beyond the warning again.
+
+    Paying back one dollar lets the collateral of that dollar stand for the rest.
+    """
+    limits = book.config.limits.liquidation
+    if not book.market.reverse:
+        return ZERO
+    wallet = margin_wallet(book, venue)
+    if wallet.distance >= limits.min:
+        return ZERO
+    stuck = venue in book.margin_stuck
+    movable = ZERO if stuck else max(ZERO, book.balances.get((f"venue:{venue}:spot", "USDT"), ZERO))
+    share = collateral_share(limits.warn + AIM_MARGIN)
+    lacking = wallet.owed_usd * share - wallet.own_usd - float(movable)
+    return Decimal(repr(max(0.0, lacking / share)))

@@ -1,9 +1,16 @@
-"""What a reducing order must be to be let through whatever else holds: smaller than what it reduces, in lots."""
+"""What a reducing order must be to be let through whatever else holds: smaller than what it reduces, in lots.
+
+What pays a loan back may exceed it by less than a lot, net of a fee taken in the coin: a loan is owed to the last
+digit, and crumbs of a coin in the wallet are better than a loan that never ends.
+"""
+
+from decimal import Decimal
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
-from bot.domain.hedges import Hedge
-from bot.domain.numbers import ZERO, floor_to
+from bot.domain.hedges import Hedge, Leg
+from bot.domain.instruments import Kind
+from bot.domain.numbers import ONE, ZERO, floor_to
 from bot.domain.orders import OrderIntent
 from bot.risk.verdicts import judge
 
@@ -23,5 +30,12 @@ def check(book: Book, hedge: Hedge, intent: OrderIntent) -> Verdict:
     )
     against = intent.side.sign * leg.quantity_base < 0
     asked = intent.quantity_base + flying
-    ok = against and asked <= abs(leg.quantity_base)
+    ok = against and (asked <= abs(leg.quantity_base) or (leg.kind is Kind.MARGIN and _pays_back(book, leg, asked)))
     return judge(RULE, ok=ok, limit=leg.quantity_base, observed=asked, detail="reducing order against its leg")
+
+
+def _pays_back(book: Book, leg: Leg, bought: Decimal) -> bool:
+    """Whether a purchase is what is owed, fee included, rounded up to the lot."""
+    instrument, fees = book.market.instruments[leg.instrument], book.market.fees.get(leg.instrument)
+    fee = fees.taker if fees is not None and instrument.fee_in_base else ZERO
+    return (bought - instrument.lot) * (ONE - fee) < abs(leg.quantity_base)

@@ -1,0 +1,61 @@
+"""The economics of one funding interval of a reverse carry: what it receives, what the loan costs, what fees cost.
+
+Computed in one place for the strategy that looks for it and rule R9 that guards it. Fractions of one-side notional.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.domain.config import ReverseCarry
+from bot.domain.instruments import FeeRates, Pair
+from bot.domain.market import BorrowTerms, MarketState
+from bot.domain.numbers import ZERO
+from bot.domain.time import YEAR_H
+
+FEES_GUESS = FeeRates(Decimal("0.001"), Decimal("0.001"))
+"""Of an instrument whose rates are not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalEdge:
+    """Per funding interval: `funding` received, `borrow` interest, `fees` of the round trip's share of it."""
+
+    funding: float
+    borrow: float
+    fees: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether |funding| > borrow rate + round-trip fees / intervals expected to be collected."""
+        return self.funding > self.borrow + self.fees
+
+
+def terms_of(market: MarketState, pair: Pair) -> BorrowTerms | None:
+    return market.borrow.get((pair.venue, pair.spot.base_asset))
+
+
+def rate_per_year(terms: BorrowTerms) -> float:
+    return float(terms.rate_per_h) * YEAR_H
+
+
+def round_trip_fees(market: MarketState, pair: Pair) -> float:
+    """Taker fees of both legs, in and out."""
+    return 2 * float(sum((market.fees.get(leg.id, FEES_GUESS).taker for leg in (pair.spot, pair.perp)), ZERO))
+
+
+def interval_edge(
+    market: MarketState, pair: Pair, terms: BorrowTerms, received_per_h: float, limits: ReverseCarry
+) -> IntervalEdge:
+    """The edge where funding brings the pair's direction `received_per_h`."""
+    hours = market.funding_interval_s(pair.perp) / 3600
+    intervals = max(1.0, limits.horizon_h / hours)
+    return IntervalEdge(
+        received_per_h * hours,
+        float(terms.rate_per_h) * hours,
+        round_trip_fees(market, pair) / intervals,
+    )
+
+
+def lendable_base(terms: BorrowTerms, limits: ReverseCarry) -> Decimal:
+    """What may be taken of what is to be had: to take all of it is to be the first to be recalled."""
+    return terms.available_base * limits.availability_share

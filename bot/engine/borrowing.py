@@ -1,0 +1,110 @@
+"""Loans as they go on: their terms, the interest that the venue charges, and the day it wants them back (R9)."""
+
+from bot.domain.actions import Severity
+from bot.domain.books import Books
+from bot.domain.borrowing import rate_per_year
+from bot.domain.events import InterestCharged, LoanRecalled
+from bot.domain.guards import Guards, Remembered
+from bot.domain.hedges import Hedge, Interest
+from bot.domain.market import BorrowTerms
+from bot.domain.numbers import ONE, ZERO
+from bot.domain.structures import COIN
+from bot.domain.valuation import mark_price
+from bot.engine.money import move_leg
+from bot.engine.state import Actions, EngineState
+from bot.ledger import postings
+from bot.risk.rules import r09_borrow
+
+
+def terms(state: EngineState, event: BorrowTerms, out: Actions) -> None:
+    """Take terms in; the owner hears of a rate beyond the alarm while something is owed, once until it is over."""
+    key = event.venue, event.asset
+    known, high = state.market.borrow.get(key), state.book.guards.rates_high
+    state.market.borrow[key], state.market.borrow_seen_ms[key] = event, state.book.now.mono_ms
+    state.decide_due |= known is None
+    hedge = _hedge_of(state, *key)
+    alarming = r09_borrow.alarming(state.book, event)
+    if hedge is not None and alarming and key not in high:
+        high.add(key)
+        out.critical(
+            "borrow.rate_high",
+            rule=r09_borrow.RULE,
+            coin=hedge.coin,
+            hedge=hedge.id,
+            limit=state.config.reverse_carry.rate_alarm,
+            observed=round(rate_per_year(event), 4),
+            done="closing the hedge as soon as the loan costs more than the funding brings",
+            remedy="look at what the venue asks for this asset; `carrybot close COIN` ends the hedge now",
+        )
+    elif key in high and (hedge is None or not alarming):
+        high.discard(key)
+        out.info("borrow.rate_normal", rule=r09_borrow.RULE, asset=event.asset, venue=event.venue)
+
+
+def recalled(state: EngineState, event: LoanRecalled, out: Actions) -> None:
+    """What was borrowed is bought back and its perpetual closed together: rule R9 asks for it at the next tick."""
+    key = event.venue, event.asset
+    state.book.guards.recalls[key] = state.book.now.market_ms
+    subject = f"{event.venue}:{event.asset}"
+    out.persist(Remembered(r09_borrow.RULE, subject, "recalled", ONE, state.book.now.market_ms))
+    hedge = _hedge_of(state, *key)
+    out.critical(
+        "loan.recalled",
+        rule=r09_borrow.RULE,
+        coin=hedge.coin if hedge is not None else event.asset,
+        hedge=hedge.id if hedge is not None else None,
+        due_ms=event.due_ms,
+        reason=event.reason,
+        done="buying the coin back, repaying it and closing the perpetual together" if hedge else "nothing is owed",
+        remedy="none, unless the hedge is still open at the venue's deadline: then it buys back at its own price",
+    )
+
+
+def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
+    """Post interest once. In the coin it makes the short coin leg longer, at the price of now; it is a cost."""
+    interest = event.interest
+    transaction_id = postings.interest_id(interest)
+    if state.ledger.knows(transaction_id):
+        return
+    hedge = _debtor(state, interest)
+    owner = hedge.id if hedge is not None else postings.FOREIGN
+    entries = postings.interest_entries(interest, owner)
+    transaction = state.ledger.post(transaction_id, interest.charged_ms, "interest", owner, entries)
+    assert transaction is not None
+    out.persist(transaction)
+    if hedge is not None:
+        leg = hedge.legs[COIN]
+        price = mark_price(state.book, leg.instrument) or leg.entry_price or ZERO
+        hedge.borrow_usd += interest.amount * price
+        move_leg(leg, -interest.amount, price)
+        out.persist(hedge)
+    out.emit(
+        Severity.DEBUG,
+        "borrow.charged",
+        {"asset": interest.asset, "hedge": owner, "amount": interest.amount, "charged_ms": interest.charged_ms},
+    )
+
+
+def _hedge_of(state: EngineState, venue: str, asset: str) -> Hedge | None:
+    """The live hedge that owes an asset."""
+    hedge = state.book.hedge_of(venue, asset)
+    return hedge if hedge is not None and hedge.structure.owes else None
+
+
+def _debtor(state: EngineState, interest: Interest) -> Hedge | None:
+    """The hedge that owed the asset when the interest was charged, closed ones too."""
+    pair = state.market.reverse.get((interest.venue, interest.asset))
+    if pair is None:
+        return None
+    hedge = state.last_hedge.get(pair.spot.id)
+    if hedge is not None and interest.charged_ms < hedge.opened_ms:
+        return state.former_hedge.get(pair.spot.id)
+    return hedge
+
+
+def restore(books: Books, guards: Guards) -> None:
+    """Recalls that the books remember."""
+    for one in books.remembered:
+        if one.rule == r09_borrow.RULE and one.name == "recalled":
+            venue, _, asset = one.subject.partition(":")
+            guards.recalls[venue, asset] = one.market_ms
