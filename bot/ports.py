@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from bot.domain.actions import Persist
+from bot.domain.actions import Action, Persist
 from bot.domain.books import Books
 from bot.domain.events import AccountReported, Event, VenueListed
 from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.market import Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
+from bot.domain.time import Stamp
+from bot.engine.state import EngineState
 
 
 class Clock(Protocol):
@@ -134,6 +136,22 @@ class Store(Protocol):
 
 class StoreError(Exception):
     """The database refused: nothing of the commit happened."""
+
+
+class Tape(Protocol):
+    """Keeps everything that enters the core and what it decided, for a replay; never blocks and never raises."""
+
+    def begin(self, state: EngineState) -> None:
+        """Before the first step; the state is read again later, between steps."""
+        ...
+
+    def record(self, event: Event, at: Stamp, actions: Sequence[Action] | None) -> None:
+        """One step; `actions` never change afterwards. None: the core raised."""
+        ...
+
+    def turn_ended(self, mono_ms: int) -> None:
+        """The core is at rest between two steps."""
+        ...
 
 
 class IdSource(Protocol):

@@ -27,13 +27,15 @@ from bot.observe.redact import Redactor
 from bot.observe.reports import Books
 from bot.observe.views import View
 from bot.observe.wording import describe
-from bot.ports import StoreError, VenueError
+from bot.ports import StoreError, Tape, VenueError
 from bot.runtime.daemon import Daemon, Plan
 from bot.runtime.lock import AlreadyRunningError, InstanceLock
 from bot.runtime.reload import ConfigWatcher, described
+from bot.runtime.taping import NoTape
 from bot.settings import Settings, redacted, require_credentials, secrets
 from bot.store.database import SqlStore
 from bot.store.migrate import upgrade
+from bot.store.tape.writer import TapeWriter
 from bot.venues.binance import BinanceVenue
 
 LOCK_FILE = "carrybot.lock"
@@ -141,11 +143,20 @@ class _Run:
             on_drain=self._exchange.pause if self._exchange is not None else _nothing,
             beside=(("config", self._keep_watch),),
             describe=lambda emit: self._alerting.redact(describe(emit)),
+            tape=self._tape(stack),
         )
         self._venue = venue
         daemon = self._daemon = Daemon({name: venue}, store, plan, self._announcer)
         self._alerting.heartbeat = lambda: heartbeat(daemon)
         return daemon
+
+    def _tape(self, stack: AsyncExitStack) -> Tape:
+        size_mb = self._settings.tape.size_mb
+        if not size_mb:
+            return NoTape()
+        tape = TapeWriter(self._settings.data_dir / wiring.TAPE_FOLDER, size_mb << 20, self._report)
+        stack.callback(tape.close)
+        return tape
 
     def _watch(self, daemon: Daemon, store: SqlStore) -> None:
         """From here on the owner's edits of the file reach the daemon."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bot.venues.binance import BinanceVenue
     from bot.venues.transport import Transport
 
+TAPE_FOLDER = "tape"
+"""Under the data folder."""
 Log = Callable[[Severity, str, Mapping[str, str | int | float | Decimal | bool | None]], None]
 
 

@@ -329,6 +329,11 @@ DAEMON = {
         "They are in force all the same.",
         "Look at the database.",
     ),
+    "tape.paused": Wording(
+        "The inputs tape paused: {reason}.",
+        "Trading and the books go on; taping begins again in a new file as soon as it can.",
+        "Make room on the disk under the data folder, or set a smaller `tape.size_mb`.",
+    ),
     "alerts.undelivered": Wording(
         "Channel {channel} takes no alerts ({failures} failures in a row).",
         "It is tried again with growing pauses; {waiting} messages wait.",

@@ -22,11 +22,12 @@ from bot.domain.events import Event, Halt, OrderReported, TransferFailed
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderState
 from bot.domain.time import Stamp
-from bot.ports import Clock, StoreError
+from bot.ports import Clock, StoreError, Tape
 from bot.runtime.counters import Counters
 from bot.runtime.inbox import Inbox, Ticket
 from bot.runtime.notices import Notices
-from bot.runtime.snapshot import snapshot
+from bot.runtime.snapshot import snapshots
+from bot.runtime.taping import NoTape
 
 BATCH_EVENTS_MAX = 500
 BATCH_MS_MAX = 10.0
@@ -58,6 +59,7 @@ class Consumer:
         notices: Notices,
         counters: Counters,
         beat: Callable[[], None],
+        tape: Tape | None = None,
     ) -> None:
         self._step = step
         self._inbox = inbox
@@ -67,6 +69,7 @@ class Consumer:
         self._notices = notices
         self._counters = counters
         self._beat = beat
+        self._tape = tape or NoTape()
         self._seq = 0
         self._unsaved: list[Persist] = []
         self._retry_at = 0.0
@@ -97,6 +100,7 @@ class Consumer:
         for done in batch.done:
             if not done.done():
                 done.set_result(None)
+        self._tape.turn_ended(self._clock.mono_ms())
 
     def _collect(self) -> _Batch:
         batch = _Batch()
@@ -118,7 +122,7 @@ class Consumer:
         self._seq += 1
         at = Stamp(self._seq, self._clock.market_ms(), self._clock.mono_ms())
         began = time.perf_counter()
-        actions = self._step(event, at)
+        actions = self._decide(event, at)
         took_ms = (time.perf_counter() - began) * 1000
         counters = self._counters
         counters.events += 1
@@ -126,7 +130,7 @@ class Consumer:
         counters.step_ms_max = max(counters.step_ms_max, took_ms)
         for action in actions:
             if isinstance(action, Persist):
-                self._unsaved.append(snapshot(action))
+                self._unsaved.append(action)
             elif isinstance(action, Emit):
                 batch.emits.append((action, at))
                 alert = self._notices.alert_for(action, at)
@@ -134,6 +138,17 @@ class Consumer:
                     self._unsaved.append(alert)
             else:
                 batch.sends.append(action)
+
+    def _decide(self, event: Event, at: Stamp) -> Sequence[Action]:
+        """What the core makes of an event: records as they are now, on the tape as well."""
+        try:
+            decided = self._step(event, at)
+        except Exception:
+            self._tape.record(event, at, None)
+            raise
+        actions = snapshots(decided) if decided else decided
+        self._tape.record(event, at, actions)
+        return actions
 
     async def _save(self) -> None:
         """Commit everything that waits, or remember why not."""

@@ -18,7 +18,7 @@ from bot.domain.time import DAY_MS, Stamp
 from bot.engine.core import step
 from bot.engine.recovery import restore
 from bot.engine.state import EngineState
-from bot.ports import Store, Venue, VenueError
+from bot.ports import Store, Tape, Venue, VenueError
 from bot.runtime.account import StateView
 from bot.runtime.clock import VenueClock, mono_ms
 from bot.runtime.consumer import Consumer
@@ -29,6 +29,7 @@ from bot.runtime.inbox import Inbox
 from bot.runtime.notices import Notices, Sink, describe
 from bot.runtime.pollers import Rhythm, tick
 from bot.runtime.reconcile import START_TRIES, BooksEnd
+from bot.runtime.taping import NoTape
 from bot.runtime.vitals import Vitals, guard
 
 RATES_DAYS = 35
@@ -62,6 +63,7 @@ class Plan:
     """Long tasks of the wiring, kept alive like the daemon's own from the moment it runs."""
     describe: Callable[[Emit], str] = describe
     """An emitted line in words, for the alert's record."""
+    tape: Tape = field(default_factory=NoTape)
 
 
 class Daemon:
@@ -135,6 +137,7 @@ class Daemon:
         """Read the books and restore the core. Raises StoreError."""
         books = await self._store.load()
         self._state = restore(books, self.plan.config)
+        self.plan.tape.begin(self._state)
         for name in self.venues:
             booked = f"transfer:{name}:"
             seen = {found.removeprefix(booked) for found in books.transaction_ids if found.startswith(booked)}
@@ -178,6 +181,7 @@ class Daemon:
             self.notices,
             self.counters,
             lambda: self.vitals.beat("consumer"),
+            self.plan.tape,
         )
         self._consumer.on_overflow = self._reconcile_all
 

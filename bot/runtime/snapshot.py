@@ -1,10 +1,16 @@
 """Copies of the core's mutable records, so that several steps can share one commit."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from bot.domain.actions import Persist
+from bot.domain.actions import Action, Persist
 from bot.domain.hedges import Hedge, Removal
 from bot.domain.orders import OrderRecord
+
+
+def snapshots(actions: Iterable[Action]) -> list[Action]:
+    """The actions of one step with their records as they are now."""
+    return [snapshot(each) if isinstance(each, Persist) else each for each in actions]
 
 
 def snapshot(action: Persist) -> Persist:

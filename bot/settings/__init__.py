@@ -15,6 +15,7 @@ from bot.settings.shell import (
     LogLevel,
     QuietHours,
     Simulator,
+    Tape,
     Transport,
     Venue,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Simulator",
+    "Tape",
     "Transport",
     "Venue",
     "changes",

@@ -33,6 +33,7 @@ from bot.settings.shell import (
     QuietHours,
     Shell,
     Simulator,
+    Tape,
     Transport,
     Venue,
 )
@@ -234,8 +235,9 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "health": Rule("The port where /readyz, /healthz and /metrics answer."),
         "log": Rule("Logging."),
         "alerts": Rule("Who is told of warnings, by which service, and how often."),
+        "tape": Rule("What entered the core and what it decided, for `carrybot replay`."),
         "data_dir": Rule(
-            "Folder for the books, tokens and the embedded simulator's state; CARRYBOT_DATA moves it.",
+            "Folder for the books, the tape, tokens and the embedded simulator's state; CARRYBOT_DATA moves it.",
             check=checks.folder,
         ),
     },
@@ -308,6 +310,13 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "start": Rule("When they begin, UTC, such as 22:00; empty: never.", check=checks.time_of_day),
         "end": Rule("When they end, UTC, such as 06:30.", check=checks.time_of_day),
         "below": Rule("Alerts less severe than this wait, and are summed up in one message at the end."),
+    },
+    Tape: {
+        "size_mb": Rule(
+            "Most that the files under data_dir/tape take together, in MiB; the oldest goes first; 0: no tape.",
+            ge=0,
+            le=1_000_000,
+        ),
     },
     Log: {
         "format": Rule("auto: JSON lines unless the output is a terminal."),

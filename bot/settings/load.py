@@ -16,7 +16,7 @@ from bot.settings.document import Document, parse, read_text
 from bot.settings.environment import Overrides, read_overrides, variable_of
 from bot.settings.mirror import dataclass_of, root_model
 from bot.settings.problems import Problem, SettingsError
-from bot.settings.shell import Alerts, Api, Database, Health, Log, Shell, Venue
+from bot.settings.shell import Alerts, Api, Database, Health, Log, Shell, Tape, Venue
 
 DATABASE_FILE = "carrybot.db"
 TOKEN_FILE = "api.token"  # noqa: S105 - a file's name
@@ -35,6 +35,7 @@ class Settings:
     health: Health
     log: Log
     alerts: Alerts
+    tape: Tape
     data_dir: Path
     source: Path
     """The file that they came from."""
@@ -170,6 +171,7 @@ def _settled(core: CoreConfig, shell: Shell, source: Path) -> Settings:
         health=shell.health,
         log=shell.log,
         alerts=shell.alerts,
+        tape=shell.tape,
         data_dir=data_dir,
         source=source.absolute(),
     )

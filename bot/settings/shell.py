@@ -102,6 +102,14 @@ class Log:
     level: LogLevel = LogLevel.INFO
 
 
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Everything that enters the core, for `carrybot replay`; in files under the data folder."""
+
+    size_mb: int = 256
+    """All files together; 0: no tape."""
+
+
 class AlertLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
@@ -148,4 +156,5 @@ class Shell:
     health: Health = field(default_factory=Health)
     log: Log = field(default_factory=Log)
     alerts: Alerts = field(default_factory=Alerts)
+    tape: Tape = field(default_factory=Tape)
     data_dir: Path = Path("data")

@@ -83,6 +83,7 @@ def _tree(settings: Settings) -> dict[str, Any]:
         "health": settings.health,
         "log": settings.log,
         "alerts": settings.alerts,
+        "tape": settings.tape,
         "data_dir": settings.data_dir,
     }
 

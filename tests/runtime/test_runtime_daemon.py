@@ -298,7 +298,7 @@ async def test_stopping_while_it_starts_ends_at_once(database: str, tmp_path: Pa
 
 async def test_metrics_show_the_book(database: str, tmp_path: Path) -> None:
     async with living(database, tmp_path) as life:
-        await life.until(lambda: hedged(life))
+        await life.until(lambda: hedged(life) and ("info", "hedge.opened") in life.announcer.counts)
         body, kind = exposition(life.daemon, lambda: life.announcer.counts)()
         text = body.decode()
         assert kind.startswith("text/plain")

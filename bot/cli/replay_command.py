@@ -1,0 +1,116 @@
+"""`replay`: the recorded inputs go through the core again, and every decision must come out the same."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.failure import DONE, FAILED, USAGE, Failure
+
+if TYPE_CHECKING:
+    from bot.research.tape_replay import Outcome
+
+
+def register(app: typer.Typer) -> None:
+    app.command("replay")(replay)
+
+
+def replay(
+    tapes: Annotated[list[Path], typer.Argument(help="Files of the tape, or folders with them: data/tape.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Run recorded sessions again, offline; exit code 1 at the first decision that comes out otherwise."""
+    from bot.store.tape.blocks import TapeError
+
+    try:
+        outcomes = [_run(path, quiet) for path in _files(tapes)]
+    except TapeError as error:
+        raise Failure(FAILED, str(error)) from None
+    if as_json:
+        from bot.cli.output import show_json
+
+        show_json([_view(outcome) for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            _show(outcome)
+    raise typer.Exit(DONE if all(outcome.same for outcome in outcomes) else FAILED)
+
+
+def _files(tapes: list[Path]) -> list[Path]:
+    from bot.store.tape.reader import files
+
+    found: list[Path] = []
+    for path in tapes:
+        if path.is_dir():
+            inside = files(path)
+            if not inside:
+                raise Failure(USAGE, f"{path}: there is no tape in this folder", "tapes are in <data_dir>/tape")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise Failure(USAGE, f"{path}: there is no such file", "tapes are in <data_dir>/tape")
+    return found
+
+
+def _run(path: Path, quiet: bool) -> "Outcome":
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from bot.research.tape_replay import replay as again
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        task = bar.add_task(f"{path.name}", total=None)
+        return again(path, lambda seq: bar.update(task, description=f"{path.name}: event {seq:,}"))
+
+
+def _view(outcome: "Outcome") -> dict[str, Any]:
+    difference = outcome.difference
+    return {
+        "file": outcome.file,
+        "epoch": outcome.epoch,
+        "part": outcome.part,
+        "same": outcome.same,
+        "same_core": outcome.same_core,
+        "first_seq": outcome.first_seq,
+        "last_seq": outcome.last_seq,
+        "events": dict(outcome.events.most_common()),
+        "actions": dict(outcome.actions.most_common()),
+        "note": outcome.note,
+        "difference": None
+        if difference is None
+        else {
+            "seq": difference.seq,
+            "market_ms": difference.market_ms,
+            "event": difference.event,
+            "action": difference.action,
+            "taped": difference.taped,
+            "replayed": difference.replayed,
+        },
+    }
+
+
+def _show(outcome: "Outcome") -> None:
+    from bot.cli.output import say
+
+    events, actions = outcome.events.total(), outcome.actions.total()
+    verdict = "every decision came out the same" if outcome.same else "a decision came out otherwise"
+    say(f"{outcome.file}: epoch {outcome.epoch}, {events:,} events, {actions:,} actions: {verdict}")
+    if outcome.note:
+        say(f"  {outcome.note}")
+    if outcome.difference is not None:
+        found = outcome.difference
+        say(f"  first difference: event {found.seq} ({found.event}) at market time {found.market_ms}")
+        say(f"  action {found.action}, taped:    {_line(found.taped)}")
+        say(f"  action {found.action}, replayed: {_line(found.replayed)}")
+        if not outcome.same_core:
+            say("  the tape was recorded by other code of the core: install that version to replay its decisions")
+
+
+def _line(action: Any) -> str:
+    if action is None:
+        return "nothing"
+    name, content = action
+    return f"{name} {content}"
