@@ -1,6 +1,6 @@
 """The seams between the core and the world: clock, venue, store, ids. Shells depend on these, not on each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -118,6 +118,40 @@ class Venue(Protocol):
         ...
 
     async def key_rights(self) -> KeyRights: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBook:
+    """(price, size) in base units, best first."""
+
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FundingSettled:
+    """A public settlement with the mark it was charged on (None where the venue does not tell), in base units."""
+
+    instrument: str
+    settled_ms: int
+    rate: Decimal
+    mark_price: Decimal | None
+
+
+class LiveMarket(Venue, Protocol):
+    """A venue whose public side can feed simulated fills."""
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """Venue's wall clock less this machine's, as last measured."""
+        ...
+
+    def widen(self, coins: Iterable[str], exclude: Iterable[str]) -> bool:
+        """List also what these admit, from the next listing on; False when nothing is added."""
+        ...
+
+    async def fetch_order_book(self, instrument: str) -> OrderBook: ...
+    async def fetch_settlements(self, since_ms: int, instruments: Sequence[str]) -> Sequence[FundingSettled]: ...
 
 
 class Store(Protocol):

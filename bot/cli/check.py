@@ -103,17 +103,20 @@ async def _database(settings: Settings, report: _Report) -> None:
         report.add("database", FAIL, str(error), "see docs/operating.md, Database")
 
 
-async def _venue(venue: BinanceVenue, settings: Settings, report: _Report) -> None:
+async def _venue(venue: "wiring.AnyVenue", settings: Settings, report: _Report) -> None:
     skew_ms = venue.clock_offset_ms
     fine = abs(skew_ms) <= SKEW_MS_MAX
     remedy = "" if fine else "let NTP set this machine's clock; the daemon corrects for it meanwhile"
     report.add(f"{venue.name}: clock skew", OK if fine else WARN, f"{skew_ms} ms", remedy)
-    await _part(report, f"{venue.name}: key rights", lambda: _rights(venue, report))
-    await _part(report, f"{venue.name}: account modes", lambda: _modes(venue, report))
+    if isinstance(venue, BinanceVenue):
+        await _part(report, f"{venue.name}: key rights", lambda: _rights(venue, report))
+        await _part(report, f"{venue.name}: account modes", lambda: _modes(venue, report))
     await _part(report, f"{venue.name}: instruments", lambda: _instruments(venue, report))
     await _part(report, f"{venue.name}: balances", lambda: _balances(venue, report))
     if settings.venues[venue.name].embedded:
         report.add(f"{venue.name}: money", OK, "a simulated exchange: no real money")
+    if settings.venues[venue.name].on_paper:
+        report.add(f"{venue.name}: money", OK, "on paper: live prices, simulated fills, no real money, no key used")
 
 
 async def _part(report: _Report, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -157,7 +160,7 @@ async def _modes(venue: BinanceVenue, report: _Report) -> None:
         report.add(name, FAIL, found, remedy)
 
 
-async def _instruments(venue: BinanceVenue, report: _Report) -> None:
+async def _instruments(venue: "wiring.AnyVenue", report: _Report) -> None:
     listed = await venue.fetch_listing()
     intervals: dict[int, int] = {}
     for instrument in listed.instruments:
@@ -171,7 +174,7 @@ async def _instruments(venue: BinanceVenue, report: _Report) -> None:
         report.add(f"{venue.name}: fee tier", OK, "taker " + ", ".join(f"{100 * fee:.4f} %" for fee in takers))
 
 
-async def _balances(venue: BinanceVenue, report: _Report) -> None:
+async def _balances(venue: "wiring.AnyVenue", report: _Report) -> None:
     account: Any = await venue.fetch_account()
     held = [f"{wallet} {amount:.2f} USDT" for wallet, assets in account.balances.items() for amount in _usdt(assets)]
     report.add(f"{venue.name}: balances", OK, ", ".join(held) or "no USDT")

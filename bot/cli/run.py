@@ -15,6 +15,7 @@ import structlog
 from bot.cli import context, embedded, wiring
 from bot.cli.embedded import Exchange
 from bot.cli.failure import FAILED, UNREACHABLE, Failure
+from bot.cli.money import Money, claim
 from bot.domain.actions import Severity
 from bot.observe.alerting import Alerting
 from bot.observe.alerts import Announcer
@@ -36,7 +37,6 @@ from bot.settings import Settings, redacted, require_credentials, secrets
 from bot.store.database import SqlStore
 from bot.store.migrate import upgrade
 from bot.store.tape.writer import TapeWriter
-from bot.venues.binance import BinanceVenue
 
 LOCK_FILE = "carrybot.lock"
 
@@ -50,9 +50,10 @@ def run(config: Path | None, run_for_s: float | None) -> int:
     wiring.only_venue(settings)
     try:
         with InstanceLock(settings.data_dir / LOCK_FILE):
+            money = claim(settings)
             upgrade(settings.database.url)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                return runner.run(_Run(settings, run_for_s).main())
+                return runner.run(_Run(settings, run_for_s, money).main())
     except AlreadyRunningError as error:
         raise Failure(FAILED, str(error), "stop it first, or give this one its own CARRYBOT_DATA") from None
 
@@ -74,8 +75,9 @@ class _Ports:
 class _Run:
     """One run of the daemon with everything around it."""
 
-    def __init__(self, settings: Settings, run_for_s: float | None) -> None:
+    def __init__(self, settings: Settings, run_for_s: float | None, money: Money) -> None:
         self._settings = settings
+        self._money = money
         self._run_for_s = run_for_s
         self._log = structlog.get_logger("carrybot")
         self._alerting = Alerting(settings.alerts, self._report)
@@ -86,14 +88,15 @@ class _Run:
         self._stop = asyncio.Event()
         self._exchange: Exchange | None = None
         self._daemon: Daemon | None = None
-        self._venue: BinanceVenue | None = None
+        self._venue: wiring.AnyVenue | None = None
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(loop_exception_handler)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        self._write("info", "daemon.starting", config=str(self._settings.source), data=str(self._settings.data_dir))
+        config, data = str(self._settings.source), str(self._settings.data_dir)
+        self._write("info", "daemon.starting", config=config, data=data, money=self._money.value)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._alerting.running())
             await self._start_exchange()
@@ -134,7 +137,8 @@ class _Run:
             self._daemon.notices.report(severity, name, **fields)
 
         name = wiring.only_venue(self._settings)
-        venue = wiring.build_venue(self._settings, name, self._exchange, venue_log)
+        held = {hedge["coin"] for hedge in await books.hedges(every=False)}
+        venue = wiring.build_venue(self._settings, name, self._exchange, venue_log, held)
         stack.push_async_callback(venue.close)
         plan = Plan(
             config=self._settings.core,

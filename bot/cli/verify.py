@@ -1,6 +1,7 @@
 """`carrybot ledger --verify`: the books against the venue, to the last digit, with the daemon up or down."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def verify_ledger(config: Path | None, as_json: bool) -> int:
 async def _verify(settings: Settings) -> Any:
     name = wiring.only_venue(settings)
     books = Books(settings.database.url, (name,))
-    async with books.opened(), wiring.asked_venue(settings, name) as venue:
+    async with books.opened(), AsyncExitStack() as stack:
+        traded = {hedge["coin"] for hedge in await books.hedges(every=True)}
+        venue = await stack.enter_async_context(wiring.asked_venue(settings, name, traded))
 
         async def listing() -> dict[str, Instrument]:
             return {instrument.id: instrument for instrument in (await venue.fetch_listing()).instruments}

@@ -1,9 +1,9 @@
 """Settings to objects: which venue, which transport, which store."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from bot.cli import embedded
 from bot.cli.failure import FAILED, Failure
@@ -11,13 +11,17 @@ from bot.domain.actions import Severity
 
 if TYPE_CHECKING:
     from bot.cli.embedded import Exchange
-    from bot.settings import Settings
+    from bot.settings import Paper, Settings
     from bot.settings import Venue as VenueSettings
+    from bot.simulator.paper import PaperTerms, PaperVenue
     from bot.venues.binance import BinanceVenue
     from bot.venues.transport import Transport
 
+    AnyVenue: TypeAlias = BinanceVenue | PaperVenue
+
 TAPE_FOLDER = "tape"
 """Under the data folder."""
+
 Log = Callable[[Severity, str, Mapping[str, str | int | float | Decimal | bool | None]], None]
 
 
@@ -27,24 +31,46 @@ def silent(severity: Severity, name: str, fields: Mapping[str, str | int | float
 
 
 def build_venue(
-    settings: "Settings", name: str, exchange: "Exchange | None", log: Log, *, keyless: bool = False
-) -> "BinanceVenue":
-    """The adapter of one configured venue. `exchange` is the embedded simulator that serves it, if one does."""
+    settings: "Settings", name: str, exchange: "Exchange | None", log: Log, coins: Iterable[str] = ()
+) -> "AnyVenue":
+    """One configured venue. `exchange` is the embedded simulator that serves it, if one does.
+
+    `coins` are listed whatever the universe says: what is held has to be quoted, counted and closed.
+    """
     from bot.venues.binance import BinanceVenue
 
     found = settings.venues[name]
     universe = settings.core.universe
+    held = frozenset(coins)
+    keyless = found.on_paper
     key = "" if keyless or found.api_key is None else found.api_key.get_secret_value()
     secret = "" if keyless or found.api_secret is None else found.api_secret.get_secret_value()
-    return BinanceVenue(
+    adapter = BinanceVenue(
         name,
         found.account,
         key,
         secret,
         transport=_transport(found, exchange),
-        coins=universe.coins,
-        exclude=universe.exclude,
+        coins=held.union(universe.coins) if universe.coins else (),
+        exclude=frozenset(universe.exclude) - held,
         log=log,
+    )
+    if found.paper is None or not found.on_paper:
+        return adapter
+    from bot.simulator.paper import PaperVenue
+
+    state_file = settings.data_dir / "paper" / f"{name}.db"
+    return PaperVenue(adapter, found.account, state_file, _terms(found.paper), log)
+
+
+def _terms(paper: "Paper") -> "PaperTerms":
+    from bot.domain.instruments import FeeRates
+    from bot.simulator.paper import PaperTerms
+
+    return PaperTerms(
+        cash=paper.cash,
+        spot=FeeRates(paper.spot_fee, paper.spot_fee),
+        perp=FeeRates(paper.perp_maker_fee, paper.perp_taker_fee),
     )
 
 
@@ -59,7 +85,7 @@ def _transport(found: "VenueSettings", exchange: "Exchange | None") -> "Transpor
 
 
 @asynccontextmanager
-async def asked_venue(settings: "Settings", name: str) -> AsyncIterator["BinanceVenue"]:
+async def asked_venue(settings: "Settings", name: str, coins: Iterable[str] = ()) -> AsyncIterator["AnyVenue"]:
     """A connected venue to ask questions of; an embedded exchange that does not run is started standing still.
 
     Raises VenueError.
@@ -69,16 +95,16 @@ async def asked_venue(settings: "Settings", name: str) -> AsyncIterator["Binance
         assert found.simulator is not None
         async with (
             embedded.standing(settings, found.simulator) as exchange,
-            _connected(build_venue(settings, name, exchange, silent)) as venue,
+            _connected(build_venue(settings, name, exchange, silent, coins)) as venue,
         ):
             yield venue
     else:
-        async with _connected(build_venue(settings, name, None, silent)) as venue:
+        async with _connected(build_venue(settings, name, None, silent, coins)) as venue:
             yield venue
 
 
 @asynccontextmanager
-async def _connected(venue: "BinanceVenue") -> AsyncIterator["BinanceVenue"]:
+async def _connected(venue: "AnyVenue") -> AsyncIterator["AnyVenue"]:
     await venue.connect()
     try:
         yield venue

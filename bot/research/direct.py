@@ -17,36 +17,26 @@ from bot.domain.events import (
     VenueListed,
 )
 from bot.domain.hedges import Receipt, TransferIntent
-from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Payoff, Wallet, instrument_id
+from bot.domain.instruments import FeeRates, Instrument, Kind, Payoff, Wallet, instrument_id
 from bot.domain.market import Liquidity, Mark, Quote, SettledRate
-from bot.domain.orders import Fill, OrderIntent, OrderState, Side
+from bot.domain.orders import Fill, OrderIntent, OrderState
 from bot.domain.time import nominal_ms
+from bot.simulator.base_units import STATES, fill_of, margin_tiers, receipt_of, request_of
 from bot.simulator.exchange.core import Exchange
 from bot.simulator.model import (
     Book,
     Income,
     Listing,
     Market,
-    OrderRequest,
-    OrderType,
-    Status,
-    TimeInForce,
     Trade,
     VenueError,
 )
-from bot.simulator.model import Side as VenueSide
 
 VENUE = "binance"
 KEY = "demo-key"
 DEPTH_LEVELS = 20
 DEPTH_REACH = Decimal("0.001")
 _KINDS = {Book.SPOT: Kind.SPOT, Book.PERP: Kind.PERP}
-_ENDED = {
-    Status.FILLED: OrderState.FILLED,
-    Status.CANCELED: OrderState.CANCELLED,
-    Status.EXPIRED: OrderState.CANCELLED,
-    Status.REJECTED: OrderState.REJECTED,
-}
 
 
 class DirectVenue:
@@ -118,17 +108,7 @@ class DirectVenue:
         events: list[Event] = []
         for intent in intents:
             listing, instrument = self._by_id[intent.instrument]
-            request = OrderRequest(
-                listing.book,
-                listing.symbol,
-                VenueSide.BUY if intent.side is Side.BUY else VenueSide.SELL,
-                OrderType.LIMIT,
-                TimeInForce.IOC,
-                intent.quantity_base / instrument.multiplier,
-                intent.limit_price * instrument.multiplier,
-                intent.reduce_only,
-                intent.client_id,
-            )
+            request = request_of(intent, listing, instrument.multiplier)
             try:
                 order, trades, _ = self.exchange.place(KEY, request, at_ms)
             except VenueError as refused:
@@ -136,7 +116,7 @@ class DirectVenue:
                 continue
             events += [OrderFilled(self._fill(trade)) for trade in trades]
             filled = order.filled * instrument.multiplier
-            events.append(OrderReported(intent.client_id, _ENDED[order.status], filled, str(order.id)))
+            events.append(OrderReported(intent.client_id, STATES[order.status], filled, str(order.id)))
         return events
 
     def transfer(self, intent: TransferIntent, at_ms: int) -> Event:
@@ -160,47 +140,10 @@ class DirectVenue:
         return AccountReported(VENUE, balances, positions, complete=True)
 
     def _receipt(self, income: Income) -> Receipt:
-        name = self._id_of[Book.PERP, income.symbol]
-        instrument = self._by_id[name][1]
-        return Receipt(
-            VENUE,
-            "main",
-            name,
-            instrument.coin,
-            nominal_ms(income.at_ms),
-            income.rate,
-            None if income.quantity is None else income.quantity * instrument.multiplier,
-            None if income.mark is None else income.mark / instrument.multiplier,
-            income.amount,
-            income.asset,
-            str(income.id),
-        )
+        return receipt_of(income, self._by_id[self._id_of[Book.PERP, income.symbol]][1], "main")
 
     def _fill(self, trade: Trade) -> Fill:
-        name = self._id_of[trade.book, trade.symbol]
-        scale = self._by_id[name][1].multiplier
-        return Fill(
-            VENUE,
-            name,
-            str(trade.id),
-            trade.client_id,
-            str(trade.order_id),
-            Side.BUY if trade.side is VenueSide.BUY else Side.SELL,
-            trade.price / scale,
-            trade.quantity * scale,
-            trade.fee,
-            trade.fee_asset,
-            trade.realized_pnl,
-            trade.maker,
-            trade.at_ms,
-        )
-
-
-def margin_tiers(listing: Listing) -> tuple[MarginTier, ...]:
-    return tuple(
-        MarginTier(t.floor_usd, t.cap_usd, t.leverage_max, t.maintenance_rate, t.cumulative_usd)
-        for t in listing.tiers
-    )
+        return fill_of(trade, self._by_id[self._id_of[trade.book, trade.symbol]][1])
 
 
 def _instrument(listing: Listing) -> Instrument:

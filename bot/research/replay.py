@@ -15,8 +15,9 @@ from bot.domain.instruments import FeeRates
 from bot.domain.market import Liquidity, Mark, Quote
 from bot.domain.time import DAY_MS, SECOND_MS
 from bot.research.bars import OPEN_INTEREST_DAYS, BarMarket, depth_usd
-from bot.research.direct import KEY, VENUE, DirectVenue, margin_tiers
+from bot.research.direct import KEY, VENUE, DirectVenue
 from bot.research.session import FEEDS, Session
+from bot.simulator.base_units import margin_tiers
 from bot.simulator.exchange.core import Exchange
 from bot.simulator.model import Book
 

@@ -187,7 +187,15 @@ def _venue(name: str, venue: Venue) -> Iterator[Contradiction]:
             f"venues.{name}.simulator.embedded is true and already says where connections go",
             "remove transport, or set embedded to false",
         )
-    if not venue.embedded and (venue.api_key is None) != (venue.api_secret is None):
+    if venue.embedded and venue.on_paper:
+        yield Contradiction(
+            ("venues", name, "paper"),
+            ("venues", name, "simulator"),
+            f"venues.{name}.simulator.embedded is true, and its account is play money already",
+            "remove paper, or set simulator.embedded to false",
+        )
+    keyed = not venue.embedded and not venue.on_paper
+    if keyed and (venue.api_key is None) != (venue.api_secret is None):
         have, lack = ("api_key", "api_secret") if venue.api_secret is None else ("api_secret", "api_key")
         yield Contradiction(
             ("venues", name, have),

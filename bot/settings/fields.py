@@ -30,6 +30,7 @@ from bot.settings.shell import (
     Database,
     Health,
     Log,
+    Paper,
     QuietHours,
     Shell,
     Simulator,
@@ -248,6 +249,14 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "api_secret": Rule("From the environment only.", check=checks.secret, secret=True),
         "transport": Rule("Sends every connection of this venue to a simulated exchange that runs elsewhere."),
         "simulator": Rule("A simulated exchange that `run` starts and stops."),
+        "paper": Rule("An account of play money at the live market; no key is needed, nothing is sent."),
+    },
+    Paper: {
+        "enabled": Rule("true: orders are filled here against live prices. false: the section is ignored."),
+        "cash": Rule("USDT that a new account opens with; the account stays in data_dir.", ge=100, le=1_000_000_000),
+        "spot_fee": Rule("Fee of a spot trade, a fraction of its value.", ge=0, lt=0.1),
+        "perp_maker_fee": Rule("Fee of a perp trade that was waited for.", ge=0, lt=0.1),
+        "perp_taker_fee": Rule("Fee of a perp trade that takes.", ge=0, lt=0.1),
     },
     Transport: {
         "port": _port("Port of the simulated exchange.", ge=1),

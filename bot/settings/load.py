@@ -100,7 +100,7 @@ def require_credentials(settings: Settings) -> None:
             ),
         )
         for name, venue in settings.venues.items()
-        if venue.api_key is None or venue.api_secret is None
+        if not venue.on_paper and (venue.api_key is None or venue.api_secret is None)
     ]
     if problems:
         raise SettingsError(problems)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -58,6 +59,17 @@ LENDERS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
+class Paper:
+    """An account of play money at the live market: orders are filled and charged here, nothing is sent."""
+
+    enabled: bool = True
+    cash: Decimal = Decimal(100_000)
+    spot_fee: Decimal = Decimal("0.001")
+    perp_maker_fee: Decimal = Decimal("0.0002")
+    perp_taker_fee: Decimal = Decimal("0.0005")
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """One account at one exchange."""
 
@@ -67,6 +79,12 @@ class Venue:
     api_secret: SecretStr | None = None
     transport: Transport | None = None
     simulator: Simulator | None = None
+    paper: Paper | None = None
+
+    @property
+    def on_paper(self) -> bool:
+        """Whether fills are simulated against the live market; then no key is needed, and none is used."""
+        return self.paper is not None and self.paper.enabled
 
     @property
     def embedded(self) -> bool:

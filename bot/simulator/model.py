@@ -140,11 +140,9 @@ class Candle:
     volume_base: Decimal
 
 
-class Market(Protocol):
-    """Prices, depth and rates as a pure function of market time: the same time gives the same answer."""
+class Prices(Protocol):
+    """What orders are matched, valued and charged with: all that the exchange core asks of a market."""
 
-    @property
-    def start_ms(self) -> int: ...
     @property
     def listings(self) -> Mapping[tuple[Book, str], Listing]: ...
     def top(self, book: Book, symbol: str, at_ms: int) -> Top: ...
@@ -157,6 +155,12 @@ class Market(Protocol):
         """All settlements with after_ms < at_ms <= until_ms, in order of time, then symbol."""
         ...
 
+
+class Market(Prices, Protocol):
+    """Prices, depth and rates as a pure function of market time: the same time gives the same answer."""
+
+    @property
+    def start_ms(self) -> int: ...
     def day_stats(self, book: Book, symbol: str, at_ms: int) -> DayStats: ...
     def candles(self, book: Book, symbol: str, interval_s: int, from_ms: int, until_ms: int) -> Sequence[Candle]: ...
     def open_interest(self, symbol: str, at_ms: int) -> Decimal:

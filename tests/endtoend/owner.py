@@ -60,6 +60,12 @@ class Owner:
                 start_new_session=True,
             )
 
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines of the daemon's log about one event."""
+        log = self.data / "daemon.log"
+        found = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line["event"] == name]
+
     @property
     def exchange_folder(self) -> Path:
         return self.data / "simulator"

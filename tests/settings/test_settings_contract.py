@@ -16,10 +16,10 @@ from bot.settings import changes, load, redacted, require_credentials, schema
 from bot.settings.document import parse
 from bot.settings.fields import RULES
 from bot.settings.mirror import hints_of, without_none
-from bot.settings.shell import Shell
+from bot.settings.shell import Paper, Shell
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO, LIVE = ROOT / "config/demo.yaml", ROOT / "config/live.yaml"
+DEMO, LIVE, PAPER = (ROOT / "config" / name for name in ("demo.yaml", "live.yaml", "paper.yaml"))
 KEYS = {"CARRYBOT_VENUES__BINANCE__API_KEY": "k" * 64, "CARRYBOT_VENUES__BINANCE__API_SECRET": "s" * 64}
 
 
@@ -97,7 +97,7 @@ def test_live_explains_every_key():
     expected = {
         each
         for each in leaves(redacted(load(LIVE, {})))
-        if each.rpartition(".")[2] not in ("api_key", "api_secret", "transport", "simulator")
+        if each.rpartition(".")[2] not in ("api_key", "api_secret", "transport", "simulator", "paper")
     }
     assert written == expected
     assert "# transport:" in text
@@ -113,6 +113,15 @@ def test_the_commented_examples_in_live_are_valid(tmp_path):
     transport = load(path, KEYS).venues["binance"].transport
     assert transport is not None
     assert transport.port == 8443
+
+
+def test_the_commented_paper_account_in_live_has_the_defaults(tmp_path):
+    section = r"^    # (paper:|  enabled|  cash|  spot_fee|  perp_)"
+    path = tmp_path / "live.yaml"
+    path.write_text(re.sub(section, r"    \1", LIVE.read_text(), flags=re.MULTILINE))
+    venue = load(path, KEYS).venues["binance"]
+    assert venue.on_paper
+    assert venue.paper == Paper() == load(PAPER, {}).venues["binance"].paper
 
 
 def test_the_shipped_schema_is_up_to_date():

@@ -77,7 +77,7 @@ def test_a_missing_file_is_named_with_the_shipped_ones(tmp_path):
     assert str(found).startswith(f"{tmp_path}/no.yaml: there is no such file; shipped files: ")
     assert "config/demo.yaml" in str(found)
     assert "config/live.yaml" in str(found)
-    assert [each.name for each in shipped_files()] == ["demo.yaml", "live.yaml"]
+    assert [each.name for each in shipped_files()] == ["demo.yaml", "live.yaml", "paper.yaml"]
 
 
 def test_a_directory_is_not_a_file(tmp_path):

@@ -16,7 +16,7 @@ from bot.simulator.exchange.interface import Checkpoint, JournalRecord, Position
 from bot.simulator.exchange.margin import notional_max, open_notionals, position_risk, tier_of, value
 from bot.simulator.exchange.money import ZERO, divide, half_even
 from bot.simulator.exchange.placing import place
-from bot.simulator.exchange.settling import settle
+from bot.simulator.exchange.settling import pay_late, quantity_at, settle
 from bot.simulator.exchange.state import LOOK_MS, State
 from bot.simulator.exchange.transfers import move
 from bot.simulator.exchange.truth import truth
@@ -24,10 +24,11 @@ from bot.simulator.model import (
     Book,
     Happening,
     Income,
-    Market,
     Order,
     OrderRequest,
     Position,
+    Prices,
+    Settlement,
     Status,
     Trade,
     VenueError,
@@ -39,7 +40,7 @@ class Exchange:
 
     def __init__(
         self,
-        market: Market,
+        market: Prices,
         accounts: Mapping[str, Mapping[Book, Mapping[str, Decimal]]],
         start_ms: int,
         seed: int,
@@ -64,7 +65,7 @@ class Exchange:
         )
 
     @classmethod
-    def restore(cls, market: Market, state: Mapping[str, Any], records: Sequence[JournalRecord] = ()) -> "Exchange":
+    def restore(cls, market: Prices, state: Mapping[str, Any], records: Sequence[JournalRecord] = ()) -> "Exchange":
         """From a `snapshot()`, or from a `live_state()` and all records. Raises ValueError: see `snapshot.py`."""
         if "live" in state:
             records = [snapshots.record_of(document) for document in state["records"]]
@@ -99,6 +100,16 @@ class Exchange:
         account = self._state.account(api_key)
         order, trades = place(self._state, account, request, self._catch_up(at_ms))
         return order, trades, self._told()
+
+    def fund(self, settlements: Sequence[Settlement]) -> Sequence[Happening]:
+        """Pays settlements that became known after their time: a live market tells its rates afterwards."""
+        for settlement in settlements:
+            pay_late(self._state, settlement)
+        return self._told()
+
+    def quantity_at(self, api_key: str, symbol: str, at_ms: int) -> Decimal:
+        """The perp position that was held at a past time."""
+        return quantity_at(self._state.account(api_key), symbol, at_ms)
 
     def cancel(
         self, api_key: str, book: Book, symbol: str, order_id: int | None, client_id: str | None, at_ms: int

@@ -27,7 +27,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from bot.simulator.exchange.faults import FaultPlan
-from bot.simulator.model import Book, Happening, Income, Order, OrderRequest, Position, Side, Trade
+from bot.simulator.model import Book, Happening, Income, Order, OrderRequest, Position, Settlement, Side, Trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,11 @@ class ExchangeCore(Protocol):
         """All open orders of one symbol; none is no error here (spot answers -2011 then: the wire's job)."""
         ...
 
+    def fund(self, settlements: Sequence[Settlement]) -> Sequence[Happening]:
+        """Pays settlements that became known after their time, on what was held then; each once."""
+        ...
+
+    def quantity_at(self, api_key: str, symbol: str, at_ms: int) -> Decimal: ...
     def order(self, api_key: str, book: Book, symbol: str, order_id: int | None, client_id: str | None) -> Order:
         """The order, the newest where a client id was used again. Raises VenueError -2013: there is none."""
         ...

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from bot.simulator.exchange.money import ZERO, to_step
-from bot.simulator.model import Book, Level, Market, Side
+from bot.simulator.model import Book, Level, Prices, Side
 
 REFILL_MS = 1_000
 _DEPTH_STEPS = (0, 5, 50, 1_000)  # asked for in turn, as deep levels cost time and are seldom needed
@@ -79,7 +79,7 @@ def walk(levels: Sequence[Level], taking: Taking, gone: Decimal) -> tuple[list[F
     return fills, False
 
 
-def take(market: Market, consumption: Consumption, taking: Taking, at_ms: int) -> list[Fill]:
+def take(market: Prices, consumption: Consumption, taking: Taking, at_ms: int) -> list[Fill]:
     """The fills of a taker at `at_ms`, best price first, one per level. Consumes nothing yet."""
     gone = consumption.quantity(taking.book, taking.symbol, taking.side, at_ms)
     fills: list[Fill] = []
@@ -92,7 +92,7 @@ def take(market: Market, consumption: Consumption, taking: Taking, at_ms: int) -
     return fills
 
 
-def crossed(market: Market, consumption: Consumption, taking: Taking, at_ms: int) -> Decimal:
+def crossed(market: Prices, consumption: Consumption, taking: Taking, at_ms: int) -> Decimal:
     """How much of a resting order (limit set) the market's crossing takes at `at_ms`; 0 when uncrossed."""
     top = market.top(taking.book, taking.symbol, at_ms)
     best, size = (top.ask, top.ask_size) if taking.side is Side.BUY else (top.bid, top.bid_size)

@@ -5,6 +5,8 @@ at, and, while orders rest, in steps of at least a second and at most 64 a jump.
 is: funding, resting orders, liquidation.
 """
 
+from decimal import Decimal
+
 from bot.simulator.exchange.accounts import Account
 from bot.simulator.exchange.booking import book_fill, cover_bankruptcy, end_order
 from bot.simulator.exchange.liquidation import check_account, next_check_ms
@@ -13,6 +15,7 @@ from bot.simulator.exchange.money import ZERO, half_even
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Happening, Income, Order, Settlement, Side, Status
 
+FUNDING_FEE = "FUNDING_FEE"
 _RESTING_STEP_MS = 1_000
 _RESTING_STEPS_MAX = 64
 
@@ -49,26 +52,47 @@ def pay_funding(state: State, settlement: Settlement) -> None:
     """Pays -(quantity x mark x rate) to every holder; an amount that rounds to zero leaves no row."""
     for account in state.accounts.values():
         holding = account.holdings.get(settlement.symbol)
-        if holding is None:
-            continue
-        payment = half_even(-(holding.quantity * settlement.mark * settlement.rate))
-        if not payment:
-            continue
-        income = Income(
-            id=state.next_transaction_id(),
-            kind="FUNDING_FEE",
-            symbol=settlement.symbol,
-            asset="USDT",
-            amount=payment,
-            at_ms=settlement.at_ms,
-            rate=settlement.rate,
-            mark=settlement.mark,
-            quantity=holding.quantity,
-        )
-        state.pay(account, income)
-        account.check_at_ms = settlement.at_ms
-        state.tell(account, Happening("FUNDING", settlement.at_ms, Book.PERP, income=income))
-        state.tell_balances(account, "FUNDING_FEE", settlement.at_ms)
+        if holding is not None:
+            _pay(state, account, settlement, holding.quantity)
+
+
+def pay_late(state: State, settlement: Settlement) -> None:
+    """Pays a settlement that became known after its time, on what was held then; once, however often it is told."""
+    for account in state.accounts.values():
+        key = settlement.symbol, settlement.at_ms
+        if not any(i.kind == FUNDING_FEE and (i.symbol, i.at_ms) == key for i in account.incomes):
+            quantity = quantity_at(account, settlement.symbol, settlement.at_ms)
+            if quantity:
+                _pay(state, account, settlement, quantity)
+
+
+def quantity_at(account: Account, symbol: str, at_ms: int) -> Decimal:
+    """The position at a past time: what is held now less what was traded since."""
+    since = (t for t in account.trades.get((Book.PERP, symbol), ()) if t.at_ms > at_ms)
+    return account.position_quantity(symbol) - sum(
+        (t.quantity if t.side is Side.BUY else -t.quantity for t in since), ZERO
+    )
+
+
+def _pay(state: State, account: Account, settlement: Settlement, quantity: Decimal) -> None:
+    payment = half_even(-(quantity * settlement.mark * settlement.rate))
+    if not payment:
+        return
+    income = Income(
+        id=state.next_transaction_id(),
+        kind=FUNDING_FEE,
+        symbol=settlement.symbol,
+        asset="USDT",
+        amount=payment,
+        at_ms=settlement.at_ms,
+        rate=settlement.rate,
+        mark=settlement.mark,
+        quantity=quantity,
+    )
+    state.pay(account, income)
+    account.check_at_ms = settlement.at_ms
+    state.tell(account, Happening("FUNDING", settlement.at_ms, Book.PERP, income=income))
+    state.tell_balances(account, "FUNDING_FEE", settlement.at_ms)
 
 
 def match_resting(state: State, at_ms: int) -> None:

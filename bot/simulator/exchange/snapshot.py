@@ -22,7 +22,7 @@ from bot.simulator.exchange.rows import (
     transfer_row,
 )
 from bot.simulator.exchange.state import Counters, State
-from bot.simulator.model import Book, Happening, Market, Side
+from bot.simulator.model import Book, Happening, Prices, Side
 
 VERSION = 1
 
@@ -74,7 +74,7 @@ def record_of(document: Mapping[str, Any]) -> JournalRecord:
     return JournalRecord(document["table"], document["api_key"], document["id"], document["at_ms"], document["row"])
 
 
-def restored(market: Market, live: Mapping[str, Any], records: Iterable[JournalRecord]) -> State:
+def restored(market: Prices, live: Mapping[str, Any], records: Iterable[JournalRecord]) -> State:
     """Raises ValueError where the state is of another version or its records are missing."""
     if live.get("version") != VERSION:
         raise ValueError(f"exchange state of version {live.get('version')!r}; this program reads {VERSION}")

@@ -9,7 +9,7 @@ from bot.simulator.exchange.accounts import MARGIN_ASSET, Account
 from bot.simulator.exchange.faults import FaultPlan
 from bot.simulator.exchange.journal import Journal
 from bot.simulator.exchange.matching import Consumption
-from bot.simulator.model import Book, Happening, Income, Listing, Market, Order, Settlement, Trade, VenueError
+from bot.simulator.model import Book, Happening, Income, Listing, Order, Prices, Settlement, Trade, VenueError
 
 _HOUR_MS = 3_600_000
 LOOK_MS = 60_000
@@ -26,7 +26,7 @@ class Counters:
 
 @dataclass(slots=True)
 class State:
-    market: Market
+    market: Prices
     listings: Mapping[tuple[Book, str], Listing]
     accounts: dict[str, Account]
     now_ms: int

@@ -7,11 +7,12 @@ from typing import Any
 
 from bot.domain.instruments import Instrument, Kind
 from bot.domain.market import Liquidity
-from bot.ports import VenueError
+from bot.ports import OrderBook, VenueError
 from bot.venues.binance.account import prices
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.listing import decimal
 from bot.venues.binance.rest import BinanceRest
+from bot.venues.binance.symbols import to_base_price, to_base_quantity
 
 DEPTH_BAND = 0.001
 """10 basis points of the mid, on each side."""
@@ -47,10 +48,28 @@ class LiquidityReader:
                 found[instrument.id] = answer
         return [found[i.id] for i in instruments]
 
+    async def order_book(self, instrument: Instrument) -> OrderBook:
+        """The best `DEPTH_LEVELS` of both sides. Raises VenueError."""
+        reply = await self._book(instrument)
+        try:
+            sides = [
+                tuple(
+                    (to_base_price(instrument, decimal(price)), to_base_quantity(instrument, decimal(size)))
+                    for price, size in reply[side]
+                )
+                for side in ("bids", "asks")
+            ]
+        except (DecodeError, KeyError, TypeError, ValueError) as error:
+            raise VenueError(f"depth of {instrument.symbol}: {error!r}") from None
+        return OrderBook(*sides)
+
+    async def _book(self, instrument: Instrument) -> Any:
+        endpoint = "publicGetDepth" if instrument.kind is Kind.SPOT else "fapiPublicGetDepth"
+        return await self._rest.data(endpoint, {"symbol": instrument.symbol, "limit": DEPTH_LEVELS})
+
     async def _one(self, instrument: Instrument, volumes: dict[str, Decimal], marks: dict[str, Decimal]) -> Liquidity:
         symbol = instrument.symbol
-        endpoint = "publicGetDepth" if instrument.kind is Kind.SPOT else "fapiPublicGetDepth"
-        book = await self._rest.data(endpoint, {"symbol": symbol, "limit": DEPTH_LEVELS})
+        book = await self._book(instrument)
         interest_usd = None
         try:
             if instrument.kind is Kind.PERP:

@@ -10,7 +10,7 @@ from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.instruments import Instrument, Kind
 from bot.domain.market import Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
-from bot.ports import Deliver, KeyRights, VenueError, VenueHistory
+from bot.ports import Deliver, FundingSettled, KeyRights, OrderBook, VenueError, VenueHistory
 from bot.venues.binance.account import AccountModes, AccountReader
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.income import IncomeReader
@@ -21,7 +21,7 @@ from bot.venues.binance.orders import OrderDesk
 from bot.venues.binance.rates import RateHistory
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.streams import Fields, Line, Log, StreamKeeper
-from bot.venues.binance.symbols import SymbolBook
+from bot.venues.binance.symbols import SymbolBook, to_base_price
 from bot.venues.binance.trades import OrderNames, TradeReader
 from bot.venues.binance.user_lines import UserLines
 from bot.venues.transport import Transport
@@ -210,6 +210,20 @@ class BinanceVenue:
 
     async def fetch_liquidity(self, instruments: Sequence[str]) -> Sequence[Liquidity]:
         return await self._liquidity.fetch(self._known(instruments))
+
+    async def fetch_order_book(self, instrument: str) -> OrderBook:
+        """The order book as far as one request reaches."""
+        return await self._liquidity.order_book(self._known([instrument])[0])
+
+    async def fetch_settlements(self, since_ms: int, instruments: Sequence[str]) -> Sequence[FundingSettled]:
+        """Settlements of these perpetuals from `since_ms` on, with the marks that they were charged on."""
+        settled = []
+        for rate in await self.fetch_rates(since_ms, instruments):
+            instrument = self._book.by_id[rate.instrument]
+            found = self._rates.find(instrument.symbol, rate.settled_ms)
+            mark = to_base_price(instrument, found.mark) if found is not None and found.mark is not None else None
+            settled.append(FundingSettled(rate.instrument, rate.settled_ms, rate.rate, mark))
+        return settled
 
     async def fetch_account(self) -> AccountReported:
         return await self._reader.report(self._book)
