@@ -69,6 +69,7 @@ def _statistics(
     *,
     books: bool,
 ) -> "Statistics":
+    from bot.research.funding_fixed_size import with_closes
     from bot.research.funding_stats import statistics
     from bot.research.funding_stats_source import FundingError, embedded, from_directory
     from bot.simulator.market.table import HistoryError
@@ -78,7 +79,7 @@ def _statistics(
         if books:
             rates = _from_books(config, coin, venue)
         else:
-            rates = embedded(coin, venue) if data is None else from_directory(data, coin, venue)
+            rates = embedded(coin, venue) if data is None else with_closes(data, from_directory(data, coin, venue))
         return statistics(rates, from_ms, until_ms)
     except FundingError as error:
         raise Failure(USAGE, error.what, error.remedy) from None

@@ -36,6 +36,9 @@ def backtest(
     report: Annotated[
         Path | None, typer.Option("--report", help="Write a self-contained HTML page here.", show_default=False)
     ] = None,
+    traced: Annotated[
+        str, typer.Option("--trace", help="Show this coin day by day, with what the rules did.", show_default=False)
+    ] = "",
     coins: asked.Coins = "",
     grid_h: asked.BarHours = 4,
     cash: asked.Cash = 1_000_000,
@@ -50,13 +53,14 @@ def backtest(
     from_ms, until_ms = asked.days(start, end)
     costs = asked.costs(spot_fee, perp_fee, half_spread_bps)
     question = Question(from_ms, until_ms, _core(config), costs, asked.bar_ms(grid_h), asked.exact(cash))
-    answer = _run(data, asked.coin_list(coins), question, quiet)
+    traced = traced.strip().upper()
+    answer = _run(data, asked.coin_list(coins), question, traced, quiet)
     if report is not None:
         from bot.cli.calc_show import write_file
         from bot.research.report import page
 
-        write_file(report, page(answer))
-    _show(answer, as_json)
+        write_file(report, page(answer, traced))
+    _show(answer, traced, as_json)
     raise typer.Exit(DONE)
 
 
@@ -67,7 +71,7 @@ def _core(config: Path | None) -> "CoreConfig":
     return core_of(config, {})
 
 
-def _run(data: Path, coins: tuple[str, ...], question: "Question", quiet: bool) -> "Answer":
+def _run(data: Path, coins: tuple[str, ...], question: "Question", traced: str, quiet: bool) -> "Answer":
     from bot.research.backtest import run
     from bot.research.recordings import read_recordings
     from bot.simulator.market.table import HistoryError
@@ -78,19 +82,23 @@ def _run(data: Path, coins: tuple[str, ...], question: "Question", quiet: bool) 
             recordings = read_recordings(
                 data, coins, lambda done, total: bar.update(reading, completed=done, total=total)
             )
+            known = [one.coin for one in recordings]
+            if traced and traced not in known:
+                raise Failure(USAGE, f"--trace {traced}: not among the coins here: {', '.join(known)}")
             trading = bar.add_task("trading", total=None)
             return run(recordings, question, lambda done, total: bar.update(trading, completed=done, total=total))
     except HistoryError as error:
         raise Failure(USAGE, str(error)) from None
 
 
-def _show(answer: "Answer", as_json: bool) -> None:
+def _show(answer: "Answer", traced: str, as_json: bool) -> None:
     from bot.cli.output import Column, say, show_json, show_table
     from bot.research.backtest import as_json as view_of
+    from bot.research.trace import HEADS, trace, trace_cells
 
     view = view_of(answer)
     if as_json:
-        show_json(view)
+        show_json({**view, "trace": trace(answer, traced)} if traced else view)
         return
     percent = [
         Column(key, key, "percent")
@@ -105,6 +113,7 @@ def _show(answer: "Answer", as_json: bool) -> None:
             "fees",
             "slippage",
             "basis",
+            "borrow",
         )
     ]
     rows: list[dict[str, Any]] = [*view["years"], {"year": "all", **view["total"]}]
@@ -120,7 +129,11 @@ def _show(answer: "Answer", as_json: bool) -> None:
         others,
         "",
     )
-    counts = [Column("forced", "forced", "number"), Column("refused", "refused", "number")]
+    counts = [Column(key, key, "number") for key in ("forced", "refused", "other")]
     show_table("rules", [Column("rule", "rule"), *counts], view["rules"], "no rule had to act")
+    if traced:
+        rows = [dict(zip(HEADS, cells, strict=True)) for cells in trace_cells(answer, traced)]
+        title = f"{traced} day by day: fractions of NAV"
+        show_table(title, [Column(head, head) for head in HEADS], rows, f"{traced} was never held")
     nav = view["nav"]
     say(f"NAV {nav['start_usd']:,.0f} to {nav['end_usd']:,.0f} USDT, compounded; {view['events']:,} events")

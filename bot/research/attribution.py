@@ -6,6 +6,7 @@ middle, perpetual at its mark) with the slippage of our own orders taken out; sl
 at the decision, as the books do. Floats: figures for people, made from the exact books.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,8 +14,10 @@ from bot.domain import actions as act
 from bot.domain.hedges import Receipt
 from bot.domain.orders import Fill, OrderIntent
 
-PARTS = ("funding", "fees", "slippage", "basis")
-FUNDING, FEES, SLIPPAGE, BASIS = range(4)
+PARTS = ("funding", "fees", "slippage", "basis", "borrow")
+FUNDING, FEES, SLIPPAGE, BASIS, BORROW = range(5)
+Cells = dict[tuple[str, str], list[float]]
+"""(day or month, coin) -> the parts as fractions of NAV, signed as P&L."""
 
 
 @dataclass(slots=True)
@@ -62,8 +65,8 @@ class Attribution:
     coin_of: dict[str, tuple[str, bool]]
     """Instrument id -> (coin, whether it is the spot)."""
     holdings: dict[str, Holding] = field(default_factory=dict)
-    months: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    """(YYYY-MM, coin) -> the four parts as fractions of NAV, signed as P&L."""
+    days: Cells = field(default_factory=dict)
+    """By day, YYYY-MM-DD; a coin has a cell on days on which something of it was held."""
     turnover: dict[int, float] = field(default_factory=dict)
     """Year -> one-side notional traded over NAV (perpetual legs)."""
     traded: dict[int, int] = field(default_factory=dict)
@@ -79,6 +82,10 @@ class Attribution:
     _turned: float = 0.0
     _filled: int = 0
 
+    def months(self) -> Cells:
+        """By month, YYYY-MM."""
+        return summed(self.days, lambda day: day[:7])
+
     def watch(self, action: act.Action, at_ms: int) -> None:
         if not isinstance(action, act.Persist):
             return
@@ -93,7 +100,7 @@ class Attribution:
     def _part(self, coin: str) -> list[float]:
         found = self._bar.get(coin)
         if found is None:
-            found = self._bar[coin] = [0.0, 0.0, 0.0, 0.0]
+            found = self._bar[coin] = [0.0] * len(PARTS)
         return found
 
     def _fill(self, fill: Fill, at_ms: int) -> None:
@@ -139,10 +146,11 @@ class Attribution:
                 shares[coin] = side / nav_usd
                 deployed += side
         net = (nav_usd - before) / before
-        month, year = _month(at_ms)
+        day = f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
+        year = int(day[:4])
         explained = 0.0
         for coin, part in self._bar.items():
-            cell = self.months.setdefault((month, coin), [0.0, 0.0, 0.0, 0.0])
+            cell = self.days.setdefault((day, coin), [0.0] * len(PARTS))
             for which, usd in enumerate(part):
                 cell[which] += usd / before
                 explained += usd / before
@@ -156,6 +164,11 @@ class Attribution:
         self._turned, self._filled = 0.0, 0
 
 
-def _month(at_ms: int) -> tuple[str, int]:
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return f"{at.year}-{at.month:02d}", at.year
+def summed(cells: Cells, name: Callable[[str], str]) -> Cells:
+    """The cells of longer times: `name` says which one a day belongs to."""
+    found: Cells = {}
+    for (at, coin), cell in cells.items():
+        total = found.setdefault((name(at), coin), [0.0] * len(PARTS))
+        for which, value in enumerate(cell):
+            total[which] += value
+    return found

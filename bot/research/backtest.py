@@ -1,6 +1,5 @@
 """A backtest: the daemon's own engine over recorded bars, and what it earned beside what could have been earned."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,11 +11,12 @@ from bot.domain.instruments import Kind, instrument_id
 from bot.domain.time import DAY_MS, YEAR_H
 from bot.domain.valuation import nav_usd
 from bot.research import yardstick
-from bot.research.attribution import PARTS, Attribution
+from bot.research.attribution import PARTS, Attribution, summed
 from bot.research.bars import GRID_MS, BarMarket, Costs
 from bot.research.direct import VENUE
 from bot.research.recordings import Recording
 from bot.research.replay import BarSession
+from bot.research.rule_actions import RuleAction, action_view, counts, rule_action
 from bot.simulator.market.table import HistoryError
 
 CASH_USD = Decimal(1_000_000)
@@ -53,17 +53,19 @@ class YearRow:
     fees: float
     slippage: float
     basis: float
+    borrow: float
     trades: int
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Another book over the same time: net and mean deployed by year, fractions of NAV."""
+    """Another book over the same time: net and mean deployed by year, fractions of NAV, and its course."""
 
     name: str
     what: str
     net: dict[int, float]
     deployed: dict[int, float]
+    curve: yardstick.Curve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,7 @@ class Answer:
     years: tuple[YearRow, ...]
     total: YearRow
     benchmarks: tuple[Benchmark, ...]
-    rules: dict[str, dict[str, int]]
-    """Rule -> how often it forced a change, and how often it refused."""
+    actions: tuple[RuleAction, ...]
     events: int
     unfinished: int
     book: Attribution
@@ -108,16 +109,14 @@ class _Watch:
     def __init__(self, market: BarMarket, question: Question) -> None:
         self.market = market
         self.attribution = Attribution(float(question.cash_usd), _legs(market))
-        self.forced: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
+        self.actions: list[RuleAction] = []
 
     def __call__(self, action: act.Action, at_ms: int) -> None:
         self.attribution.watch(action, at_ms)
         if isinstance(action, act.Emit):
-            if action.name == "risk.forced":
-                self.forced[str(action.fields["rule"])] += 1
-            elif action.name == "risk.refused":
-                self.refused[str(action.fields["rule"])] += 1
+            by_rule = rule_action(action, at_ms)
+            if by_rule is not None:
+                self.actions.append(by_rule)
 
     def close_bar(self, session: BarSession, index: int) -> None:
         prices = {
@@ -156,10 +155,7 @@ def _answer(
         years,
         _total(book, years),
         _benchmarks(panel, cap, cost, window, question),
-        {
-            rule: {"forced": watched.forced[rule], "refused": watched.refused[rule]}
-            for rule in sorted({*watched.forced, *watched.refused})
-        },
+        tuple(watched.actions),
         session.seq,
         session.unfinished,
         book,
@@ -169,8 +165,8 @@ def _answer(
 def _year(book: Attribution, year: int, foresight: float) -> YearRow:
     points = [one for one in book.points if yardstick.year_of(one.at_ms) == year]
     net = sum(one.net for one in points)
-    cells = [cell for (month, _), cell in book.months.items() if month.startswith(f"{year}-")]
-    funding, fees, slippage, basis = (sum((cell[which] for cell in cells), 0.0) for which in range(len(PARTS)))
+    cells = [cell for (day, _), cell in book.days.items() if day.startswith(f"{year}-")]
+    parts = {part: sum((cell[which] for cell in cells), 0.0) for which, part in enumerate(PARTS)}
     return YearRow(
         year,
         net,
@@ -179,11 +175,8 @@ def _year(book: Attribution, year: int, foresight: float) -> YearRow:
         book.turnover[year],
         foresight,
         net / foresight if foresight > 0 else None,
-        funding,
-        fees,
-        slippage,
-        basis,
-        book.traded[year],
+        trades=book.traded[year],
+        **parts,
     )
 
 
@@ -197,11 +190,8 @@ def _total(book: Attribution, years: Sequence[YearRow]) -> YearRow:
         sum(one.turnover for one in years),
         foresight,
         net / foresight if foresight > 0 else None,
-        sum(one.funding for one in years),
-        sum(one.fees for one in years),
-        sum(one.slippage for one in years),
-        sum(one.basis for one in years),
-        sum(one.trades for one in years),
+        trades=sum(one.trades for one in years),
+        **{part: sum(getattr(one, part) for one in years) for part in PARTS},
     )
 
 
@@ -224,6 +214,7 @@ def _benchmarks(
                 what,
                 {year: one.net for year, one in rows.items()},
                 {year: one.deployed for year, one in rows.items()},
+                yardstick.part(curve, *window),
             )
         )
     rate = question.config.limits.cash_rate
@@ -243,18 +234,18 @@ def _hours(window: tuple[int, int]) -> dict[int, float]:
 def as_json(answer: Answer) -> dict[str, Any]:
     """The fixed names: `years[year, net, drawdown, deployed, turnover, foresight, share]`, and more beside them."""
     book = answer.book
-    coins: dict[str, dict[str, float]] = {}
-    for (_, coin), cell in sorted(book.months.items()):
-        row = coins.setdefault(coin, dict.fromkeys(PARTS, 0.0))
-        for which, part in enumerate(PARTS):
-            row[part] += cell[which]
+    months = book.months()
+    coins = summed(book.days, lambda _: "all")
     return {
         "years": [_row(one) for one in answer.years],
         "total": {key: value for key, value in _row(answer.total).items() if key != "year"},
-        "coins": [{"coin": coin, "net": sum(parts.values()), **parts} for coin, parts in coins.items()],
+        "coins": [
+            {"coin": coin, "net": sum(cell), **dict(zip(PARTS, cell, strict=True))}
+            for (_, coin), cell in sorted(coins.items())
+        ],
         "months": [
             {"month": month, "coin": coin, **dict(zip(PARTS, cell, strict=True))}
-            for (month, coin), cell in sorted(book.months.items())
+            for (month, coin), cell in sorted(months.items())
         ],
         "benchmarks": [
             {
@@ -266,7 +257,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
             }
             for one in answer.benchmarks
         ],
-        "rules": [{"rule": rule, **counts} for rule, counts in answer.rules.items()],
+        "rules": [{"rule": rule, **counted} for rule, counted in counts(answer.actions).items()],
+        "rule_actions": [action_view(one) for one in answer.actions],
         "universe": list(answer.coins),
         "nav": {"start_usd": float(answer.question.cash_usd), "end_usd": book.nav_usd},
         "costs": {

@@ -8,8 +8,10 @@ from html import escape
 from bot.research.chart_text import Line
 
 COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#57606a")
-INK, FAINT = "#57606a", "#d0d7de"
+INK, FAINT, DARK, BACK = "#57606a", "#d0d7de", "#1f2328", "#ffffff"
 LEFT, RIGHT, TOP, BOTTOM = 70, 15, 34, 40
+THEME = ("c0", "c4", "c2", "c1", "c3", "c5")
+"""The page's names of `COLOURS`."""
 Format = Callable[[float], str]
 
 
@@ -90,6 +92,14 @@ def bar_chart(
     return _wrap(frame, parts)
 
 
+def themed(svg: str) -> str:
+    """The chart in the colours of the HTML page that it stands in; as a file by itself it has its own."""
+    own = {**dict(zip(COLOURS, THEME, strict=True)), DARK: "ink", INK: "soft", FAINT: "line", BACK: "card"}
+    for colour, name in own.items():
+        svg = svg.replace(f'"{colour}"', f'"var(--{name})"')
+    return svg
+
+
 def _axes(frame: Frame, x: _Scale, y: _Scale, x_form: Format, y_form: Format, x_ticks: Sequence[float]) -> list[str]:
     parts = []
     for value in ticks(y.low, y.high, 5):
@@ -140,6 +150,6 @@ def _wrap(frame: Frame, parts: Sequence[str]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {frame.width} {frame.height}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="12" fill="{INK}">'
     )
-    back = f'<rect width="{frame.width}" height="{frame.height}" fill="#ffffff"/>'
-    title = f'<text x="{LEFT}" y="20" font-size="14" font-weight="600" fill="#1f2328">{escape(frame.title)}</text>'
+    back = f'<rect width="{frame.width}" height="{frame.height}" fill="{BACK}"/>'
+    title = f'<text x="{LEFT}" y="20" font-size="14" font-weight="600" fill="{DARK}">{escape(frame.title)}</text>'
     return "\n".join([head, back, title, *parts, "</svg>"])

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.domain.time import DAY_MS, YEAR_H
 from bot.research import funding_stats_runs as runs_of
+from bot.research.funding_fixed_size import FixedSize, fixed_size
 from bot.research.funding_stats_runs import Interval, Irregular, Run
 from bot.research.funding_stats_source import Rates, Settlement, between, day_text, time_text
 
@@ -49,7 +50,7 @@ class Statistics:
     share_zero: float
     mean_annual: float
     rate_sum: Decimal
-    fixed_size_share: float | None
+    fixed_size: FixedSize | None
     mean_8h: float
     deviation_8h: float
     quantiles_8h: tuple[float, ...]
@@ -104,7 +105,7 @@ def statistics(rates: Rates, from_ms: int | None = None, until_ms: int | None = 
         share_zero=sum(each.rate == 0 for each in settlements) / count,
         mean_annual=_annual(settlements, hours),
         rate_sum=_sum(settlements),
-        fixed_size_share=_fixed_size(settlements),
+        fixed_size=fixed_size(rates, settlements),
         mean_8h=mean,
         deviation_8h=math.sqrt(sum((each - mean) ** 2 for each in scaled) / count),
         quantiles_8h=tuple(quantile(sorted(scaled), share) for share in QUANTILES),
@@ -127,16 +128,6 @@ def _sum(settlements: Sequence[Settlement]) -> Decimal:
 def _annual(settlements: Sequence[Settlement], hours: Sequence[int]) -> float:
     """Sum of rates over the hours they were paid for, a year of 8,760 hours, not compounded."""
     return float(_sum(settlements)) / sum(hours) * YEAR_H
-
-
-def _fixed_size(settlements: Sequence[Settlement]) -> float | None:
-    """What a short of fixed coin size received, over its notional at the first settlement; needs all mark prices."""
-    total, entry = 0.0, settlements[0].mark
-    for each in settlements:
-        if each.mark is None or entry is None:
-            return None
-        total += float(each.rate) * each.mark
-    return None if entry is None else total / entry
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -179,7 +170,7 @@ def _years(settlements: Sequence[Settlement], hours: Sequence[int], days: dict[i
 
 def as_json(found: Statistics) -> dict[str, Any]:
     """The report for programs: rates and shares are fractions, times ISO 8601 UTC, days UTC dates."""
-    count = len(found.settlements)
+    count, fixed = len(found.settlements), found.fixed_size
     return {
         "coin": found.rates.coin,
         "symbol": found.rates.symbol,
@@ -192,7 +183,16 @@ def as_json(found: Statistics) -> dict[str, Any]:
         "share_zero": found.share_zero,
         "share_negative": 1 - sum(each.rate >= 0 for each in found.settlements) / count,
         "sum_rate": float(found.rate_sum),
-        "fixed_size_share": found.fixed_size_share,
+        "fixed_size_share": None if fixed is None else fixed.share,
+        "fixed_size": None
+        if fixed is None
+        else {
+            "entry_at": time_text(fixed.entry_ms),
+            "entry_price": fixed.entry_price,
+            "share": fixed.share,
+            "share_from_first": fixed.share_from_first,
+            "prices": fixed.prices,
+        },
         "mean_annual": found.mean_annual,
         "mean_8h_rate": found.mean_8h,
         "distribution": {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from bot.domain.time import DAY_MS
-from bot.research import chart_svg, chart_text
+from bot.research import chart_svg, chart_text, html_page
 from bot.research import funding_stats_runs as runs_of
 from bot.research.chart_svg import Frame
 from bot.research.chart_text import Line
@@ -16,12 +16,6 @@ from bot.research.funding_stats_source import day_text, time_text
 ROLLING_DAYS = 30
 RUNS_SHOWN = 10
 LAGS_SHOWN = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90)
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 1em;color:#1f2328;"
-    "background:#fff}table{border-collapse:collapse;margin:1em 0}"
-    "td,th{padding:3px 12px;border-bottom:1px solid #d0d7de;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}svg{width:100%;height:auto;margin:1em 0}p{color:#57606a}"
-)
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -42,7 +36,6 @@ def facts(found: Statistics) -> list[tuple[str, str]]:
     span = f"{time_text(found.settlements[0].at_ms)} to {time_text(found.settlements[-1].at_ms)}"
     removals = sum(run.days >= REMOVAL_DAYS for run in found.runs)
     middle = found.quantiles_8h[len(found.quantiles_8h) // 2]
-    fixed = found.fixed_size_share
     per_8h = (
         f"mean {percent(found.mean_8h, 4)}, median {percent(middle, 4)}, deviation {percent(found.deviation_8h, 4)}"
     )
@@ -55,7 +48,7 @@ def facts(found: Statistics) -> list[tuple[str, str]]:
         ("share positive", f"{percent(found.share_positive)} (exactly zero: {percent(found.share_zero)})"),
         ("mean a year", percent(found.mean_annual)),
         ("sum of rates", percent(float(found.rate_sum), 4)),
-        *([] if fixed is None else [("short of fixed size", f"{percent(fixed, 4)} of its first notional")]),
+        *_fixed_size(found),
         ("per 8 h", per_8h),
         ("5 % to 95 %", f"{percent(found.quantiles_8h[1], 4)} to {percent(found.quantiles_8h[5], 4)} per 8 h"),
         ("lowest", f"{percent(float(found.least.rate), 4)} at {time_text(found.least.at_ms)}"),
@@ -66,6 +59,17 @@ def facts(found: Statistics) -> list[tuple[str, str]]:
         (f"runs of {REMOVAL_DAYS} days or more", f"{removals} (each removes the coin under rule R1)"),
         ("half-life", memory),
     ]  # fmt: skip
+
+
+def _fixed_size(found: Statistics) -> list[tuple[str, str]]:
+    fixed = found.fixed_size
+    if fixed is None:
+        return []
+    text = (
+        f"{percent(fixed.share, 4)} of its notional at {time_text(fixed.entry_ms)} ({fixed.entry_price:,.10g}); "
+        f"{percent(fixed.share_from_first, 4)} of the first settlement's ({fixed.prices})"
+    )
+    return [("short of fixed size", text)]
 
 
 def _day(day: int) -> str:
@@ -147,19 +151,23 @@ def terminal_charts(found: Statistics) -> list[str]:
 
 def html(found: Statistics) -> str:
     """The report as one file: no script, nothing fetched."""
-    name = escape(title(found))
-    source = escape(f"Source: {found.rates.source}. Positive rates are paid by longs to shorts; not compounded.")
-    parts = [f"<h1>{name}</h1>", f"<p>{source}</p>", _html_table(("", ""), facts(found)), *_svgs(found)]
-    for heading, columns, rows in tables(found):
-        parts += [f"<h2>{escape(heading)}</h2>", _html_table(columns, rows)]
-    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
-    return "\n".join([head, f"<style>{STYLE}</style></head>", "<body>", *parts, "</body></html>\n"])
-
-
-def _html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(each)}</th>" for each in columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    name = title(found)
+    longest = found.longest_negative_days
+    cards = [
+        ("share positive", percent(found.share_positive)),
+        ("mean a year", percent(found.mean_annual)),
+        ("longest negative run", f"{longest} days"),
+        ("half-life", days_text(found.half_life_days)),
+    ]
+    parts = [
+        f"<h1>{escape(name)}</h1>",
+        html_page.note(f"Source: {found.rates.source}. Positive rates are paid by longs to shorts; not compounded."),
+        html_page.cards(cards),
+        html_page.section("Figures", html_page.table(("", ""), facts(found), wrapped=(1,))),
+        html_page.section("Charts", *map(chart_svg.themed, _svgs(found))),
+        *(html_page.section(heading, html_page.table(columns, rows)) for heading, columns, rows in tables(found)),
+    ]
+    return html_page.page(name, parts)
 
 
 def _svgs(found: Statistics) -> list[str]:

@@ -8,8 +8,8 @@ import csv
 import datetime as dt
 import gzip
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -51,7 +51,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """One instrument's settlements, oldest first; `also` are other contracts on the coin at that venue."""
+    """One instrument's settlements, oldest first; `also` are other contracts on the coin at that venue.
+
+    `closes` are the perpetual's prices at settlement times, where candles are recorded beside the rates.
+    """
 
     coin: str
     symbol: str
@@ -59,6 +62,8 @@ class Rates:
     source: str
     settlements: tuple[Settlement, ...]
     also: tuple[str, ...] = ()
+    closes: Mapping[int, float] = field(default_factory=dict)
+    closes_source: str = ""
 
 
 def parts_of(symbol: str) -> tuple[str, str]:

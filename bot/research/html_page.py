@@ -65,6 +65,12 @@ def cards(facts: Iterable[tuple[str, str]]) -> str:
     return f'<div class="cards">{"".join(each)}</div>'
 
 
+def percent(value: float, digits: int = 2) -> str:
+    """A fraction as per cent; what rounds to nothing has no sign."""
+    shown = f"{value:.{digits}%}"
+    return shown.removeprefix("-") if not shown.strip("-0.%") else shown
+
+
 def note(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 

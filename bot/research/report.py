@@ -1,156 +1,187 @@
 """A backtest as one self-contained HTML page: figures, pictures, tables; nothing is fetched, nothing runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from html import escape
 from itertools import accumulate
 
-from bot.research import charts
-from bot.research.attribution import PARTS, TradeRow
+from bot.research import charts, html_page
+from bot.research.attribution import PARTS, Cells, TradeRow, summed
 from bot.research.backtest import Answer, YearRow
+from bot.research.html_page import percent
+from bot.research.rule_actions import REFUSED, counts
+from bot.research.trace import HEADS, trace_cells
 
-TRADES_MAX = 1_000
-_STYLE = """
-body{font:14px/1.45 system-ui,sans-serif;margin:24px auto;max-width:1000px;padding:0 12px;color:#1f2328}
-h1{font-size:22px;margin:0 0 4px}h2{font-size:17px;margin:28px 0 6px}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:3px 8px;text-align:right;border-bottom:1px solid #d8dee4}th:first-child,td:first-child{text-align:left}
-figure{margin:14px 0}figcaption{font-weight:600}figcaption span{font-weight:400;margin-left:12px}
-figcaption i{display:inline-block;width:10px;height:10px;margin-right:4px}
-body{background:#fff}svg{width:100%;height:auto}.g{stroke:#eaeef2}.z{stroke:#8c959f}.t{font-size:11px;fill:#57606a}
-.box{max-height:420px;overflow:auto}p{color:#57606a}
-@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}th,td{border-color:#30363d}
-.g{stroke:#21262d}.z{stroke:#6e7681}.t{fill:#8b949e}p{color:#8b949e}}
-"""
+TRADES_MAX = 5_000
+ACTIONS_MAX = 2_000
+SECTIONS = (
+    "Years", "Equity", "Carry", "Holdings", "Beside it", "By coin", "By month", "By month and coin", "Rules",
+    "Trades",
+)  # fmt: skip
 
 
-def page(answer: Answer) -> str:
-    """The whole page."""
+def page(answer: Answer, traced: str = "") -> str:
+    """The whole page; with `traced` a section that follows this coin day by day."""
     question = answer.question
-    first, last = (_day(at_ms) for at_ms in (question.from_ms, question.until_ms - 1))
-    intro = (
-        f"<p>{len(answer.coins)} coins, {question.costs.side:.2%} a side, bars of {question.grid_ms // 3_600_000} h, "
-        f"{answer.events:,} events, NAV {question.cash_usd:,.0f} to {answer.book.nav_usd:,.0f} USDT (compounded). "
-        "All other figures are fractions of NAV, arithmetic, net of every cost.</p>"
-    )
-    parts = [
-        f"<h1>Backtest {first} to {last}</h1>",
-        intro,
-        _years(answer),
-        _pictures(answer),
-        "<h2>Beside it</h2>",
-        _benchmarks(answer),
-        "<h2>By coin</h2>",
-        _coins(answer),
-        "<h2>By month</h2>",
-        _months(answer),
-        "<h2>Rule actions</h2>",
-        _table(
-            ("rule", "forced", "refused"),
-            ([rule, f"{counts['forced']:,}", f"{counts['refused']:,}"] for rule, counts in answer.rules.items()),
-        ),
-        f"<h2>Trades</h2><p>{len(answer.book.trades):,} fills; the latest {TRADES_MAX:,} at most are listed.</p>",
-        _trades(answer.book.trades[-TRADES_MAX:]),
+    title = f"Backtest {_day(question.from_ms)} to {_day(question.until_ms - 1)}"
+    total = answer.total
+    facts = [
+        ("net", f"{total.net:.2%}"),
+        ("deepest drawdown", f"{total.drawdown:.2%}"),
+        ("mean deployed", f"{total.deployed:.1%}"),
+        ("turnover, one side", f"{total.turnover:.1f} x NAV"),
+        ("perfect foresight", f"{total.foresight:.2%}"),
+        ("share of it captured", "-" if total.share is None else f"{total.share:.1%}"),
     ]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>carrybot backtest</title>'
-        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
+    intro = (
+        f"{len(answer.coins)} coins, {question.costs.side:.2%} a side, bars of {question.grid_ms // 3_600_000} h, "
+        f"{answer.events:,} events. NAV {question.cash_usd:,.0f} to {answer.book.nav_usd:,.0f} USDT, compounded; all "
+        "other figures are fractions of NAV, arithmetic, net of every cost."
     )
+    months = answer.book.months()
+    parts = [
+        f"<h1>{title}</h1>",
+        html_page.note(intro),
+        html_page.contents([*SECTIONS, *([traced] if traced else [])]),
+        html_page.cards(facts),
+        html_page.section("Years", _years(answer)),
+        html_page.section("Equity", *_equity(answer)),
+        html_page.section("Carry", _carry(months)),
+        html_page.section("Holdings", _holdings(answer)),
+        html_page.section("Beside it", _benchmarks(answer)),
+        html_page.section("By coin", _coins(answer)),
+        html_page.section("By month", _months(months)),
+        html_page.section("By month and coin", _months_and_coins(months)),
+        html_page.section("Rules", *_rules(answer)),
+        html_page.section("Trades", *_trades(answer.book.trades)),
+    ]
+    if traced:
+        parts.append(
+            html_page.section(traced, html_page.table(HEADS, trace_cells(answer, traced), wrapped=(len(HEADS) - 1,)))
+        )
+    return html_page.page(f"carrybot: {title}", parts)
 
 
 def _years(answer: Answer) -> str:
     def row(name: str, one: YearRow) -> list[str]:
-        share = "-" if one.share is None else f"{one.share:.1%}"
         return [
             name,
-            *(f"{value:.2%}" for value in (one.net, one.drawdown, one.deployed)),
+            *(percent(value) for value in (one.net, one.drawdown, one.deployed)),
             f"{one.turnover:.2f}",
             f"{one.foresight:.2%}",
-            share,
-            *(f"{getattr(one, part):.2%}" for part in PARTS),
+            "-" if one.share is None else f"{one.share:.1%}",
+            *(percent(getattr(one, part)) for part in PARTS),
             f"{one.trades:,}",
         ]
 
     heads = ("year", "net", "drawdown", "deployed", "turnover", "foresight", "share", *PARTS, "fills")
-    return _table(heads, [*(row(str(one.year), one) for one in answer.years), row("all", answer.total)])
+    rows = [*(row(str(one.year), one) for one in answer.years), row("all", answer.total)]
+    return html_page.table(heads, rows, last_is_sum=True)
 
 
-def _pictures(answer: Answer) -> str:
+def _equity(answer: Answer) -> list[str]:
     book = answer.book
     times = [point.at_ms for point in book.points]
     earned = list(accumulate(point.net for point in book.points))
-    peaks = accumulate(earned, max)
-    under = [now - max(0.0, peak) for now, peak in zip(earned, peaks, strict=True)]
-    months = sorted({month for month, _ in book.months})
+    under = [now - max(0.0, peak) for now, peak in zip(earned, accumulate(earned, max), strict=True)]
+    curves: dict[str, tuple[Sequence[int], Sequence[float]]] = {"this book": (times, earned)}
+    for one in answer.benchmarks:
+        if one.curve is not None:
+            curves[one.name.replace("_", " ")] = one.curve.times_ms, list(accumulate(one.curve.earned))
+    return [
+        charts.lines("Sum of returns", curves, area=True),
+        charts.lines("Drawdown", {"below the highest point": (times, under)}, area=True),
+        charts.lines(
+            "Leverage: one-side notional over NAV", {"deployed": (times, [each.deployed for each in book.points])}
+        ),
+    ]
+
+
+def _carry(months: Cells) -> str:
+    labels = sorted({month for month, _ in months})
     by_month = {
-        part: [sum(cell[which] for (at, _), cell in book.months.items() if at == month) for month in months]
+        part: [sum(cell[which] for (at, _), cell in months.items() if at == month) for month in labels]
         for which, part in enumerate(PARTS)
     }
-    coins = sorted({coin for _, shares in book.shares for coin in shares})
-    held = {coin: [shares.get(coin, 0.0) for _, shares in book.shares] for coin in coins}
+    return charts.stacked("Where it came from, by month", labels, by_month)
+
+
+def _holdings(answer: Answer) -> str:
+    shares = answer.book.shares
+    coins = sorted({coin for _, held in shares for coin in held})
+    held = {coin: [held.get(coin, 0.0) for _, held in shares] for coin in coins}
     cap = float(answer.question.config.limits.per_coin_cap)
-    return "\n".join(
-        (
-            charts.lines("Equity: sum of returns", times, {"net": earned}, area=True),
-            charts.lines("Drawdown", times, {"below the highest point": under}, area=True),
-            charts.lines(
-                "Deployed: one-side notional over NAV", times, {"deployed": [p.deployed for p in book.points]}
-            ),
-            charts.stacked("Where it came from, by month", months, by_month),
-            charts.strips("Holdings: darkest is the coin's cap", times, held, cap),
-        )
-    )
+    return charts.strips("Darkest is the coin's cap", [at_ms for at_ms, _ in shares], held, cap)
 
 
 def _benchmarks(answer: Answer) -> str:
     years = [one.year for one in answer.years]
-    rows = [["this book", *(f"{one.net:.2%}" for one in answer.years), f"{answer.total.net:.2%}"]]
+    rows = [["this book", *(percent(one.net) for one in answer.years), percent(answer.total.net)]]
     rows += [
-        [one.what, *(f"{one.net.get(year, 0.0):.2%}" for year in years), f"{sum(one.net.values()):.2%}"]
+        [one.what, *(percent(one.net.get(year, 0.0)) for year in years), percent(sum(one.net.values()))]
         for one in answer.benchmarks
     ]
-    return _table(("", *map(str, years), "all"), rows)
+    return html_page.table(("", *map(str, years), "all"), rows)
 
 
 def _coins(answer: Answer) -> str:
-    sums: dict[str, list[float]] = {}
-    for (_, coin), cell in answer.book.months.items():
-        row = sums.setdefault(coin, [0.0] * len(PARTS))
+    sums = {coin: cell for (_, coin), cell in summed(answer.book.days, lambda _: "all").items()}
+    ranked = sorted(sums.items(), key=lambda one: -sum(one[1]))
+    return html_page.table(("coin", "net", *PARTS), [[coin, *_net_and_parts(cell, 3)] for coin, cell in ranked])
+
+
+def _months(months: Cells) -> str:
+    totals: dict[str, list[float]] = {}
+    for (month, _), cell in sorted(months.items()):
+        row = totals.setdefault(month, [0.0] * len(PARTS))
         for which, value in enumerate(cell):
             row[which] += value
-    ranked = sorted(sums.items(), key=lambda one: -sum(one[1]))
-    return _table(
-        ("coin", "net", *PARTS), ([coin, f"{sum(row):.3%}", *(f"{one:.3%}" for one in row)] for coin, row in ranked)
-    )
+    rows = [[month, *_net_and_parts(cell, 3)] for month, cell in totals.items()]
+    return html_page.table(("month", "net", *PARTS), rows, box=True)
 
 
-def _months(answer: Answer) -> str:
+def _months_and_coins(months: Cells) -> str:
+    rows = [[month, coin, *_net_and_parts(cell, 4)] for (month, coin), cell in sorted(months.items())]
+    return html_page.table(("month", "coin", "net", *PARTS), rows, text=(0, 1), box=True)
+
+
+def _net_and_parts(cell: Sequence[float], digits: int) -> list[str]:
+    return [percent(sum(cell), digits), *(percent(one, digits) for one in cell)]
+
+
+def _rules(answer: Answer) -> list[str]:
+    counted = counts(answer.actions)
+    done = [one for one in answer.actions if one.event != REFUSED][-ACTIONS_MAX:]
+    return [
+        html_page.table(
+            ("rule", "forced", "refused", "other"),
+            ([rule, *(f"{count:,}" for count in row.values())] for rule, row in counted.items()),
+        ),
+        html_page.note(f"What they did, refusals left out; the latest {ACTIONS_MAX:,} at most."),
+        html_page.table(
+            ("time (UTC)", "rule", "event", "coin", "observed", "limit"),
+            ([_time(one.at_ms), one.rule, one.event, one.coin, one.observed, one.limit] for one in done),
+            text=range(4),
+            wrapped=(4, 5),
+            box=True,
+        ),
+    ]
+
+
+def _trades(trades: Sequence[TradeRow]) -> list[str]:
     rows = (
-        [month, coin, f"{sum(cell):.4%}", *(f"{one:.4%}" for one in cell)]
-        for (month, coin), cell in sorted(answer.book.months.items())
+        [_time(one.at_ms), one.coin, one.leg, one.side, one.purpose, one.quantity_base, one.price, one.fee]
+        for one in trades[-TRADES_MAX:]
     )
-    return f'<div class="box">{_table(("month", "coin", "net", *PARTS), rows)}</div>'
-
-
-def _trades(trades: Sequence[TradeRow]) -> str:
-    rows = (
-        [_time(one.at_ms), one.coin, one.leg, one.side, one.quantity_base, one.price, one.fee, one.purpose]
-        for one in trades
-    )
-    heads = ("time (UTC)", "coin", "leg", "side", "quantity", "price", "fee", "purpose")
-    return f'<div class="box">{_table(heads, rows)}</div>'
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    heads = ("time (UTC)", "coin", "leg", "side", "purpose", "quantity", "price", "fee")
+    return [
+        html_page.note(f"{len(trades):,} fills; the latest {TRADES_MAX:,} at most are listed."),
+        html_page.table(heads, rows, text=range(5), box=True),
+    ]
 
 
 def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
 
 
 def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -147,6 +147,14 @@ def by_year(found: Curve, from_ms: int = 0, until_ms: int = 1 << 62) -> dict[int
     }
 
 
+def part(found: Curve, from_ms: int, until_ms: int) -> Curve:
+    """The rows with from_ms <= time < until_ms."""
+    rows = zip(found.times_ms, found.earned, found.deployed, strict=True)
+    kept = [row for row in rows if from_ms <= row[0] < until_ms]
+    times, earned, deployed = zip(*kept, strict=True) if kept else ((), (), ())
+    return Curve(times, earned, deployed)
+
+
 def drawdown(returns: Sequence[float]) -> float:
     """Largest fall of the running sum from its highest point so far, the start included."""
     total = high = worst = 0.0

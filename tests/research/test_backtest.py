@@ -12,6 +12,7 @@ from bot.research.backtest import Answer, Question, as_json, run
 from bot.research.bars import BarMarket, halted_times
 from bot.research.recordings import read_recordings
 from bot.research.report import page
+from bot.research.trace import trace
 from bot.simulator.market.table import HistoryError
 from bot.simulator.model import Book
 
@@ -151,3 +152,30 @@ def test_an_empty_window_is_refused(plain) -> None:
 def test_a_folder_without_spot_is_refused(tmp_path) -> None:
     with pytest.raises(HistoryError, match="layout"):
         read_recordings(tmp_path)
+
+
+def test_a_coin_is_followed_day_by_day(usual) -> None:
+    """The days' parts are the coin's own, and the rules' actions stand on their days."""
+    rows = trace(usual, "ADA")
+    coins = {row["coin"]: row for row in as_json(usual)["coins"]}
+    assert sum(row["net"] for row in rows) == pytest.approx(coins["ADA"]["net"], abs=1e-9)
+    assert sum(row["trades"] for row in rows) == sum(one.coin == "ADA" for one in usual.book.trades)
+    acted = [one for one in usual.actions if one.coin == "ADA"]
+    assert sum(len(row["rules"]) for row in rows) == len(acted)
+    assert 'id="ADA"' in page(usual, "ADA").replace('id="ada"', 'id="ADA"')
+
+
+def test_every_action_of_a_rule_is_kept(tmp_path) -> None:
+    """Rates fall for six days: R1 removes the coins on the fifth, and the list says so."""
+    turn = START_MS + 20 * DAY_MS
+    folder = make(tmp_path, coins=("BTC",), days=30, rate=lambda _, at_ms, rate: -1e-4 if at_ms > turn else abs(rate))
+    actions = as_json(answer(folder, 30))["rule_actions"]
+    removed = [one for one in actions if one["event"] == "coin.removed" and one["at"] > "2023-01-21T08"]
+    assert removed[0] == {
+        "at": "2023-01-26T00:00:00.000Z",
+        "rule": "R1",
+        "event": "coin.removed",
+        "coin": "BTC",
+        "observed": "5",
+        "limit": "5",
+    }

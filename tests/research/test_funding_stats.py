@@ -13,6 +13,7 @@ from bot.cli.funding_command import moment
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.research import funding_stats_report as report
 from bot.research import funding_stats_runs as runs_of
+from bot.research.funding_fixed_size import with_closes
 from bot.research.funding_stats import as_json, statistics
 from bot.research.funding_stats_source import (
     FundingError,
@@ -167,7 +168,31 @@ def test_a_short_of_fixed_size_is_paid_on_the_mark():
     start = 100 * DAY_MS
     rows = [(8, "-0.01", 100.0), (16, "-0.01", 50.0)]
     made = tuple(Settlement(start + h * HOUR_MS, Decimal(r), mark) for h, r, mark in rows)
-    assert statistics(Rates("A", "A", "v", "s", made)).fixed_size_share == pytest.approx(-0.015)
+    found = statistics(Rates("A", "A", "v", "s", made)).fixed_size
+    assert found is not None
+    assert (found.share, found.entry_price) == (pytest.approx(-0.015), 100.0)
+    later = statistics(Rates("A", "A", "v", "s", (*made, *_again(made))), made[1].at_ms + 1).fixed_size
+    assert later is not None
+    assert (later.entry_ms, later.entry_price) == (made[1].at_ms, 50.0)
+    assert later.share == pytest.approx(-0.03)
+    assert later.share_from_first == pytest.approx(-0.015)
+
+
+def _again(made):
+    """The same settlements a day later."""
+    return tuple(Settlement(each.at_ms + DAY_MS, each.rate, each.mark) for each in made)
+
+
+@recorded
+def test_what_a_short_of_sol_paid_in_november_2022():
+    """14.8 % of its notional when it was entered at the settlement before, 16.35 % of the first settlement's."""
+    rates = with_closes(DATA, from_directory(DATA, "SOL", None))
+    from_ms, until_ms = moment("2022-11-08", end=False), moment("2022-11-18", end=True)
+    found = statistics(rates, from_ms, until_ms).fixed_size
+    assert found is not None
+    assert found.share == pytest.approx(-0.148, abs=5e-4)
+    assert found.share_from_first == pytest.approx(-0.1635, abs=5e-5)
+    assert (found.entry_ms, found.entry_price) == (from_ms - 8 * HOUR_MS, 32.8)
 
 
 def test_half_lives_of_a_known_memory():
