@@ -1,11 +1,12 @@
 """A small venue's listing for tests of the core: BTC, ETH and PEPE (contracts of 1000 PEPE), spot and perpetual."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig, Universe
 from bot.domain.events import VenueListed
 from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Payoff, Wallet, instrument_id
-from bot.domain.market import Liquidity, Mark, Quote, SettledRate
+from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.numbers import ceil_to, floor_to
 from bot.domain.time import DAY_MS, HOUR_MS
 
@@ -13,6 +14,7 @@ VENUE = "binance"
 START_MS = 1_733_011_200_000  # 2024-12-01 00:00 UTC
 FEES = {
     Kind.SPOT: FeeRates(Decimal("0.001"), Decimal("0.001")),
+    Kind.MARGIN: FeeRates(Decimal("0.001"), Decimal("0.001")),
     Kind.PERP: FeeRates(Decimal("0.0002"), Decimal("0.0005")),
 }
 PRICES = {"BTC": Decimal(100_000), "ETH": Decimal(4_000), "PEPE": Decimal("0.00002")}
@@ -76,12 +78,27 @@ def pair_instruments(coin: str) -> tuple[Instrument, Instrument]:
     return spot, perp
 
 
+def margin_id(coin: str) -> str:
+    return instrument_id(VENUE, f"{coin}USDT", Kind.MARGIN)
+
+
+def margin_spot(coin: str) -> Instrument:
+    """The spot of a coin as the margin wallet trades it."""
+    return replace(pair_instruments(coin)[0], id=margin_id(coin), kind=Kind.MARGIN, wallet=Wallet.MARGIN)
+
+
+def borrow_terms(coin: str, rate_year: str = "0.0876", available: str = "1000") -> BorrowTerms:
+    """Terms of a loan; 0.0876 a year is 0.001 % an hour."""
+    return BorrowTerms(VENUE, coin, Decimal(rate_year) / 8_760, Decimal(available))
+
+
 def tiers(maintenance: str = "0.01") -> tuple[MarginTier, ...]:
     return (MarginTier(Decimal(0), Decimal("1e12"), 50, Decimal(maintenance), Decimal(0)),)
 
 
-def listing(coins: tuple[str, ...]) -> VenueListed:
+def listing(coins: tuple[str, ...], *, margin: bool = False) -> VenueListed:
     both = [instrument for coin in coins for instrument in pair_instruments(coin)]
+    both += [margin_spot(coin) for coin in coins if margin]
     return VenueListed(
         VENUE,
         tuple(both),

@@ -39,7 +39,6 @@ from bot.domain.events import (
     Tick,
 )
 from bot.domain.hedges import Hedge, Receipt
-from bot.domain.instruments import Kind
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side
 from bot.domain.time import HOUR_MS, Stamp
 from bot.engine.core import step
@@ -118,7 +117,7 @@ def orders(*texts: str) -> Sent:
 
 def told(intent: OrderIntent) -> str:
     """An order in words: side, leg, quantity and what it may not do."""
-    leg = "spot" if intent.leg == 0 else "perp"
+    leg = intent.instrument.rpartition(":")[2]
     return f"{intent.side.value} {leg} {intent.quantity_base.normalize():f}" + (
         " reduce" if intent.reduce_only else ""
     )
@@ -146,6 +145,7 @@ class Playbook:
         self.unmet: list[Action] = []
         self.sent: list[OrderIntent] = []
         self.trades = 0
+        self.rate = "0.0003"
 
     # --- the conversation
 
@@ -203,26 +203,40 @@ class Playbook:
 
     # --- setting the scene
 
-    def scene(self, spot_usdt: str = "700000", perp_usdt: str = "300000", rate: str = "0.0003") -> "Playbook":
-        """List the venue, give history, prices, liquidity and a reconciled account of a million."""
-        self.feed(kit.listing(self.coins))
+    def scene(
+        self,
+        spot_usdt: str = "700000",
+        perp_usdt: str = "300000",
+        rate: str = "0.0003",
+        margin_usdt: str | None = None,
+    ) -> "Playbook":
+        """List the venue, give history, prices, liquidity and a reconciled account of a million.
+
+        With `margin_usdt` there is a margin wallet, and coins can be borrowed.
+        """
+        self.feed(kit.listing(self.coins, margin=margin_usdt is not None))
         for coin in self.coins:
             for one in (*kit.history(coin, kit.START_MS, rate=rate), *kit.liquidity(coin), *kit.quotes(coin)):
                 self.feed(one)
         self.alive(rate=rate)
-        self.account({"spot": {"USDT": D(spot_usdt)}, "perp": {"USDT": D(perp_usdt)}})
+        wallets = {"spot": {"USDT": D(spot_usdt)}, "perp": {"USDT": D(perp_usdt)}}
+        if margin_usdt is not None:
+            wallets["margin"] = {"USDT": D(margin_usdt)}
+            for coin in self.coins:
+                self.feed(kit.borrow_terms(coin))
+        self.account(wallets)
         self.feed(Reconciled(kit.VENUE))
         return self
 
-    def alive(self, price: str | None = None, rate: str = "0.0003") -> "Playbook":
-        """Both feeds speak, and every mark is fresh."""
+    def alive(self, price: str | None = None, rate: str | None = None) -> "Playbook":
+        """Both feeds speak, and every mark is fresh, with the playbook's own rate unless said otherwise."""
         self.feed(FeedAlive("binance:spot"))
         self.feed(FeedAlive("binance:perp"))
         next_ms = (self.market_ms // (8 * HOUR_MS) + 1) * 8 * HOUR_MS
         for coin in self.coins:
             quote = self.state.market.quotes.get(kit.perp_id(coin))
             fresh = price if price is not None else (str(quote.mid) if quote is not None else None)
-            self.feed(kit.mark(coin, fresh, rate=rate, next_ms=next_ms))
+            self.feed(kit.mark(coin, fresh, rate=self.rate if rate is None else rate, next_ms=next_ms))
         return self
 
     def price(self, coin: str, price: str, **more: str) -> "Playbook":
@@ -275,9 +289,8 @@ class Playbook:
         return found
 
     def last(self, leg: str) -> OrderIntent:
-        """The latest order sent on the spot or the perpetual leg."""
-        position = ("spot", "perp").index(leg)
-        return next(intent for intent in reversed(self.sent) if intent.leg == position)
+        """The latest order sent on the spot, the margin or the perpetual leg."""
+        return next(intent for intent in reversed(self.sent) if intent.instrument.endswith(f":{leg}"))
 
     def balance(self, account: str, asset: str = "USDT") -> Decimal:
         return self.state.ledger.balance(account, asset)
@@ -315,7 +328,7 @@ def fill_of(
     size = intent.quantity_base if quantity is None else quantity
     at = price if price is not None else (quote.ask if intent.side is Side.BUY else quote.bid)
     book.trades += 1
-    in_coin = instrument.kind is Kind.SPOT and intent.side is Side.BUY
+    in_coin = instrument.kind.is_coin and intent.side is Side.BUY
     cost = (size if in_coin else size * at) * rates.taker if fee is None else fee
     return OrderFilled(
         Fill(
