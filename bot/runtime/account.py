@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from bot.domain.events import AccountReported
 from bot.domain.hedges import Receipt, TransferIntent
-from bot.domain.instruments import Kind
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
 from bot.domain.valuation import USD_ASSETS
@@ -66,7 +65,7 @@ class StateView:
         held: dict[str, Decimal] = {}
         for hedge in self._state.hedges.values():
             for leg in hedge.legs:
-                if hedge.venue == self._venue and leg.kind is not Kind.SPOT:
+                if hedge.venue == self._venue and not leg.kind.is_coin:
                     held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
         return {name: quantity for name, quantity in held.items() if quantity}
 

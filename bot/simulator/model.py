@@ -179,6 +179,8 @@ class OrderRequest:
     price: Decimal | None
     reduce_only: bool
     client_id: str
+    margin: bool = False
+    """Trades on the spot book for the margin wallet, which borrows what it sells and repays with what it buys."""
 
 
 @dataclass(slots=True)
@@ -211,6 +213,7 @@ class Trade:
     maker: bool
     at_ms: int
     quote_quantity: Decimal = Decimal(0)  # what changed hands in quote: price x quantity to 8 decimals
+    margin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,19 @@ class Income:
 
 
 @dataclass(frozen=True, slots=True)
+class LoanEntry:
+    """One row of the margin wallet's history: BORROW, REPAY, INTEREST (with its rate an hour), TRANSFER (negative:
+    out), INSURANCE (the fund pays what the wallet lacks), RECALL (what is owed; `at_ms` is when it must be back)."""
+
+    id: int
+    kind: str
+    asset: str
+    amount: Decimal
+    at_ms: int
+    rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     symbol: str
     quantity: Decimal
@@ -245,7 +261,8 @@ class Happening:
     """Something an account's private stream must be told. Exactly one group of fields is set, by kind:
 
     ORDER (order, trade or None), FUNDING (income), BALANCE (asset, delta, free, locked, reason),
-    LIQUIDATION (order, trade or None: first the order without, then each trade; as ORDER otherwise).
+    LIQUIDATION (order, trade or None: first the order without, then each trade; as ORDER otherwise),
+    LOAN (loan: interest charged), RECALL (loan: what the venue wants back, and when).
     The order is a copy taken at that step, so a NEW that was filled at once still reads NEW, filled 0.
     BALANCE follows the steps of one call, one per asset whose free or locked part changed; `free` and
     `locked` are the amounts afterwards (perp: free is the wallet balance, locked 0), `delta` is the change of
@@ -263,6 +280,7 @@ class Happening:
     free: Decimal | None = None
     locked: Decimal | None = None
     reason: str | None = None
+    loan: LoanEntry | None = None
 
 
 class VenueError(Exception):

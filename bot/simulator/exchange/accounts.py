@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from bot.simulator.exchange.interface import Transfer
 from bot.simulator.exchange.money import ZERO, average_price
-from bot.simulator.model import Book, Income, Order, Position, Side, Status, Trade
+from bot.simulator.model import Book, Income, LoanEntry, Order, Position, Side, Status, Trade
 
 MARGIN_ASSET = "USDT"
 LEVERAGE_DEFAULT = 20
@@ -40,6 +40,21 @@ class Holding:
         return value - self.cost if self.quantity > 0 else value + self.cost
 
 
+@dataclass(slots=True)
+class MarginWallet:
+    """Cross margin, by asset: what is there, what is owed (interest included), and recalls with their due time."""
+
+    free: dict[str, Decimal] = field(default_factory=dict)
+    owed: dict[str, Decimal] = field(default_factory=dict)
+    recalls: dict[str, int] = field(default_factory=dict)
+    entries: list[LoanEntry] = field(default_factory=list)
+
+    def net(self) -> dict[str, Decimal]:
+        """Asset -> what is there less what is owed; assets that were ever there are listed."""
+        assets = sorted(self.free.keys() | self.owed.keys())
+        return {asset: self.free.get(asset, ZERO) - self.owed.get(asset, ZERO) for asset in assets}
+
+
 SymbolKey = tuple[Book, str]
 
 
@@ -48,6 +63,7 @@ class Account:
     api_key: str
     spot: dict[str, Balance] = field(default_factory=dict)
     perp_wallet: Decimal = ZERO
+    margin: MarginWallet = field(default_factory=MarginWallet)
     holdings: dict[str, Holding] = field(default_factory=dict)
     leverages: dict[str, int] = field(default_factory=dict)
     fees: dict[Book, tuple[Decimal, Decimal]] = field(default_factory=lambda: dict(FEES_DEFAULT))

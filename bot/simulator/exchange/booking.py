@@ -7,6 +7,7 @@ Perp: the wallet changes by the realised P&L and by the commission, each an inco
 
 from decimal import Decimal
 
+from bot.simulator.exchange import lending
 from bot.simulator.exchange.accounts import MARGIN_ASSET, OPEN_STATUSES, Account, Holding
 from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.money import ZERO, divide, half_even, truncated
@@ -25,7 +26,10 @@ def book_fill(
         quote = truncated(fill.price * fill.quantity)
         fee = half_even((fill.quantity if request.side is Side.BUY else quote) * rate)
         fee_asset = listing.base_asset if request.side is Side.BUY else listing.quote_asset
-        _move_spot(account, listing, order, fill, quote, fee, resting=resting)
+        if request.margin:
+            _move_margin(state, account, listing, request.side, fill, quote, fee, at_ms)
+        else:
+            _move_spot(account, listing, order, fill, quote, fee, resting=resting)
         realized = ZERO
     else:
         quote = half_even(fill.price * fill.quantity)
@@ -46,6 +50,7 @@ def book_fill(
         maker=maker,
         at_ms=at_ms,
         quote_quantity=quote,
+        margin=request.margin,
     )
     if request.book is Book.PERP:
         if realized:
@@ -90,6 +95,15 @@ def _move_spot(
         quote_balance.free += quote - fee
     assert base_balance.free >= 0, f"{listing.base_asset} below zero"
     assert quote_balance.free >= 0, f"{listing.quote_asset} below zero"
+
+
+def _move_margin(
+    state: State, account: Account, listing: Listing, side: Side, fill: Fill, quote: Decimal, fee: Decimal, at_ms: int
+) -> None:
+    if side is Side.BUY:
+        lending.bought(state, account, listing, fill.quantity - fee, quote, at_ms)
+    else:
+        lending.sold(state, account, listing, fill.quantity, quote - fee, at_ms)
 
 
 def locked_for(order: Order, quantity: Decimal) -> Decimal:

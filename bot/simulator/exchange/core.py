@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from bot.simulator.exchange import lending
 from bot.simulator.exchange import snapshot as snapshots
 from bot.simulator.exchange.accounts import MARGIN_ASSET, Account, Balance
 from bot.simulator.exchange.booking import end_order
@@ -24,6 +25,7 @@ from bot.simulator.model import (
     Book,
     Happening,
     Income,
+    LoanEntry,
     Order,
     OrderRequest,
     Position,
@@ -204,6 +206,24 @@ class Exchange:
         now_ms = self._catch_up(at_ms)
         transaction_id = move(self._state, account, asset, quantity, source, target, now_ms)
         return transaction_id, self._told()
+
+    def margin_wallet(self, api_key: str) -> dict[str, tuple[Decimal, Decimal]]:
+        wallet = self._state.account(api_key).margin
+        return {asset: (wallet.free.get(asset, ZERO), wallet.owed.get(asset, ZERO)) for asset in wallet.net()}
+
+    def loans(self, api_key: str) -> Sequence[LoanEntry]:
+        return list(self._state.account(api_key).margin.entries)
+
+    def lending_terms(self, asset: str, at_ms: int) -> tuple[Decimal, Decimal]:
+        return lending.terms(self._state, asset, self._reading_time(at_ms))
+
+    def set_lending(self, asset: str, rate_per_h: Decimal, pool: Decimal) -> None:
+        self._state.lending.assets[asset] = (rate_per_h, pool)
+
+    def move_collateral(self, api_key: str, quantity: Decimal, at_ms: int) -> tuple[int, Sequence[Happening]]:
+        account = self._state.account(api_key)
+        now_ms = self._catch_up(at_ms)
+        return lending.move_collateral(self._state, account, quantity, now_ms), self._told()
 
     def fee_rates(self, api_key: str, book: Book, symbol: str) -> tuple[Decimal, Decimal]:
         account = self._state.account(api_key)

@@ -5,6 +5,7 @@ A rule is a JSON object. Every kind takes the filters and limits below; a filter
     kind          delay reply_lost reset rate_limit_429 maintenance   (transport: asked once per request)
                   silent_feed duplicate_event late_event reset        (stream: asked once per message)
                   reject partial_fill not_found                       (order: applied by the core itself)
+                  borrow_rate borrow_limit loan_recall                (loans of one `asset`: a state while in force)
     path, stream  shell patterns for the request path or the stream name ("/fapi/v1/order*", "*@bookTicker")
     method        GET, POST, PUT or DELETE
     book, symbol, api_key
@@ -42,6 +43,9 @@ class FaultKind(StrEnum):
     REJECT = "reject"
     PARTIAL_FILL = "partial_fill"
     NOT_FOUND = "not_found"
+    BORROW_RATE = "borrow_rate"
+    BORROW_LIMIT = "borrow_limit"
+    LOAN_RECALL = "loan_recall"
 
 
 _TRANSPORT = frozenset(
@@ -66,6 +70,10 @@ def _text(value: Any) -> bool:
 
 def _one_of(*allowed: str) -> Callable[[Any], bool]:
     return lambda v: isinstance(v, str) and v in allowed
+
+
+def _not_negative(value: Any) -> bool:
+    return value == 0 or _positive(value)
 
 
 def _positive(value: Any) -> bool:
@@ -98,6 +106,18 @@ _PARAMETERS: dict[FaultKind, dict[str, tuple[Callable[[Any], bool], str, Any]]] 
     },
     FaultKind.PARTIAL_FILL: {"fraction": (_share, "0..1", 0.5)},
     FaultKind.NOT_FOUND: {},
+    FaultKind.BORROW_RATE: {
+        "asset": (_text, "an asset such as SOL", None),
+        "rate_year": (_positive, "interest a year above 0", None),
+    },
+    FaultKind.BORROW_LIMIT: {
+        "asset": (_text, "an asset such as SOL", None),
+        "available": (_not_negative, "units that the pool has, from 0", 0),
+    },
+    FaultKind.LOAN_RECALL: {
+        "asset": (_text, "an asset such as SOL", None),
+        "grace_s": (_whole(0, 31_536_000), "market seconds 0..31536000 until it is due", 3_600),
+    },
 }
 
 _COMMON: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -232,6 +252,15 @@ class FaultPlan:
         if not self._rules:
             return []
         return self._ask(_QUERY, {"api_key": api_key, "book": book, "symbol": symbol}, now_ms)
+
+    def in_force(self, kind: FaultKind, asset: str, now_ms: int) -> Mapping[str, Any] | None:
+        """The parameters of the newest rule of a loan's kind for an asset at this time. Asking counts nothing."""
+        if not self._rules:
+            return None
+        for rule in reversed(self._rules.values()):
+            if rule.kind is kind and rule.parameters["asset"] == asset and rule.in_window(now_ms):
+                return rule.parameters
+        return None
 
     def state(self) -> dict[str, Any]:
         return {

@@ -27,12 +27,23 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from bot.simulator.exchange.faults import FaultPlan
-from bot.simulator.model import Book, Happening, Income, Order, OrderRequest, Position, Settlement, Side, Trade
+from bot.simulator.model import (
+    Book,
+    Happening,
+    Income,
+    LoanEntry,
+    Order,
+    OrderRequest,
+    Position,
+    Settlement,
+    Side,
+    Trade,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """One row of history: `table` is orders, trades, incomes or transfers; `row` is JSON-ready.
+    """One row of history: `table` is orders, trades, incomes, transfers or loans; `row` is JSON-ready.
 
     The key is (table, api_key, id): an order that changed since the last checkpoint comes again, whole.
     """
@@ -146,6 +157,20 @@ class ExchangeCore(Protocol):
         self, api_key: str, asset: str, quantity: Decimal, source: Book, target: Book, at_ms: int
     ) -> tuple[int, Sequence[Happening]]:
         """Returns the transaction id. Raises VenueError when the source cannot spare it."""
+        ...
+
+    def margin_wallet(self, api_key: str) -> dict[str, tuple[Decimal, Decimal]]:
+        """Asset -> (what is there, what is owed with its interest) in the margin wallet."""
+        ...
+
+    def loans(self, api_key: str) -> Sequence[LoanEntry]: ...
+    def lending_terms(self, asset: str, at_ms: int) -> tuple[Decimal, Decimal]:
+        """(interest an hour, units that can be borrowed now)."""
+        ...
+
+    def set_lending(self, asset: str, rate_per_h: Decimal, pool: Decimal) -> None: ...
+    def move_collateral(self, api_key: str, quantity: Decimal, at_ms: int) -> tuple[int, Sequence[Happening]]:
+        """USDT from the spot wallet into the margin wallet, or out of it where negative. Raises VenueError."""
         ...
 
     def fee_rates(self, api_key: str, book: Book, symbol: str) -> tuple[Decimal, Decimal]:

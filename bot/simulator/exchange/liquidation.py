@@ -7,11 +7,12 @@ balance is back at the maintenance margin. What the account then lacks the insur
 
 from decimal import Decimal
 
-from bot.simulator.exchange.accounts import Account
+from bot.simulator.exchange.accounts import MARGIN_ASSET, Account
 from bot.simulator.exchange.booking import book_fill, cover_bankruptcy, end_order
+from bot.simulator.exchange.lending import cover as cover_loan
 from bot.simulator.exchange.margin import maintenance_of
 from bot.simulator.exchange.matching import Fill
-from bot.simulator.exchange.money import ZERO, half_even
+from bot.simulator.exchange.money import ZERO, ceil_to_step, divide, half_even
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
 
@@ -86,4 +87,35 @@ def _close(state: State, account: Account, symbol: str, at_ms: int) -> None:
     fee = half_even(fee)
     if fee:
         state.pay_new(account, "INSURANCE_CLEAR", symbol, -fee, at_ms, trade.id)
+    state.tell_order(account, order, at_ms, trade, kind="LIQUIDATION")
+
+
+def buy_back(state: State, account: Account, asset: str, at_ms: int) -> None:
+    """A loan that must be back: the venue buys all that is owed, fee included, at the ask, whatever it costs.
+
+    The wallet pays what it has; what it lacks the insurance fund pays.
+    """
+    symbol = asset + MARGIN_ASSET
+    listing = state.listings[(Book.SPOT, symbol)]
+    ask = state.market.top(Book.SPOT, symbol, at_ms).ask
+    gross = divide(account.margin.owed[asset], 1 - account.fees[Book.SPOT][1])
+    quantity = ceil_to_step(gross, listing.lot)
+    order_id = state.next_order_id()
+    request = OrderRequest(
+        Book.SPOT,
+        symbol,
+        Side.BUY,
+        OrderType.LIMIT,
+        TimeInForce.IOC,
+        quantity,
+        ask,
+        reduce_only=False,
+        client_id=f"autoclose-{order_id}",
+        margin=True,
+    )
+    order = Order(order_id, request, Status.NEW, at_ms, at_ms)
+    state.tell_order(account, order, at_ms, kind="LIQUIDATION")
+    trade = book_fill(state, account, order, Fill(ask, quantity), at_ms, maker=False, resting=False)
+    account.remember(order)
+    cover_loan(state, account, at_ms)
     state.tell_order(account, order, at_ms, trade, kind="LIQUIDATION")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from bot.simulator.exchange import lending
 from bot.simulator.exchange.accounts import Account
 from bot.simulator.exchange.booking import book_fill, cover_bankruptcy, end_order, lock_rest
 from bot.simulator.exchange.faults import FaultKind
@@ -51,7 +52,9 @@ def place(state: State, account: Account, request: OrderRequest, at_ms: int) -> 
         else:
             check_margin(state, account, request, _margin_price(request, top), mark, at_ms)
     fills = _match(state, listing, request, cap, mark, at_ms)
-    if request.book is Book.SPOT:
+    if request.margin:
+        _check_loan(state, account, listing, request, fills, at_ms)
+    elif request.book is Book.SPOT:
         _check_funds(account, listing, request, fills)
     return _execute(state, account, listing, request, fills, at_ms)
 
@@ -150,6 +153,18 @@ def _check_funds(account: Account, listing: Listing, request: OrderRequest, fill
         asset, needed = listing.quote_asset, request.price * request.quantity
     if needed > account.amounts(Book.SPOT, asset)[0]:
         raise VenueError(-2010, "Account has insufficient balance for requested action.")
+
+
+def _check_loan(
+    state: State, account: Account, listing: Listing, request: OrderRequest, fills: list[Fill], at_ms: int
+) -> None:
+    """Raises VenueError -1116 for an order that could rest (the margin wallet takes only), else as `lending` says."""
+    if request.book is not Book.SPOT or not (request.type in _MARKET or request.time_in_force in _NEVER_RESTS):
+        raise VenueError(-1116, "Invalid orderType.")
+    if request.side is Side.SELL:
+        lending.check_sale(state, account, listing, request.quantity, at_ms)
+    else:
+        lending.check_purchase(account, listing, sum((truncated(f.price * f.quantity) for f in fills), ZERO))
 
 
 def _execute(

@@ -9,6 +9,7 @@ from bot.simulator.exchange.money import text
 from bot.simulator.model import (
     Book,
     Income,
+    LoanEntry,
     Order,
     OrderRequest,
     OrderType,
@@ -25,6 +26,11 @@ def maybe_text(value: Decimal | None) -> str | None:
 
 def maybe_decimal(value: str | None) -> Decimal | None:
     return None if value is None else Decimal(value)
+
+
+def _mark(record: OrderRequest | Trade) -> dict[str, bool]:
+    """Only margin orders and trades are marked, so that records of a plain account stay as they were."""
+    return {"margin": True} if record.margin else {}
 
 
 def order_row(order: Order) -> dict[str, Any]:
@@ -46,6 +52,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "filled": text(order.filled),
         "filled_quote": text(order.filled_quote),
         "trade_ids": list(order.trade_ids),
+        **_mark(request),
     }
 
 
@@ -60,6 +67,7 @@ def order_of(row: Mapping[str, Any]) -> Order:
         price=maybe_decimal(row["price"]),
         reduce_only=row["reduce_only"],
         client_id=row["client_id"],
+        margin=row.get("margin", False),
     )
     return Order(
         id=row["id"],
@@ -89,6 +97,7 @@ def trade_row(trade: Trade) -> dict[str, Any]:
         "realized_pnl": text(trade.realized_pnl),
         "maker": trade.maker,
         "at_ms": trade.at_ms,
+        **_mark(trade),
     }
 
 
@@ -108,6 +117,7 @@ def trade_of(row: Mapping[str, Any]) -> Trade:
         maker=row["maker"],
         at_ms=row["at_ms"],
         quote_quantity=Decimal(row["quote_quantity"]),
+        margin=row.get("margin", False),
     )
 
 
@@ -138,6 +148,23 @@ def income_of(row: Mapping[str, Any]) -> Income:
         rate=maybe_decimal(row["rate"]),
         mark=maybe_decimal(row["mark"]),
         quantity=maybe_decimal(row["quantity"]),
+    )
+
+
+def loan_row(entry: LoanEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "asset": entry.asset,
+        "amount": text(entry.amount),
+        "at_ms": entry.at_ms,
+        "rate": maybe_text(entry.rate),
+    }
+
+
+def loan_of(row: Mapping[str, Any]) -> LoanEntry:
+    return LoanEntry(
+        row["id"], row["kind"], row["asset"], Decimal(row["amount"]), row["at_ms"], maybe_decimal(row["rate"])
     )
 
 

@@ -2,14 +2,15 @@
 
 One jump of any length is cut at every settlement, at the points where an account's margin is due to be looked
 at, and, while orders rest, in steps of at least a second and at most 64 a jump. At one point in time the order
-is: funding, resting orders, liquidation.
+is: funding, resting orders, loans, liquidation.
 """
 
 from decimal import Decimal
 
+from bot.simulator.exchange import lending
 from bot.simulator.exchange.accounts import Account
 from bot.simulator.exchange.booking import book_fill, cover_bankruptcy, end_order
-from bot.simulator.exchange.liquidation import check_account, next_check_ms
+from bot.simulator.exchange.liquidation import buy_back, check_account, next_check_ms
 from bot.simulator.exchange.matching import Fill, Taking, crossed
 from bot.simulator.exchange.money import ZERO, half_even
 from bot.simulator.exchange.state import State
@@ -26,10 +27,13 @@ def settle(state: State, to_ms: int) -> None:
     while state.now_ms < to_ms:
         holding = any(account.holdings for account in state.accounts.values())
         resting = any(account.open for account in state.accounts.values())
-        if not holding and not resting:
+        loan_ms = lending.next_stop_ms(state)
+        if not holding and not resting and loan_ms is None:
             state.now_ms = to_ms
             return
         stop_ms = min(to_ms, state.now_ms + step_ms) if resting else to_ms
+        if loan_ms is not None:
+            stop_ms = min(stop_ms, loan_ms)
         if holding:
             settlement = state.next_settlement(stop_ms)
             if settlement is not None:
@@ -43,9 +47,21 @@ def settle(state: State, to_ms: int) -> None:
                 pay_funding(state, settlement)
         if resting:
             match_resting(state, stop_ms)
+        if loan_ms is not None:
+            settle_loans(state, stop_ms)
         for account in state.accounts.values():
             if account.holdings and account.check_at_ms <= stop_ms:
                 check_account(state, account, stop_ms)
+
+
+def settle_loans(state: State, at_ms: int) -> None:
+    """Interest at full hours, recalls, and what the venue buys back itself."""
+    if at_ms % lending.HOUR_MS == 0:
+        lending.charge(state, at_ms)
+    lending.recall(state, at_ms)
+    for account in state.accounts.values():
+        for asset in lending.due(state, account, at_ms):
+            buy_back(state, account, asset, at_ms)
 
 
 def pay_funding(state: State, settlement: Settlement) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from bot.simulator.exchange.accounts import OPEN_STATUSES, Account, Balance, Holding
 from bot.simulator.exchange.faults import FaultPlan
 from bot.simulator.exchange.interface import JournalRecord
-from bot.simulator.exchange.journal import INCOMES, ORDERS, TRADES, TRANSFERS
+from bot.simulator.exchange.journal import INCOMES, LOANS, ORDERS, TRADES, TRANSFERS
 from bot.simulator.exchange.money import text
 from bot.simulator.exchange.rows import (
     income_of,
     income_row,
+    loan_of,
+    loan_row,
     maybe_decimal,
     maybe_text,
     order_of,
@@ -21,7 +23,7 @@ from bot.simulator.exchange.rows import (
     transfer_of,
     transfer_row,
 )
-from bot.simulator.exchange.state import Counters, State
+from bot.simulator.exchange.state import Counters, Lending, State
 from bot.simulator.model import Book, Happening, Prices, Side
 
 VERSION = 1
@@ -45,6 +47,7 @@ def live_state(state: State) -> dict[str, Any]:
         ],
         "waiting": [[key, _happening_row(happening)] for key, happening in state.waiting],
         "faults": state.faults.state(),
+        "lending": _lending_row(state.lending),
     }
 
 
@@ -57,6 +60,7 @@ def history(state: State) -> list[JournalRecord]:
         records += [JournalRecord(TRADES, key, t.id, t.at_ms, trade_row(t)) for t in trades]
         records += [JournalRecord(INCOMES, key, i.id, i.at_ms, income_row(i)) for i in account.incomes]
         records += [JournalRecord(TRANSFERS, key, t.id, t.at_ms, transfer_row(t)) for t in account.transfers]
+        records += [JournalRecord(LOANS, key, e.id, e.at_ms, loan_row(e)) for e in account.margin.entries]
     return records
 
 
@@ -86,6 +90,7 @@ def restored(market: Prices, live: Mapping[str, Any], records: Iterable[JournalR
         now_ms=live["now_ms"],
         faults=FaultPlan.restored(live["faults"]),
         counters=Counters(counters["order"], counters["trade"], counters["transaction"]),
+        lending=_lending_of(live["lending"]) if "lending" in live else Lending(),
     )
     for book, symbol, side, second, quantity in live["consumption"]:
         state.consumption.taken[(Book(book), symbol, Side(side))] = (second, Decimal(quantity))
@@ -111,6 +116,8 @@ def _load_history(state: State, records: Iterable[JournalRecord]) -> None:
             account.incomes.append(income_of(record.row))
         elif record.table == TRANSFERS:
             account.transfers.append(transfer_of(record.row))
+        elif record.table == LOANS:
+            account.margin.entries.append(loan_of(record.row))
         else:
             raise ValueError(f"a record of the unknown table {record.table!r}")
 
@@ -120,6 +127,11 @@ def _account_row(account: Account) -> dict[str, Any]:
     return {
         "spot": {asset: [text(b.free), text(b.locked)] for asset, b in account.spot.items()},
         "perp_wallet": text(account.perp_wallet),
+        "margin": {
+            "free": {asset: text(q) for asset, q in account.margin.free.items()},
+            "owed": {asset: text(q) for asset, q in account.margin.owed.items()},
+            "recalls": dict(account.margin.recalls),
+        },
         "holdings": [[h.symbol, text(h.quantity), text(h.cost), h.updated_ms] for h in account.holdings.values()],
         "leverages": dict(account.leverages),
         "fees": {book.value: [text(maker), text(taker)] for book, (maker, taker) in account.fees.items()},
@@ -132,12 +144,29 @@ def _account_of(api_key: str, row: Mapping[str, Any]) -> Account:
     account = Account(api_key)
     account.spot = {asset: Balance(Decimal(f), Decimal(k)) for asset, (f, k) in row["spot"].items()}
     account.perp_wallet = Decimal(row["perp_wallet"])
+    margin = row.get("margin", {})
+    account.margin.free = {asset: Decimal(q) for asset, q in margin.get("free", {}).items()}
+    account.margin.owed = {asset: Decimal(q) for asset, q in margin.get("owed", {}).items()}
+    account.margin.recalls = dict(margin.get("recalls", {}))
     for symbol, quantity, cost, updated_ms in row["holdings"]:
         account.holdings[symbol] = Holding(symbol, Decimal(quantity), Decimal(cost), updated_ms)
     account.leverages = dict(row["leverages"])
     account.fees = {Book(book): (Decimal(m), Decimal(t)) for book, (m, t) in row["fees"].items()}
     account.check_at_ms = row["check_at_ms"]
     return account
+
+
+def _lending_row(lending: Lending) -> dict[str, Any]:
+    return {
+        "rate_per_h": text(lending.rate_per_h),
+        "pool": text(lending.pool),
+        "assets": {asset: [text(rate), text(pool)] for asset, (rate, pool) in lending.assets.items()},
+    }
+
+
+def _lending_of(row: Mapping[str, Any]) -> Lending:
+    assets = {asset: (Decimal(rate), Decimal(pool)) for asset, (rate, pool) in row["assets"].items()}
+    return Lending(Decimal(row["rate_per_h"]), Decimal(row["pool"]), assets)
 
 
 def _happening_row(happening: Happening) -> dict[str, Any]:
@@ -153,6 +182,7 @@ def _happening_row(happening: Happening) -> dict[str, Any]:
         "free": maybe_text(happening.free),
         "locked": maybe_text(happening.locked),
         "reason": happening.reason,
+        "loan": None if happening.loan is None else loan_row(happening.loan),
     }
 
 
@@ -169,4 +199,5 @@ def _happening_of(row: Mapping[str, Any]) -> Happening:
         free=maybe_decimal(row["free"]),
         locked=maybe_decimal(row["locked"]),
         reason=row["reason"],
+        loan=None if row.get("loan") is None else loan_of(row["loan"]),
     )

@@ -25,6 +25,18 @@ class Counters:
 
 
 @dataclass(slots=True)
+class Lending:
+    """What the venue lends: a rate an hour and units in its pool, for all assets but those that are named.
+
+    The default is 10 % a year of a million units.
+    """
+
+    rate_per_h: Decimal = Decimal("0.00001142")
+    pool: Decimal = Decimal(1_000_000)
+    assets: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class State:
     market: Prices
     listings: Mapping[tuple[Book, str], Listing]
@@ -34,6 +46,7 @@ class State:
     counters: Counters = field(default_factory=Counters)
     consumption: Consumption = field(default_factory=Consumption)
     journal: Journal = field(default_factory=Journal)
+    lending: Lending = field(default_factory=Lending)
     # Happenings of the call under way, and those of implied settling that wait for `advance`.
     happenings: list[tuple[str, Happening]] = field(default_factory=list)
     waiting: list[tuple[str, Happening]] = field(default_factory=list)

@@ -9,7 +9,7 @@ from bot.simulator.exchange.accounts import MARGIN_ASSET, Account
 from bot.simulator.exchange.interface import Transfer
 from bot.simulator.exchange.margin import position_risk
 from bot.simulator.exchange.money import text
-from bot.simulator.exchange.rows import maybe_text, order_row, trade_row
+from bot.simulator.exchange.rows import loan_row, maybe_text, order_row, trade_row
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Income, Order, Trade
 
@@ -30,6 +30,20 @@ def truth(state: State, account: Account, at_ms: int) -> dict[str, Any]:
         "receipts": [_receipt(income) for income in account.incomes if income.kind == "FUNDING_FEE"],
         "incomes": [_income(income) for income in account.incomes],
         "transfers": [_transfer(transfer) for transfer in account.transfers],
+        **_margin(account),
+    }
+
+
+def _margin(account: Account) -> dict[str, Any]:
+    """The margin wallet, net of what is owed, with its history; nothing where there never was one."""
+    if not account.margin.entries:
+        return {}
+    return {
+        "margin": {
+            "net": {asset: text(amount) for asset, amount in account.margin.net().items()},
+            "owed": {asset: text(amount) for asset, amount in sorted(account.margin.owed.items())},
+            "loans": [{**loan_row(entry), "id": str(entry.id)} for entry in account.margin.entries],
+        }
     }
 
 
