@@ -13,6 +13,7 @@ from bot.cli import replay_command, research_commands
 from bot.cli.calc_commands import calc
 from bot.cli.failure import DONE, FAILED, UNREACHABLE, USAGE, Failure
 from bot.cli.funding_command import funding
+from bot.cli.history_command import history
 
 Config = Annotated[
     Path | None,
@@ -39,6 +40,7 @@ config_app = typer.Typer(help="The configuration file.", no_args_is_help=True, r
 app.add_typer(db, name="db")
 app.add_typer(config_app, name="config")
 app.add_typer(calc, name="calc")
+app.add_typer(history, name="history")
 app.command()(funding)
 alerts_app = typer.Typer(help="What the daemon warned of.", invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(alerts_app, name="alerts")

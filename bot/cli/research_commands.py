@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backtest(
-    data: Annotated[Path, typer.Option("--data", help="Folder with recorded history: docs/backtest.md.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder with recorded history: docs/history.md.")],
     start: asked.From,
     end: asked.To,
     config: Annotated[

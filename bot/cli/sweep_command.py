@@ -19,7 +19,7 @@ _WALK = re.compile(r"(\d+)/(\d+)")
 
 
 def sweep(
-    data: Annotated[Path, typer.Option("--data", help="Folder with recorded history: docs/backtest.md.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder with recorded history: docs/history.md.")],
     start: asked.From,
     end: asked.To,
     config: Annotated[
@@ -71,7 +71,7 @@ def sweep(
     months = None if walk is None else _months(walk)
     axes = joined([*(read_axes(params) if params is not None else ()), *map(axis_of, settings or ())])
     if not data.is_dir():
-        raise Failure(USAGE, f"{data}: no such folder", "--data names a folder as docs/backtest.md describes it")
+        raise Failure(USAGE, f"{data}: no such folder", "--data names a folder as docs/history.md describes it")
     from_ms, until_ms = asked.days(start, end)
     setup = Setup(
         data.resolve(),

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.research.funding_stats_source import Rates, Settlement
+from bot.research.history.tables import find_table, table_rows
 from bot.research.recordings import INTERVALS
-from bot.simulator.market.table import integer, price, rows_of
+from bot.simulator.market.table import integer, price
 
 MARKS = "recorded marks"
 NOT_PERPS = ("spot", "mark", "index", "mid")
@@ -63,8 +64,8 @@ def with_closes(directory: Path, rates: Rates) -> Rates:
         if any(word in folder.name for word in NOT_PERPS):
             continue
         for interval, length_ms in INTERVALS.items():
-            path = folder / f"{rates.symbol}-{interval}.csv.gz"
-            if path.is_file():
+            path = find_table(folder, f"{rates.symbol}-{interval}")
+            if path is not None:
                 closes = _closes(path, length_ms, wanted)
                 return replace(rates, closes=closes, closes_source=f"closes of {interval} candles")
     return rates
@@ -72,7 +73,7 @@ def with_closes(directory: Path, rates: Rates) -> Rates:
 
 def _closes(path: Path, length_ms: int, wanted: set[int]) -> dict[int, float]:
     found = {}
-    for line, (open_text, close_text) in rows_of(path, ("open_time_ms", "close")):
+    for line, (open_text, close_text) in table_rows(path, ("open_time_ms", "close")):
         end_ms = integer(path, line, "open_time_ms", open_text) + length_ms
         if end_ms in wanted:
             found[end_ms] = price(path, line, "close", close_text)

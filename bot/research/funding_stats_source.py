@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from bot.domain.time import nominal_ms
+from bot.research.history.tables import columns_of, name_of, table_rows, tables_in
 from bot.simulator import market
 from bot.simulator.market.table import HistoryError, integer, price, rate, rows_of
 
@@ -84,7 +85,7 @@ def from_directory(directory: Path, wanted: str, venue: str | None) -> Rates:
         )
     folders = sorted(each for each in root.iterdir() if each.is_dir())
     folder = _folder(folders, venue or DEFAULT_VENUE, root)
-    files = {path.name.removesuffix(".csv.gz"): path for path in folder.glob("*.csv.gz")}
+    files = {name_of(path): path for path in tables_in(folder)}
     symbol, also = pick(files, wanted)
     if symbol is None:
         raise _missing(wanted, folder, files, folders)
@@ -122,11 +123,7 @@ def pick(symbols: Iterable[str], wanted: str) -> tuple[str | None, tuple[str, ..
 
 
 def _missing(wanted: str, folder: Path, files: Iterable[str], folders: Sequence[Path]) -> FundingError:
-    elsewhere = [
-        each.name
-        for each in folders
-        if pick((path.name.removesuffix(".csv.gz") for path in each.glob("*.csv.gz")), wanted)[0]
-    ]
+    elsewhere = [each.name for each in folders if pick(map(name_of, tables_in(each)), wanted)[0]]
     if elsewhere:
         return FundingError(f"{folder}: no rates of {wanted}", f"give --venue one of: {', '.join(elsewhere)}")
     coins = sorted({parts_of(each)[0] for each in files})
@@ -138,7 +135,7 @@ def read_file(path: Path) -> tuple[Settlement, ...]:
     has_marks = "mark_price" in _header(path)
     columns = ("timestamp_ms", "funding_rate", *(("mark_price",) if has_marks else ()))
     found: list[Settlement] = []
-    for line, texts in rows_of(path, columns):
+    for line, texts in table_rows(path, columns):
         recorded_ms = integer(path, line, "timestamp_ms", texts[0])
         if recorded_ms < MILLISECONDS_FROM:
             raise HistoryError(
@@ -156,9 +153,12 @@ def read_file(path: Path) -> tuple[Settlement, ...]:
 
 
 def _header(path: Path) -> list[str]:
-    """The first line's columns; what cannot be read is left for `rows_of` to say."""
+    """The columns; what cannot be read is left for `table_rows` to say."""
+    if path.suffix == ".parquet":
+        return columns_of(path)
+    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as handle:
+        with opened(path, "rt", encoding="utf-8", newline="") as handle:
             return next(csv.reader(handle), [])
     except (EOFError, OSError, UnicodeDecodeError, csv.Error):
         return []

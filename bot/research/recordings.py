@@ -1,13 +1,13 @@
 """Recorded history for a backtest: settled rates and closes of both legs, coin by coin, from a directory.
 
-Layout (docs/backtest.md has the full text):
+Layout (docs/history.md has the full text):
 
     DIR/funding/binance-usdm/<SYMBOL>.csv.gz                timestamp_ms,funding_rate[,...]
     DIR/klines/binance/um-perp/<SYMBOL>-<interval>.csv.gz   open_time_ms,close,volume[,...]
     DIR/klines/binance/spot/<COIN>USDT-<interval>.csv.gz    the same
 
-A coin is taken when it has all three. Unlike the simulator's table nothing is filled, modelled or cut to a window:
-a coin begins and ends where its recording does.
+Each of them may be .csv or .parquet instead. A coin is taken when it has all three. Unlike the simulator's table
+nothing is filled, modelled or cut to a window: a coin begins and ends where its recording does.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,8 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from bot.domain.time import MINUTE_MS
+from bot.research.history.tables import find_table, name_of, table_rows, tables_in
 from bot.simulator.market.directory import INTERVALS_MS, split_symbol
-from bot.simulator.market.table import HistoryError, integer, price, rate, rows_of
+from bot.simulator.market.table import HistoryError, integer, price, rate
 
 QUOTE = "USDT"
 INTERVALS = {**INTERVALS_MS, "8h": 28_800_000}
@@ -67,7 +68,7 @@ def read_recordings(
     folders = [directory / part for part in ("funding/binance-usdm", "klines/binance/um-perp", "klines/binance/spot")]
     for folder in folders:
         if not folder.is_dir():
-            raise HistoryError(f"{folder}: no such folder; docs/backtest.md describes the layout of a data directory")
+            raise HistoryError(f"{folder}: no such folder; docs/history.md describes the layout of a data directory")
     funding, perps, spots = folders
     found = list(_found(funding, perps, spots, coins))
     if not found:
@@ -75,7 +76,7 @@ def read_recordings(
     recordings = []
     for number, (symbol, perp, spot) in enumerate(found):
         coin, multiplier = split_symbol(symbol)
-        rates = _rates(funding / f"{symbol}.csv.gz")
+        rates = _rates(_table(funding, symbol))
         recordings.append(Recording(symbol, coin, multiplier, _series(spot), _series(perp), rates))
         if progress is not None:
             progress(number + 1, len(found))
@@ -83,26 +84,32 @@ def read_recordings(
 
 
 def _found(funding: Path, perps: Path, spots: Path, coins: tuple[str, ...]) -> Iterator[tuple[str, Path, Path]]:
-    for path in sorted(funding.glob("*.csv.gz")):
-        symbol = path.name.removesuffix(".csv.gz")
+    for path in tables_in(funding):
+        symbol = name_of(path)
         coin, _ = split_symbol(symbol)
         perp, spot = _finest(perps, symbol), _finest(spots, coin + QUOTE)
         if perp is not None and spot is not None and (not coins or coin in coins):
             yield symbol, perp, spot
 
 
+def _table(folder: Path, name: str) -> Path:
+    path = find_table(folder, name)
+    assert path is not None, "it was found a moment ago"
+    return path
+
+
 def _finest(folder: Path, symbol: str) -> Path | None:
-    paths = (folder / f"{symbol}-{interval}.csv.gz" for interval in INTERVALS)
-    return next((path for path in paths if path.is_file()), None)
+    paths = (find_table(folder, f"{symbol}-{interval}") for interval in INTERVALS)
+    return next((path for path in paths if path is not None), None)
 
 
 def _series(path: Path) -> Series:
-    interval_ms = INTERVALS[path.name.removesuffix(".csv.gz").rpartition("-")[2]]
+    interval_ms = INTERVALS[name_of(path).rpartition("-")[2]]
     ends: list[int] = []
     closes: list[Decimal] = []
     volumes: list[float] = []
     before_ms = 0
-    for line, (open_text, close_text, volume_text) in rows_of(path, ("open_time_ms", "close", "volume")):
+    for line, (open_text, close_text, volume_text) in table_rows(path, ("open_time_ms", "close", "volume")):
         open_ms = integer(path, line, "open_time_ms", open_text)
         if open_ms <= before_ms:
             raise HistoryError(f"{path} line {line}: {open_ms} does not follow {before_ms}; sort the rows")
@@ -126,7 +133,7 @@ def _volume(path: Path, line: int, text: str) -> float:
 def _rates(path: Path) -> tuple[tuple[int, Decimal], ...]:
     """Stamps floored to the minute: recorded ones are some milliseconds late."""
     found: list[tuple[int, Decimal]] = []
-    for line, (at_text, rate_text) in rows_of(path, ("timestamp_ms", "funding_rate")):
+    for line, (at_text, rate_text) in table_rows(path, ("timestamp_ms", "funding_rate")):
         at_ms = integer(path, line, "timestamp_ms", at_text) // MINUTE_MS * MINUTE_MS
         if found and at_ms <= found[-1][0]:
             raise HistoryError(f"{path} line {line}: {at_ms} does not follow {found[-1][0]}; sort the rows")

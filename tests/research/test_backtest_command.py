@@ -54,4 +54,4 @@ def test_what_cannot_be_asked(folder, words, told) -> None:
 def test_a_folder_that_is_none(tmp_path) -> None:
     done = carrybot("--data", str(tmp_path), "--from", "2023-01-01", "--to", "2023-01-05")
     assert done.returncode == 2
-    assert "docs/backtest.md" in done.stderr
+    assert "docs/history.md" in done.stderr

@@ -96,13 +96,14 @@ class Table:
 
 
 def rows_of(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """(line number, the wanted columns' texts) of a gzipped CSV file with a header.
+    """(line number, the wanted columns' texts) of a CSV file with a header; of one named `.gz`, gzipped.
 
     Raises HistoryError where the file is absent, not gzip, not UTF-8 or lacks a column.
     """
     wanted = list(columns)
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as handle:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8", newline="") as handle:
             reader = csv.reader(handle)
             header = next(reader, [])
             missing = [name for name in wanted if name not in header]
