@@ -1,7 +1,6 @@
 """Everything the core can ask for. The shell commits all `Persist` records of a step before it does the rest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -10,6 +9,7 @@ from bot.domain.hedges import Control, Hedge, Receipt, Removal, TransferIntent
 from bot.domain.ledger import Transaction
 from bot.domain.market import SettledRate
 from bot.domain.orders import Fill, OrderIntent, OrderRecord
+from bot.domain.struct import struct
 
 
 class Severity(StrEnum):
@@ -19,7 +19,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Verdict:
     """One rule's judgement: what was asked, the limit and what was observed, in the rule's own unit."""
 
@@ -30,7 +30,7 @@ class Verdict:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class NavPoint:
     """Net asset value at a market time (USD), with what it stands on."""
 
@@ -41,7 +41,7 @@ class NavPoint:
     unhedged_usd: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class LastPrice:
     """Latest price of an instrument we hold, so that the books can be valued while the daemon is down."""
 
@@ -50,7 +50,7 @@ class LastPrice:
     market_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Alert:
     """What happened, what the daemon did, what the owner should do."""
 
@@ -60,14 +60,14 @@ class Alert:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class ControlSet:
     control: Control
     reason: str
     market_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class TransferEnded:
     """How a transfer ended: settled (with the venue's id) or failed."""
 
@@ -77,7 +77,7 @@ class TransferEnded:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class VerdictGiven:
     """A refusal or a forced action, kept so that it can be counted and explained."""
 
@@ -107,7 +107,7 @@ Record = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Persist:
     """Write or overwrite one record; all of a step's records are one database transaction.
 
@@ -120,7 +120,7 @@ class Persist:
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class PlaceOrders:
     """Send these orders together, as close in time as possible. Their intents are already committed."""
 
@@ -128,13 +128,13 @@ class PlaceOrders:
     reducing: bool
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class CancelOrder:
     client_id: str
     instrument: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class QueryOrder:
     """Ask for an order by client id, in every view that the venue has; answer with reports and fills."""
 
@@ -144,14 +144,14 @@ class QueryOrder:
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class MoveMargin:
     """Ask the venue for this transfer. Its intent is already committed."""
 
     intent: TransferIntent
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class FetchRates:
     """Fetch public settlements since a market time; the shell coalesces repeats."""
 
@@ -159,7 +159,7 @@ class FetchRates:
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class FetchReceipts:
     """Fetch our own funding history since a market time; the shell coalesces repeats."""
 
@@ -167,7 +167,7 @@ class FetchReceipts:
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Reconcile:
     """Fetch the venue's truth (orders, fills, receipts, transfers, balances, positions), then say Reconciled."""
 
@@ -175,7 +175,7 @@ class Reconcile:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Emit:
     """A structured log line; `name` is `area.happened`. Warnings and worse also reach the owner's alerts."""
 

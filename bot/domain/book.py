@@ -1,12 +1,11 @@
 """The book: everything held, in flight, allowed and known. The engine owns it; the rooms below only read it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig
 from bot.domain.guards import Guards
-from bot.domain.hedges import Control, Hedge, Removal, TransferIntent
+from bot.domain.hedges import Control, Hedge, HedgeState, Removal, TransferIntent
 from bot.domain.instruments import Pair
 from bot.domain.market import MarketState
 from bot.domain.orders import OrderRecord
@@ -38,14 +37,26 @@ class Book:
     guards: Guards = field(default_factory=Guards)
     """What rules R4, R5, R6 and the budgets remember."""
     now: Stamp = field(default_factory=lambda: Stamp(0, 0, 0))
+    _wallets: list[tuple[tuple[str, str], str]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _accounts: int = field(default=0, init=False, repr=False, compare=False)
 
-    def live_hedges(self) -> Iterator[Hedge]:
-        return (hedge for hedge in self.hedges.values() if hedge.live)
+    def wallets(self) -> list[tuple[tuple[str, str], str]]:
+        """(account and asset, venue) of what the venues hold for us, among ever more accounts of hedges long closed.
+
+        Accounts are only ever added: their number tells whether there is a new one.
+        """
+        if self._accounts != len(self.balances):
+            self._accounts = len(self.balances)
+            self._wallets = [(key, key[0].split(":")[1]) for key in self.balances if key[0].startswith("venue:")]
+        return self._wallets
+
+    def live_hedges(self) -> list[Hedge]:
+        return [hedge for hedge in self.hedges.values() if hedge.state is not HedgeState.CLOSED]
 
     def hedge_of(self, venue: str, coin: str) -> Hedge | None:
         """The live hedge of a coin at a venue, if there is one: both directions share one perpetual position."""
         for hedge in self.hedges.values():
-            if hedge.live and hedge.coin == coin and hedge.venue == venue:
+            if hedge.coin == coin and hedge.venue == venue and hedge.live:
                 return hedge
         return None
 

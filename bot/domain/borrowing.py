@@ -3,20 +3,20 @@
 Computed in one place for the strategy that looks for it and rule R9 that guards it. Fractions of one-side notional.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.config import ReverseCarry
 from bot.domain.instruments import FeeRates, Pair
 from bot.domain.market import BorrowTerms, MarketState
 from bot.domain.numbers import ZERO
+from bot.domain.struct import struct
 from bot.domain.time import YEAR_H
 
 FEES_GUESS = FeeRates(Decimal("0.001"), Decimal("0.001"))
 """Of an instrument whose rates are not known yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class IntervalEdge:
     """Per funding interval: `funding` received, `borrow` interest, `fees` of the round trip's share of it."""
 

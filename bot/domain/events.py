@@ -4,7 +4,6 @@ Market facts are `Quote`, `Mark`, `SettledRate`, `Liquidity` and `BorrowTerms` t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig
@@ -12,9 +11,10 @@ from bot.domain.hedges import Interest, Receipt
 from bot.domain.instruments import FeeRates, Instrument, MarginTier
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderState
+from bot.domain.struct import struct
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class VenueListed:
     """A venue's instruments with the account's own fees and the margin tiers; replaces what was known."""
 
@@ -24,14 +24,14 @@ class VenueListed:
     tiers: Mapping[str, tuple[MarginTier, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class FeedAlive:
     """Any frame or pong arrived on a feed; sent at most a few times a second."""
 
     feed: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class FeedLost:
     """A feed's connection ended. Its quotes are stale from now on and its venue must be reconciled."""
 
@@ -39,7 +39,7 @@ class FeedLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class OrderReported:
     """The venue's word on one of our orders: its state and the cumulative filled quantity (base units)."""
 
@@ -50,7 +50,7 @@ class OrderReported:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class OrderOutcomeUnknown:
     """A request about an order got no answer that can be trusted (time-out, reset, 5xx, unreadable reply)."""
 
@@ -58,7 +58,7 @@ class OrderOutcomeUnknown:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class OrderNotFound:
     """The venue answered that it knows no such order; `sources` says how many independent views agree."""
 
@@ -66,28 +66,28 @@ class OrderNotFound:
     sources: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class OrderFilled:
     """A trade of ours, from the private stream or a query; repeats are expected and harmless."""
 
     fill: Fill
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class FundingReceived:
     """A funding payment or charge, from the venue's history; repeats are expected and harmless."""
 
     receipt: Receipt
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class InterestCharged:
     """Interest on a loan, from the venue's history; repeats are expected and harmless."""
 
     interest: Interest
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class LoanRecalled:
     """The venue wants what it lent of an asset back by `due_ms` (market time); after that it buys it back itself."""
 
@@ -97,7 +97,7 @@ class LoanRecalled:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class TransferSettled:
     """The venue moved margin between wallets; `transfer_id` is ours, `venue_id` the venue's."""
 
@@ -105,7 +105,7 @@ class TransferSettled:
     venue_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class TransferFailed:
     """The venue refused a transfer with a code that is known to mean refused."""
 
@@ -113,7 +113,7 @@ class TransferFailed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class TransferUnknown:
     """A transfer got no answer that can be trusted; the wallets are reconciled before the next one."""
 
@@ -121,7 +121,7 @@ class TransferUnknown:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class CapitalMoved:
     """A deposit (positive) or withdrawal by the venue's own record; repeats are expected and harmless."""
 
@@ -133,7 +133,7 @@ class CapitalMoved:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class AccountReported:
     """The venue's truth at one moment: wallet -> asset -> total, and signed base quantity by instrument.
 
@@ -147,53 +147,53 @@ class AccountReported:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Reconciled:
     """Orders, fills, receipts, transfers and balances of a venue were all fetched and delivered."""
 
     venue: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Tick:
     """The shell's heartbeat, a few times a second of wall time."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Halt:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Resume:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Flatten:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class CloseCoin:
     coin: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Readmit:
     coin: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Reconfigure:
     """The owner's edit of the YAML, already validated."""
 
     config: CoreConfig
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Stop:
     """The daemon is about to end: start nothing new, let what is in flight come home."""
 

@@ -5,10 +5,11 @@ from decimal import Decimal
 from enum import IntEnum
 
 from bot.domain.numbers import ZERO
+from bot.domain.struct import struct
 from bot.domain.windows import HourlyMoments, HourlySpending, PriceWindow
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Remembered:
     """One figure that a rule must not forget in a restart; the newest of each (rule, subject, name) holds.
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ZERO
+from bot.domain.struct import struct
 from bot.domain.structures import COIN, STRUCTURES, Structure
 
 
@@ -80,19 +81,19 @@ class Hedge:
     @property
     def size_base(self) -> Decimal:
         """The larger side, in base units."""
-        return max((abs(leg.quantity_base) for leg in self.legs), default=ZERO)
+        return max([abs(leg.quantity_base) for leg in self.legs], default=ZERO)
 
     @property
     def imbalance_base(self) -> Decimal:
         """Exposure left over when the legs do not cancel: signed base units (linear legs)."""
-        return sum((leg.quantity_base for leg in self.legs), ZERO)
+        return sum([leg.quantity_base for leg in self.legs], ZERO)
 
     @property
     def live(self) -> bool:
         return self.state is not HedgeState.CLOSED
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Receipt:
     """One funding payment (positive) or charge booked by the venue; unique by venue, account, instrument and id."""
 
@@ -113,7 +114,7 @@ class Receipt:
         return self.venue, self.account, self.instrument, self.venue_id
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Interest:
     """Interest on a loan as the venue charged it (positive, in the borrowed asset); unique by venue, account,
     asset and id."""
@@ -127,7 +128,7 @@ class Interest:
     venue_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class TransferIntent:
     """A move of margin between the wallets of a split account, decided and committed before it is asked for."""
 

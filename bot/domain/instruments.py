@@ -44,7 +44,7 @@ class Instrument:
 
     `lot`, `quantity_min` and `quantity_max` are base units (single coins, so 1000PEPE has a lot of 1000 PEPE),
     `tick` is quote per base unit, `notional_min` is quote. `fee_in_base` says that a buy's fee is taken out of
-    what was bought (Binance spot).
+    what was bought (Binance spot). `feed` names the feed that its quotes arrive by; its silence makes them stale.
     """
 
     id: str
@@ -66,6 +66,11 @@ class Instrument:
     fee_in_base: bool = False
     funding_interval_s: int | None = None
     listed_ms: int = 0
+    feed: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        wallet = Wallet.SPOT if self.wallet is Wallet.MARGIN else self.wallet
+        object.__setattr__(self, "feed", f"{self.venue}:{wallet.value}")
 
 
 @dataclass(frozen=True, slots=True)

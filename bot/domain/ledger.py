@@ -1,10 +1,11 @@
 """Double-entry transactions: the only form in which money enters the books."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
+from bot.domain.struct import struct
 
-@dataclass(frozen=True, slots=True)
+
+@struct(frozen=True, slots=True)
 class Entry:
     """One line of a transaction: `amount` of `asset` into (positive) or out of an account."""
 
@@ -13,7 +14,7 @@ class Entry:
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Transaction:
     """Entries that sum to zero for each asset. `id` is made of the venue's own id, so a repeat is recognised.
 

@@ -6,7 +6,7 @@ assets = LIQUIDATION_LEVEL * owed * (1 + x). Levels: Binance cross margin at 3x,
 (https://www.binance.com/en/support/faq/360030493931).
 """
 
-from dataclasses import dataclass
+from bot.domain.struct import struct
 
 LIQUIDATION_LEVEL = 1.1
 """At this level the venue sells the assets and buys back what is owed."""
@@ -18,7 +18,7 @@ FAR = 4.0
 """Stands for `no move would`, as in `bot.domain.margin`."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class MarginWallet:
     """USD at present prices. `owed_usd` is what was borrowed with its unpaid interest."""
 

@@ -6,15 +6,17 @@ maintenance rate. The tiers' rates rise with size, so m is taken at the stressed
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bot.domain.instruments import MarginTier
+from bot.domain.struct import struct
 
 DEFAULT_RATE = 0.025
 """Maintenance rate of an instrument whose tiers are not known: a small coin's at Binance."""
+SEARCH_STEP = 1e-4
+"""How far below the true distance the one that is found may be."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class ShortPosition:
     """One perp position: signed notional (USD, short is negative) and the venue's tiers for it."""
 
@@ -49,7 +51,7 @@ def liquidation_distance(
     """Smallest joint move, up or down, that brings the wallet to maintenance (0.25 is 25 %); `limit` if none does.
 
     The buffer is concave in the move (maintenance rises the faster the larger the position), so that it crosses
-    zero at most once on either side of the present price and bisection finds it to 1e-4.
+    zero at most once on either side of the present price and bisection finds it to `SEARCH_STEP`.
     """
     if not positions:
         return limit
@@ -73,7 +75,7 @@ def _bisect(margin_usd: float, positions: Sequence[ShortPosition], basis_stress:
     if buffer_usd(margin_usd, positions, far, basis_stress) > 0:
         return 4.0 if far > 0 else -4.0
     safe, gone = 0.0, far
-    while abs(gone - safe) > 1e-4:
+    while abs(gone - safe) > SEARCH_STEP:
         middle = (safe + gone) / 2
         if buffer_usd(margin_usd, positions, middle, basis_stress) > 0:
             safe = middle

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from bot.domain.funding import RateMean
-from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Pair, Payoff, Wallet
+from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Pair, Payoff
+from bot.domain.struct import struct
 from bot.domain.structures import REVERSE_CARRY
 
 DEFAULT_FUNDING_S = 8 * 3600
@@ -14,7 +15,7 @@ RATES_KEPT = 2_000
 """Settlements kept in memory for one instrument: 166 days of 2-hour funding."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Quote:
     """Best bid and ask, quote currency per base unit; sizes in base units."""
 
@@ -30,7 +31,7 @@ class Quote:
         return (self.bid + self.ask) / 2
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Mark:
     """Mark and index price, the predicted rate of the running interval and when it settles (market time)."""
 
@@ -42,7 +43,7 @@ class Mark:
     venue_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class SettledRate:
     """One public funding settlement; `settled_ms` is the nominal time, jitter removed."""
 
@@ -52,7 +53,7 @@ class SettledRate:
     interval_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Liquidity:
     """24 h volume, the thinner side's depth within 10 bps of the mid, and open interest, all in USD."""
 
@@ -62,7 +63,7 @@ class Liquidity:
     open_interest_usd: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class BorrowTerms:
     """What a venue lends an asset for now: a fraction an hour, and how much more this account may borrow.
 
@@ -85,6 +86,10 @@ class MarketState:
     """Spot and short perpetual, by (venue, coin)."""
     reverse: dict[tuple[str, str], Pair] = field(default_factory=dict)
     """Margin spot and long perpetual, by (venue, coin); empty where nothing can be borrowed."""
+    by_coin_leg: dict[str, Pair] = field(default_factory=dict)
+    """The short-perpetual pair of a spot or margin spot, by that one's id."""
+    by_asset: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    """The same pairs by (venue, asset that the spot buys)."""
     borrow: dict[tuple[str, str], BorrowTerms] = field(default_factory=dict)
     """Latest terms by (venue, asset)."""
     borrow_seen_ms: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -127,6 +132,8 @@ class MarketState:
             for (venue, coin), both in legs.items()
             if both.keys() >= {Kind.SPOT, Kind.MARGIN, Kind.PERP}
         }
+        self.by_coin_leg = {pair.spot.id: self.pairs[pair.key] for pair in self.all_pairs()}
+        self.by_asset = {(pair.venue, pair.spot.base_asset): pair for pair in self.pairs.values()}
         self._twins = {self.pairs[key].spot.id: pair.spot.id for key, pair in self.reverse.items()}
 
     def all_pairs(self) -> Iterator[Pair]:
@@ -192,9 +199,3 @@ class MarketState:
             return quote.mid
         mark = self.marks.get(instrument)
         return mark.mark if mark is not None else None
-
-
-def feed_of(instrument: Instrument) -> str:
-    """Name of the feed that an instrument's quotes arrive by; its silence makes them stale."""
-    wallet = Wallet.SPOT if instrument.wallet is Wallet.MARGIN else instrument.wallet
-    return f"{instrument.venue}:{wallet.value}"

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from bot.domain.numbers import ZERO
+from bot.domain.struct import struct
 
 
 class Side(StrEnum):
@@ -58,7 +59,7 @@ class OrderState(StrEnum):
 _ENDED = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.NEVER_SENT})
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class OrderIntent:
     """What we decided to send. `quantity_base` in base units, `limit_price` in quote per base unit."""
 
@@ -78,7 +79,7 @@ class OrderIntent:
     """Mid at the decision: slippage is counted against it."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Fill:
     """One trade of an order as the venue booked it; unique by venue, instrument and trade id.
 

@@ -1,6 +1,6 @@
 """Market time: UTC milliseconds; funding days and nominal settlement times. Nothing here reads a clock."""
 
-from dataclasses import dataclass
+from bot.domain.struct import struct
 
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
@@ -9,7 +9,7 @@ DAY_MS = 86_400_000
 YEAR_H = 8_760
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Stamp:
     """When and in which order something entered the core.
 

@@ -16,14 +16,12 @@ from bot.domain.orders import OrderIntent, Side
 USD_ASSETS = frozenset({"USDT", "USDC", "USD", "FDUSD"})
 
 
-def coin_prices(book: Book) -> dict[tuple[str, str], Decimal]:
-    """Spot price of each coin by (venue, asset): see `mark_price`."""
-    prices: dict[tuple[str, str], Decimal] = {}
-    for pair in book.market.pairs.values():
-        price = mark_price(book, pair.spot.id) or mark_price(book, pair.perp.id)
-        if price is not None:
-            prices[pair.venue, pair.spot.base_asset] = price
-    return prices
+def coin_price(book: Book, venue: str, asset: str) -> Decimal:
+    """Spot price of a coin that a venue holds for us (see `mark_price`), else its perpetual's; zero without any."""
+    pair = book.market.by_asset.get((venue, asset))
+    if pair is None:
+        return ZERO
+    return mark_price(book, pair.spot.id) or mark_price(book, pair.perp.id) or ZERO
 
 
 def mark_price(book: Book, instrument: str) -> Decimal | None:
@@ -35,9 +33,8 @@ def mark_price(book: Book, instrument: str) -> Decimal | None:
     mark = market.marks.get(instrument)
     if mark is not None:
         return mark.mark
-    listed = market.instruments.get(instrument)
-    pair = market.pairs.get((listed.venue, listed.coin)) if listed is not None else None
-    if pair is not None and (pair.spot.id == instrument or (listed is not None and listed.kind is Kind.MARGIN)):
+    pair = market.by_coin_leg.get(instrument)
+    if pair is not None:
         paired = market.marks.get(pair.perp.id)
         if paired is not None and paired.next_funding_ms and paired.index > 0:
             return paired.index
@@ -55,18 +52,18 @@ def nav_usd(book: Book, venue: str | None = None) -> Decimal:
 
     What is owed is a negative balance.
     """
-    prices = coin_prices(book)
-    total = ZERO
-    for (account, asset), amount in book.balances.items():
-        if not amount or not account.startswith("venue:" if venue is None else f"venue:{venue}:"):
+    total, balances = ZERO, book.balances
+    for key, holder in book.wallets():
+        amount = balances.get(key)
+        if not amount or (venue is not None and holder != venue):
             continue
-        if asset in USD_ASSETS:
-            total += amount
-        else:
-            total += amount * prices.get((account.split(":")[1], asset), ZERO)
+        asset = key[1]
+        total += amount if asset in USD_ASSETS else amount * coin_price(book, holder, asset)
     for hedge in book.hedges.values():
+        if venue is not None and hedge.venue != venue:
+            continue
         for leg in hedge.legs:
-            if not leg.kind.is_coin and leg.quantity_base and venue in (None, hedge.venue):
+            if not leg.kind.is_coin and leg.quantity_base:
                 total += unrealized_usd(book, leg)
     return total
 
@@ -110,7 +107,15 @@ def price_of(book: Book, hedge: Hedge) -> Decimal:
 
 def notional_usd(book: Book, hedge: Hedge) -> Decimal:
     """Value of the larger side."""
-    return max((leg_usd(book, leg) for leg in hedge.legs), default=ZERO)
+    return max([leg_usd(book, leg) for leg in hedge.legs], default=ZERO)
+
+
+def coins_usd(book: Book) -> dict[str, Decimal]:
+    """`staying_usd` of all live hedges of each coin."""
+    found: dict[str, Decimal] = {}
+    for hedge in book.live_hedges():
+        found[hedge.coin] = found.get(hedge.coin, ZERO) + staying_usd(book, hedge)
+    return found
 
 
 def staying_usd(book: Book, hedge: Hedge) -> Decimal:
@@ -120,8 +125,8 @@ def staying_usd(book: Book, hedge: Hedge) -> Decimal:
 
 
 def leg_usd(book: Book, leg: Leg) -> Decimal:
-    price = book.market.price(leg.instrument) or leg.entry_price or ZERO
-    return abs(leg.quantity_base) * price
+    quantity = leg.quantity_base
+    return abs(quantity) * (book.market.price(leg.instrument) or leg.entry_price or ZERO) if quantity else ZERO
 
 
 def worst_usd(book: Book, hedge: Hedge, extra: Sequence[OrderIntent] = ()) -> Decimal:
@@ -145,10 +150,10 @@ def deployed_usd(book: Book) -> Decimal:
     return sum((notional_usd(book, hedge) for hedge in book.live_hedges()), ZERO)
 
 
-def leverage(book: Book, nav: Decimal | None = None) -> Decimal:
+def leverage(book: Book, nav: Decimal | None = None, deployed: Decimal | None = None) -> Decimal:
     """Sum of the notionals of all hedges divided by NAV; zero while NAV is not positive and nothing is held."""
     worth = nav_usd(book) if nav is None else nav
-    held = deployed_usd(book)
+    held = deployed_usd(book) if deployed is None else deployed
     if worth <= 0:
         return ZERO if not held else Decimal("Infinity")
     return held / worth

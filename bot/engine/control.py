@@ -68,7 +68,7 @@ def flatten_all(state: EngineState, event: Flatten, out: Actions) -> None:
 
 def finish_flattening(state: EngineState, out: Actions) -> None:
     """Once everything is closed the book stays halted until the owner resumes."""
-    if state.book.control is Control.FLATTENING and not any(True for _ in state.book.live_hedges()):
+    if state.book.control is Control.FLATTENING and not state.book.live_hedges():
         switch(state, Control.HALTED, "flattened: all hedges are closed", out)
 
 
@@ -81,7 +81,7 @@ def close_coin(state: EngineState, event: CloseCoin, out: Actions) -> None:
             removal = r01_negative_funding.removal_of(state.book, pair.venue, pair.coin, direction)
             r01_negative_funding.remove(removal, state.book.now.market_ms, reason)
             out.persist(removal)
-    for hedge in list(state.book.live_hedges()):
+    for hedge in state.book.live_hedges():
         if hedge.coin == event.coin:
             aim(state, hedge, ZERO, reason, out)
     out.info("coin.closing", coin=event.coin, reason=event.reason)

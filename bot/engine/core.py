@@ -1,5 +1,6 @@
 """`step`: one event in, actions out. The only way anything in the engine changes."""
 
+from decimal import Decimal
 from typing import assert_never
 
 from bot.domain import events as ev
@@ -149,9 +150,10 @@ def _tick(state: EngineState, out: Actions) -> None:
     guarding.watch(state, out)
     if guarding.hard_breach(state):
         control.drawdown_halt(state, out)
-    adjust(state, out)
+    nav = nav_usd(state.book)  # nothing below changes it: what is decided in a tick is only asked for
+    adjust(state, nav, out)
     if decision_due(state):
-        decide(state, out)
+        decide(state, nav, out)
     for venue, ready in state.book.ready.items():
         if ready:
             margin_moves.manage(state, venue, out)
@@ -166,16 +168,15 @@ def _tick(state: EngineState, out: Actions) -> None:
             state.reconciled_mono_ms[venue] = now.mono_ms
             out.append(Reconcile(venue, "periodic"))
     if now.market_ms - state.nav_ms >= NAV_EVERY_MS and any(state.book.ready.values()):
-        _value(state, out)
+        _value(state, nav, out)
 
 
-def _value(state: EngineState, out: Actions) -> None:
+def _value(state: EngineState, nav: Decimal, out: Actions) -> None:
     """A point of the NAV history, with the prices that the books need while the daemon is down."""
     state.nav_ms = state.book.now.market_ms
-    nav = nav_usd(state.book)
     deployed, unhedged = deployed_usd(state.book), unhedged_usd(state.book)
     guarding.save_mark(state, out)
-    out.persist(NavPoint(state.nav_ms, nav, leverage(state.book, nav), deployed, unhedged))
+    out.persist(NavPoint(state.nav_ms, nav, leverage(state.book, nav, deployed), deployed, unhedged))
     for hedge in state.book.live_hedges():
         for leg in hedge.legs:
             price = mark_price(state.book, leg.instrument)

@@ -8,12 +8,11 @@ from bot.domain.hedges import Control, Hedge, HedgeState
 from bot.domain.instruments import Pair
 from bot.domain.numbers import ZERO, common_step, floor_to
 from bot.domain.time import HOUR_MS
-from bot.domain.valuation import nav_usd
 from bot.engine import guarding
 from bot.engine.hedging import aim, guard, open_hedge
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
-from bot.risk.review import entry_verdicts, forced_changes
+from bot.risk.review import entry_refusal, forced_changes
 from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r11_stale, r14_cash_rate
 from bot.risk.verdicts import Forced, judge
 from bot.strategy.builders import estimate
@@ -27,15 +26,14 @@ SAME_TARGET = 0.995
 """A forced target within half a per cent of the present one is the present one."""
 
 
-def adjust(state: EngineState, out: Actions) -> None:
+def adjust(state: EngineState, nav: Decimal, out: Actions) -> None:
     """What live hedges have to give up: first what the strategy trims itself, then what the rules still demand."""
     hedges = [hedge for hedge in state.book.live_hedges() if state.book.ready.get(hedge.venue)]
     if not hedges:
         return
-    nav = nav_usd(state.book)
     if state.book.control is Control.RUNNING and not state.stopping:
         _trim(state, nav, out)
-    _force(state, nav, _worst_first(state, hedges), out)
+    _force(state, nav, hedges, out)
 
 
 def _trim(state: EngineState, nav: Decimal, out: Actions) -> None:
@@ -46,8 +44,8 @@ def _trim(state: EngineState, nav: Decimal, out: Actions) -> None:
         aim(state, hedge, floor_to(wanted, common_step(pair.spot.lot, pair.perp.lot)), TRIMMED, out)
 
 
-def _force(state: EngineState, nav: Decimal, worst_first: list[Hedge], out: Actions) -> None:
-    for change in forced_changes(state.book, nav, worst_first):
+def _force(state: EngineState, nav: Decimal, hedges: list[Hedge], out: Actions) -> None:
+    for change in forced_changes(state.book, nav, hedges, lambda hedge: _carry(state, hedge)):
         hedge = state.hedges[change.hedge_id]
         pair = state.book.pair_of(hedge)
         if pair is None or hedge.state is HedgeState.CLOSING:
@@ -81,16 +79,14 @@ def _record(state: EngineState, hedge: Hedge, change: Forced, out: Actions) -> N
     )
 
 
-def _worst_first(state: EngineState, hedges: list[Hedge]) -> list[Hedge]:
-    def carry(hedge: Hedge) -> tuple[float, int]:
-        pair = state.book.pair_of(hedge)
-        found = estimate(state.book, pair, 0.0) if pair is not None else None
-        return (found.held if found is not None else float("-inf"), hedge.number)
-
-    return sorted(hedges, key=carry)
+def _carry(state: EngineState, hedge: Hedge) -> float:
+    """What it is worth to go on holding it; without an estimate nothing at all."""
+    pair = state.book.pair_of(hedge)
+    found = estimate(state.book, pair, 0.0) if pair is not None else None
+    return found.held if found is not None else float("-inf")
 
 
-def decide(state: EngineState, out: Actions) -> None:
+def decide(state: EngineState, nav: Decimal, out: Actions) -> None:
     """Ask the strategy what to hold, within what the rules let grow."""
     state.decide_due, state.decide_again_mono_ms = False, None
     state.decided_slot = _slot(state)
@@ -98,12 +94,12 @@ def decide(state: EngineState, out: Actions) -> None:
     may_enter = _may_grow(state, state.market.pairs, stale, ENTRY, out)
     may_borrow = _may_grow(state, state.market.reverse, stale, ENTRY_BORROWED, out)
     if state.config.limits.cash_rate > 0:
-        _say_idle(state, may_enter, out)
+        _say_idle(state, nav, may_enter, out)
     for growing in state.book.live_hedges():
         allowed = may_borrow if growing.structure.owes else may_enter
         if growing.target_base > growing.size_base and (growing.venue, growing.coin) in allowed:
             guard(state, growing)
-    for proposal in propose(state.book, nav_usd(state.book), may_enter, stale, may_borrow):
+    for proposal in propose(state.book, nav, may_enter, stale, may_borrow):
         hedge = state.book.hedge_of(proposal.venue, proposal.coin)
         if hedge is not None and guarding.adding(state, hedge) and ZERO < proposal.target_base <= hedge.target_base:
             continue  # R4's own addition is on its way; what closes is not held up by it
@@ -119,7 +115,7 @@ def _may_grow(
     """Keys of the pairs that every rule lets grow; says why of the others, and adds to `stale` what lacks prices."""
     allowed: set[tuple[str, str]] = set()
     for key, pair in pairs.items():
-        refused = next((v for v in entry_verdicts(state.book, pair) if not v.approved), None)
+        refused = entry_refusal(state.book, pair)
         if refused is None:
             allowed.add(key)
             continue
@@ -133,9 +129,8 @@ def _may_grow(
     return allowed
 
 
-def _say_idle(state: EngineState, may_enter: set[tuple[str, str]], out: Actions) -> None:
+def _say_idle(state: EngineState, nav: Decimal, may_enter: set[tuple[str, str]], out: Actions) -> None:
     """Coins that would pay for their own costs and not for the cash that they use (R14)."""
-    nav = nav_usd(state.book)
     for key in sorted(may_enter):
         pair = state.market.pairs[key]
         found = None if state.book.hedge_of(*key) is not None else worth_of_entering(state.book, nav, pair)

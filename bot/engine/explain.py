@@ -207,7 +207,7 @@ def _forced(book: Book, nav: Decimal) -> list[Forced]:
         found = estimate(book, pair, 0.0) if pair is not None else None
         return found.held if found is not None else float("-inf")
 
-    return forced_changes(book, nav, sorted(book.live_hedges(), key=worth))
+    return forced_changes(book, nav, book.live_hedges(), worth)
 
 
 def _proposals(book: Book, nav: Decimal) -> dict[Pair, Proposal]:

@@ -181,7 +181,7 @@ def _watch_spreads(state: EngineState, out: Actions) -> None:
     if book.control is not Control.RUNNING or state.stopping or book.guards.extreme.active:
         return
     nav: Decimal | None = None
-    for hedge in list(book.live_hedges()):
+    for hedge in book.live_hedges():
         spread = book.guards.spreads_of(hedge.direction).get((hedge.venue, hedge.coin))
         pair = book.pair_of(hedge)
         if spread is None or spread.extreme is None or pair is None or hedge.state is not HedgeState.HEDGED:

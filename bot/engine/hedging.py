@@ -6,6 +6,7 @@ from bot.domain.hedges import Control, Hedge, HedgeState, Leg
 from bot.domain.instruments import Pair, Wallet
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
+from bot.domain.structures import PERP
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
 from bot.engine.orders import send
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
@@ -96,6 +97,8 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
         return
     if hedge.state is HedgeState.QUARANTINED:
         hedge.state = HedgeState.UNBALANCED
+    if _at_rest(state, hedge):
+        return
     may_open = state.book.control is Control.RUNNING and not state.stopping
     step = plan(state.book, hedge, may_open=may_open, basis_min=state.basis_min.get(hedge.id))
     dust = step.state is not HedgeState.UNBALANCED and step.note != NO_QUOTE
@@ -109,6 +112,20 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     elif not _place(state, hedge, step, out) and step.state is HedgeState.UNBALANCED and may_open:
         # The missing leg may not be added: then what is too much goes, at once.
         _place(state, hedge, plan(state.book, hedge, may_open=False), out)
+
+
+def _at_rest(state: EngineState, hedge: Hedge) -> bool:
+    """Whether a hedge is just what it should be, so that `plan` would find nothing to do, whatever the prices are."""
+    if hedge.state is not HedgeState.HEDGED or hedge.unbalanced_mono_ms is not None or not hedge.target_base:
+        return False
+    perp = hedge.legs[PERP]
+    held = perp.direction * perp.quantity_base
+    return held == hedge.target_base and abs(hedge.imbalance_base) <= _tolerance(state, hedge)
+
+
+def _tolerance(state: EngineState, hedge: Hedge) -> Decimal:
+    """What the legs may differ by: the larger lot."""
+    return max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
 
 
 def admit_waiting(state: EngineState, out: Actions) -> None:
@@ -243,8 +260,7 @@ def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool
     `dust` says that what is left over, if anything, is too small to be traded on either leg.
     """
     now = state.book.now.mono_ms
-    tolerance = max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
-    if dust or abs(hedge.imbalance_base) <= tolerance:
+    if dust or abs(hedge.imbalance_base) <= _tolerance(state, hedge):
         if hedge.unbalanced_mono_ms is not None and hedge.rehedges:
             out.info("hedge.balanced", hedge=hedge.id, coin=hedge.coin, after_ms=now - hedge.unbalanced_mono_ms)
         hedge.unbalanced_mono_ms, hedge.rehedges = None, 0

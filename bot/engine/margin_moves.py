@@ -50,8 +50,8 @@ def manage(state: EngineState, venue: str, out: Actions) -> None:
         return
     short_of = max(ZERO, lacking) + max(ZERO, loan)
     wanted = _spot_wanted_usd(state, venue) + (short_of if state.market.reverse else ZERO) - cash
-    spare = min(margin - needed, _withdrawable(state, venue))
-    if wanted > LEAST_USD and spare > LEAST_USD:
+    spare = min(margin - needed, _withdrawable(state, venue)) if wanted > LEAST_USD else ZERO
+    if spare > LEAST_USD:
         _move(state, venue, min(wanted, spare), Wallet.PERP, Wallet.SPOT, out)
         return
     spare = collateral.spare_usd(state, venue)
@@ -65,8 +65,10 @@ def _needed_usd(state: EngineState, venue: str) -> float:
     held = []
     for hedge in state.book.live_hedges():
         for leg in hedge.legs:
+            if hedge.venue != venue or leg.kind is not Kind.PERP:
+                continue
             price = mark_price(state.book, leg.instrument)
-            if hedge.venue == venue and leg.kind is Kind.PERP and price is not None:
+            if price is not None:
                 usd = float(max(abs(leg.quantity_base), hedge.target_base) * price)
                 held.append(ShortPosition(leg.direction * usd, state.market.tiers.get(leg.instrument, ())))
     return margin_needed_usd(held, liquidation.warn + r07_liquidation.AIM_MARGIN, liquidation.basis_stress)
@@ -76,9 +78,12 @@ def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:
     """Quote currency that the hedges being built will still spend on spot, fees and drift included."""
     wanted = ZERO
     for hedge in state.book.live_hedges():
+        missing = hedge.target_base - hedge.size_base
+        if missing <= 0 or hedge.venue != venue or hedge.structure.owes:
+            continue
         price = state.market.price(hedge.legs[0].instrument)
-        if hedge.venue == venue and price is not None and not hedge.structure.owes:
-            wanted += max(ZERO, hedge.target_base - hedge.size_base) * price
+        if price is not None:
+            wanted += missing * price
     return wanted * SLACK
 
 

@@ -7,7 +7,7 @@ from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord
-from bot.domain.valuation import USD_ASSETS, coin_prices
+from bot.domain.valuation import USD_ASSETS, coin_price
 from bot.engine import entry_costs
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
@@ -100,7 +100,7 @@ def _usd_price(state: EngineState, fill: Fill) -> Decimal:
         return ONE
     if fill.fee_asset == state.market.instruments[fill.instrument].base_asset:
         return fill.price
-    return coin_prices(state.book).get((fill.venue, fill.fee_asset), ZERO)
+    return coin_price(state.book, fill.venue, fill.fee_asset)
 
 
 def move_leg(leg: Leg, signed_base: Decimal, price: Decimal) -> None:

@@ -1,6 +1,5 @@
 """An order before it has an id: what execution wants sent. The engine numbers it and the risk manager judges it."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.hedges import HedgeState
@@ -8,11 +7,12 @@ from bot.domain.instruments import Instrument
 from bot.domain.market import Quote
 from bot.domain.numbers import ONE, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
+from bot.domain.struct import struct
 
 BPS = Decimal("0.0001")
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Draft:
     leg: int
     instrument: str
@@ -24,7 +24,7 @@ class Draft:
     decided_price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Plan:
     """The next step of one hedge: the state it is in now and the linked orders to send together (may be none)."""
 

@@ -4,7 +4,6 @@ Nothing is remembered between steps but the hedge itself, so the same function o
 after a crash. Leg 0 is the coin (bought as spot, or borrowed and sold on margin), leg 1 the perpetual against it.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.book import Book
@@ -13,6 +12,7 @@ from bot.domain.instruments import Pair
 from bot.domain.market import Quote
 from bot.domain.numbers import ONE, ZERO, ceil_to, common_step, floor_to
 from bot.domain.orders import Purpose, Side
+from bot.domain.struct import struct
 from bot.domain.structures import COIN, PERP
 from bot.execution.cash import lendable, spot_cash
 from bot.execution.drafts import Draft, Plan, kept_share, limit_price
@@ -27,7 +27,7 @@ FEE_GUESS = Decimal("0.001")
 """Taker fee of a spot whose rates are not known yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Situation:
     """Everything one step looks at. `coin` and `perp` are what is held now in the hedge's direction, base units:
     coins bought against a short, or owed against a long; both positive."""

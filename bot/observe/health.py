@@ -9,7 +9,6 @@ from typing import Protocol
 
 from aiohttp import web
 
-from bot.domain.market import feed_of
 from bot.engine.state import EngineState
 from bot.ports import Clock
 
@@ -36,7 +35,7 @@ def feed_ages_s(running: Running) -> dict[str, float | None]:
     """Wall seconds since the last frame of each feed that a pair needs; None before the first."""
     state = running.state
     now = running.clock.mono_ms()
-    feeds = {feed_of(leg) for pair in state.market.pairs.values() for leg in (pair.spot, pair.perp)}
+    feeds = {leg.feed for pair in state.market.pairs.values() for leg in (pair.spot, pair.perp)}
     ages: dict[str, float | None] = {}
     for feed in sorted(feeds):
         seen = state.market.feed_alive_ms.get(feed)

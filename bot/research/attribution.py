@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from bot.domain import actions as act
 from bot.domain.hedges import Receipt
 from bot.domain.orders import Fill, OrderIntent
+from bot.domain.struct import struct
 
 PARTS = ("funding", "fees", "slippage", "basis", "borrow")
 FUNDING, FEES, SLIPPAGE, BASIS, BORROW = range(5)
@@ -31,7 +32,7 @@ class Holding:
     valued: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Point:
     """The book after a bar. `nav_usd` and the rest are USD but for `net`, this bar's return."""
 
@@ -43,7 +44,7 @@ class Point:
     hedges: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class TradeRow:
     """One fill, for the report's list."""
 
@@ -59,7 +60,7 @@ class TradeRow:
 
 @dataclass(slots=True)
 class Attribution:
-    """Fed with every action of the engine and the prices of every bar."""
+    """Fed with everything that the engine writes to its books and with the prices of every bar."""
 
     nav_usd: float
     coin_of: dict[str, tuple[str, bool]]
@@ -86,10 +87,7 @@ class Attribution:
         """By month, YYYY-MM."""
         return summed(self.days, lambda day: day[:7])
 
-    def watch(self, action: act.Action, at_ms: int) -> None:
-        if not isinstance(action, act.Persist):
-            return
-        record = action.record
+    def take(self, record: act.Record, at_ms: int) -> None:
         if isinstance(record, OrderIntent):
             self._intents[record.client_id] = record
         elif isinstance(record, Fill):

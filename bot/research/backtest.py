@@ -112,8 +112,9 @@ class _Watch:
         self.actions: list[RuleAction] = []
 
     def __call__(self, action: act.Action, at_ms: int) -> None:
-        self.attribution.watch(action, at_ms)
-        if isinstance(action, act.Emit):
+        if isinstance(action, act.Persist):
+            self.attribution.take(action.record, at_ms)
+        elif isinstance(action, act.Emit):
             by_rule = rule_action(action, at_ms)
             if by_rule is not None:
                 self.actions.append(by_rule)
@@ -122,7 +123,7 @@ class _Watch:
         prices = {
             bars.coin: (
                 float(bars.spot[index]),
-                float(bars.perp[index]) / float(bars.perp_listing.multiplier),
+                float(bars.perp[index]) / bars.scale,
             )
             for bars in self.market.coins.values()
             if bars.coin in self.attribution.holdings
@@ -147,14 +148,15 @@ def _answer(
     cost = question.costs.side
     panel = yardstick.panel(recordings)
     window = market.times_ms.start, market.times_ms.stop
-    best = yardstick.by_year(yardstick.walk(panel, yardstick.foresight(panel, cap, cost), cost), *window)
+    foresight = yardstick.walk(panel, yardstick.foresight(panel, cap, cost), cost)
+    best = yardstick.by_year(foresight, *window)
     years = tuple(_year(book, year, best[year].net if year in best else 0.0) for year in sorted(book.turnover))
     return Answer(
         question,
         tuple(bars.coin for bars in market.coins.values()),
         years,
         _total(book, years),
-        _benchmarks(panel, cap, cost, window, question),
+        _benchmarks(panel, foresight, cap, cost, window, question),
         tuple(watched.actions),
         session.seq,
         session.unfinished,
@@ -196,9 +198,13 @@ def _total(book: Attribution, years: Sequence[YearRow]) -> YearRow:
 
 
 def _benchmarks(
-    panel: yardstick.Panel, cap: float, cost: float, window: tuple[int, int], question: Question
+    panel: yardstick.Panel,
+    best: yardstick.Curve,
+    cap: float,
+    cost: float,
+    window: tuple[int, int],
+    question: Question,
 ) -> tuple[Benchmark, ...]:
-    best = yardstick.walk(panel, yardstick.foresight(panel, cap, cost), cost)
     core = yardstick.walk(panel, yardstick.always_on(panel, cap, lambda coin: coin in ("BTC", "ETH")), cost)
     every = yardstick.walk(panel, yardstick.always_on(panel, cap, lambda _: True), cost)
     found = []

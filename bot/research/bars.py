@@ -51,8 +51,8 @@ class Bars:
     """One coin on the grid. Prices are quote per venue unit; index 0 is the market's start."""
 
     __slots__ = (
-        "basis", "coin", "first", "fresh", "last", "perp", "perp_listing", "perp_usd", "rate_times", "rates", "spot",
-        "spot_listing", "spot_usd", "symbol",
+        "basis", "coin", "first", "fresh", "last", "perp", "perp_listing", "perp_usd", "rate_times", "rates", "scale",
+        "spot", "spot_listing", "spot_usd", "symbol",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, times_ms: range, halted: frozenset[int]) -> None:
@@ -79,9 +79,9 @@ class Bars:
             self.fresh.append(fresh)
         self.spot_usd = _trailing_day(recording.spot, times_ms)
         self.perp_usd = _trailing_day(recording.perp, times_ms)
-        scale = float(recording.multiplier)
+        self.scale = float(recording.multiplier)
         self.basis = [
-            float(one) / (float(other) * scale) - 1 for one, other in zip(self.perp, self.spot, strict=True)
+            float(one) / (float(other) * self.scale) - 1 for one, other in zip(self.perp, self.spot, strict=True)
         ]
 
 
@@ -222,11 +222,17 @@ class BarMarket:
     def mark(self, symbol: str, at_ms: int) -> Mark:
         """The perpetual's close; the index is the spot's. The prediction is the venue's formula on closes so far."""
         bars, index = self.coins[symbol], self.index(at_ms)
-        next_ms, interval_ms = self.schedule(bars, at_ms)
         spot = bars.spot[index] * bars.perp_listing.multiplier
-        return Mark(
-            bars.perp[index], spot, self.predicted(bars, index, next_ms, interval_ms), next_ms, interval_ms // 1000
-        )
+        predicted, next_ms, interval_ms = self.coming(bars, index, at_ms)
+        return Mark(bars.perp[index], spot, predicted, next_ms, interval_ms // 1000)
+
+    def coming(self, bars: Bars, index: int, at_ms: int) -> tuple[Decimal, int, int]:
+        """(prediction of the rate, when it settles, length of its interval), as the venue announces them at a bar."""
+        next_ms, interval_ms = self.schedule(bars, at_ms)
+        return self.predicted(bars, index, next_ms, interval_ms), next_ms, interval_ms
+
+    def mark_price(self, symbol: str, at_ms: int) -> Decimal:
+        return self.coins[symbol].perp[self.index(at_ms)]
 
     def schedule(self, bars: Bars, at_ms: int) -> tuple[int, int]:
         """(time of the next settlement, its interval in ms), as the venue announces them."""

@@ -62,24 +62,25 @@ class BarVenue(DirectVenue):
 
     def frames_of(self, index: int, at_ms: int) -> Iterator[Event]:
         """Quotes that changed and every mark of a bar; nothing of a frozen pair."""
-        market = self.bars
+        market, sent = self.bars, self._sent
         for bars, spot, perp in self._instruments:
             if not bars.fresh[index]:
                 continue
-            scale = perp.multiplier
-            for instrument, close, tick, unit in (
-                (spot, bars.spot[index], bars.spot_listing.tick, None),
-                (perp, bars.perp[index], bars.perp_listing.tick, scale),
-            ):
-                if self._sent.get(instrument.id) == close:
-                    continue
-                self._sent[instrument.id] = close
-                bid, ask = market.touch(close, tick)
-                if unit is not None and unit != 1:
-                    bid, ask = bid / unit, ask / unit
-                yield Quote(instrument.id, bid, ask, _PLENTY, _PLENTY, at_ms)
-            now = market.mark(bars.symbol, at_ms)
-            yield Mark(perp.id, now.mark / scale, now.index / scale, now.predicted_rate, now.next_funding_ms, at_ms)
+            index_price, mark, scale = bars.spot[index], bars.perp[index], perp.multiplier
+            if sent.get(spot.id) != index_price:
+                sent[spot.id] = index_price
+                bid, ask = market.touch(index_price, bars.spot_listing.tick)
+                yield Quote(spot.id, bid, ask, _PLENTY, _PLENTY, at_ms)
+            if sent.get(perp.id) != mark:
+                sent[perp.id] = mark
+                bid, ask = market.touch(mark, bars.perp_listing.tick)
+                if scale != 1:
+                    bid, ask = bid / scale, ask / scale
+                yield Quote(perp.id, bid, ask, _PLENTY, _PLENTY, at_ms)
+            if scale != 1:
+                mark /= scale
+            predicted, next_ms, _ = market.coming(bars, index, at_ms)
+            yield Mark(perp.id, mark, index_price, predicted, next_ms, at_ms)
 
     def liquidity_of(self, index: int, *, everything: bool) -> Iterator[Liquidity]:
         """Trailing volume and the depth modelled from it: of all that is listed, or of what is new at this bar."""

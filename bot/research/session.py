@@ -40,7 +40,8 @@ class Session:
         self.state: EngineState = restore(Books(epoch=1), config)
         self.market_ms = start_ms
         self.mono_ms = self.seq = 0
-        self.records: Counter[str] = Counter()
+        self.records: Counter[type[act.Record]] = Counter()
+        """What was written to the books, by kind."""
         self.inbox: deque[Event] = deque()
         self._watch = watch
 
@@ -54,21 +55,23 @@ class Session:
 
     def drain(self) -> int:
         """Take in everything that waits and what follows from it; how often the venue was asked for something."""
-        asked = 0
-        inbox, state, watch = self.inbox, self.state, self._watch
+        asked, seq = 0, self.seq
+        inbox, state, watch, records = self.inbox, self.state, self._watch, self.records
+        market_ms, mono_ms = self.market_ms, self.mono_ms
         while inbox:
-            self.seq += 1
-            event = inbox.popleft()
-            for action in step(state, event, Stamp(self.seq, self.market_ms, self.mono_ms)):
-                asked += self._carry_out(action)
+            seq += 1
+            for action in step(state, inbox.popleft(), Stamp(seq, market_ms, mono_ms)):
+                if isinstance(action, act.Persist):
+                    records[type(action.record)] += 1
+                else:
+                    asked += self._carry_out(action)
                 if watch is not None:
-                    watch(action, self.market_ms)
+                    watch(action, market_ms)
+        self.seq = seq
         return asked
 
     def _carry_out(self, action: act.Action) -> bool:
         match action:
-            case act.Persist():
-                self.records[type(action.record).__name__] += 1
             case act.PlaceOrders():
                 self.inbox.extend(self.venue.place(action.intents, self.market_ms))
                 return True
@@ -77,7 +80,14 @@ class Session:
                 return True
             case act.Reconcile():
                 self.inbox.extend((self.venue.account(), Reconciled(VENUE)))
-            case act.Emit() | act.CancelOrder() | act.QueryOrder() | act.FetchRates() | act.FetchReceipts():
+            case (
+                act.Persist()
+                | act.Emit()
+                | act.CancelOrder()
+                | act.QueryOrder()
+                | act.FetchRates()
+                | act.FetchReceipts()
+            ):
                 pass
             case _:
                 assert_never(action)

@@ -4,7 +4,7 @@ Order of strength: R15, R10, R7, R6, R5, R3, R1 and R1c, R4, R2, the rest. Order
 they are sane. Every opening order is looked at by every rule below; there is no way around `approve_orders`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from bot.domain.actions import Verdict
@@ -14,7 +14,7 @@ from bot.domain.instruments import Pair
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, Purpose
 from bot.domain.structures import REVERSE_CARRY
-from bot.domain.valuation import notional_usd, price_of
+from bot.domain.valuation import coins_usd, deployed_usd, notional_usd, price_of
 from bot.risk.rules import (
     budgets,
     one_direction,
@@ -58,6 +58,34 @@ def entry_verdicts(book: Book, pair: Pair, aimed_base: Decimal | None = None) ->
     ]
 
 
+def entry_refusal(book: Book, pair: Pair) -> Verdict | None:
+    """The strongest of `entry_verdicts` that is against it; None when all agree. No verdict is worded for nothing."""
+    venue, coin = pair.key
+    direction, hedge = pair.structure.direction, book.hedge_of(venue, coin)
+    if not r15_kill_switch.allows(book, venue):
+        return r15_kill_switch.check(book, venue)
+    if not r10_leg_imbalance.allows(hedge):
+        return r10_leg_imbalance.check(book, hedge)
+    for verdict in one_direction.check(book, pair):
+        if not verdict.approved:
+            return verdict
+    if not r06_extreme.allows(book):
+        return r06_extreme.check(book)
+    if not r05_drawdown.allows(book):
+        return r05_drawdown.check(book)
+    if not r01_negative_funding.allows(book, venue, coin, direction):
+        return r01_negative_funding.check(book, venue, coin, direction)
+    if not r04_spread.allows(book, venue, coin, direction=direction):
+        return r04_spread.check(book, venue, coin, direction=direction)
+    refused = r08_universe.refusal(book, pair)
+    if refused is not None:
+        return refused
+    for verdict in r09_borrow.check(book, pair):
+        if not verdict.approved:
+            return verdict
+    return None if r11_stale.allows(book, pair) else r11_stale.check(book, pair)
+
+
 def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[OrderIntent]) -> list[Verdict]:
     """All verdicts on these linked orders; they may be sent only if each is approved and there is at least one."""
     verdicts = [sanity.check(book, hedge, intent) for intent in intents if intent.purpose not in GROWS]
@@ -81,30 +109,30 @@ def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[Ord
     return verdicts
 
 
-def forced_changes(book: Book, nav: Decimal, worst_first: Sequence[Hedge]) -> list[Forced]:
-    """What the rules demand of live hedges now, the smallest target of each. `worst_first` orders them by carry.
+def forced_changes(
+    book: Book, nav: Decimal, hedges: Sequence[Hedge], carry: Callable[[Hedge], float] = lambda _: 0.0
+) -> list[Forced]:
+    """What the rules demand of these live hedges now, the smallest target of each, those of worst carry first.
 
-    R7 and R3 ask for what the other rules do not give up already.
+    R7 and R3 ask for what the other rules do not give up already. `carry` is asked only when something is demanded.
     """
-    forced: dict[str, Forced] = {}
-    for hedge in worst_first:
-        if hedge.state is HedgeState.CLOSING:
-            continue
-        demands = (
-            r06_extreme.forced(book, hedge),
-            r05_drawdown.forced(book, hedge),
-            r01_negative_funding.forced(book, hedge),
-            r01c_funding_stop.forced(book, hedge),
-            r09_borrow.forced(book, hedge),
-            r04_spread.forced(book, nav, hedge),
-            r02_coin_cap.forced(book, nav, hedge),
-        )
-        found = min((one for one in demands if one is not None), key=lambda one: one.target_base, default=None)
-        if found is not None:
-            forced[hedge.id] = found
-    for venue in sorted({hedge.venue for hedge in worst_first}):
-        _keep_distance(book, venue, [hedge for hedge in worst_first if hedge.venue == venue], forced)
-    excess = r03_leverage.excess_usd(book, nav)
+    staying = coins_usd(book)
+    found = {
+        hedge.id: change
+        for hedge in hedges
+        if hedge.state is not HedgeState.CLOSING
+        and (change := _forced(book, nav, hedge, staying[hedge.coin])) is not None
+    }
+    unborne = [one for venue in sorted({hedge.venue for hedge in hedges}) for one in _unborne(book, venue)]
+    excess = r03_leverage.excess_usd(book, nav, deployed_usd(book))
+    if not found and not unborne and excess <= 0:
+        return []
+    worst_first = sorted(hedges, key=lambda hedge: (carry(hedge), hedge.number))
+    forced = {hedge.id: found[hedge.id] for hedge in worst_first if hedge.id in found}
+    for venue, direction, usd in unborne:
+        limit, observed = f"{book.config.limits.liquidation.min}", f"{r07_liquidation.distance(book, venue):.4f}"
+        facing = [hedge for hedge in worst_first if hedge.venue == venue and hedge.direction == direction]
+        _give_up(book, facing, usd, forced, r07_liquidation.RULE, limit, observed)
     if excess > 0:
         observed = r03_leverage.check(book, nav).observed
         _give_up(
@@ -113,16 +141,35 @@ def forced_changes(book: Book, nav: Decimal, worst_first: Sequence[Hedge]) -> li
     return list(forced.values())
 
 
-def _keep_distance(book: Book, venue: str, there: Sequence[Hedge], forced: dict[str, Forced]) -> None:
-    """R7: what the perp wallet cannot bear is given up by the direction that loses, a loan by those who owe it."""
-    for excess, direction in (
-        (r07_liquidation.excess_usd(book, venue), r07_liquidation.losing(book, venue)),
-        (r07_liquidation.loan_excess_usd(book, venue), REVERSE_CARRY.direction),
-    ):
-        if excess > 0:
-            limit, observed = f"{book.config.limits.liquidation.min}", f"{r07_liquidation.distance(book, venue):.4f}"
-            facing = [hedge for hedge in there if hedge.direction == direction]
-            _give_up(book, facing, excess, forced, r07_liquidation.RULE, limit, observed)
+def _forced(book: Book, nav: Decimal, hedge: Hedge, coin_usd: Decimal) -> Forced | None:
+    """The smallest target that a rule demands of one hedge; `coin_usd` is what stays of all hedges of its coin."""
+    demands = [
+        change
+        for change in (
+            r06_extreme.forced(book, hedge),
+            r05_drawdown.forced(book, hedge),
+            r01_negative_funding.forced(book, hedge),
+            r01c_funding_stop.forced(book, hedge),
+            r09_borrow.forced(book, hedge),
+            r04_spread.forced(book, nav, hedge),
+            r02_coin_cap.forced(book, nav, hedge, coin_usd),
+        )
+        if change is not None
+    ]
+    return min(demands, key=lambda change: change.target_base, default=None)
+
+
+def _unborne(book: Book, venue: str) -> list[tuple[str, int, Decimal]]:
+    """R7: (venue, direction, USD) of what the perp wallet cannot bear, given up by the direction that loses, and of a
+    loan, given up by those who owe it."""
+    found = []
+    excess = r07_liquidation.excess_usd(book, venue)
+    if excess > 0:
+        found.append((venue, r07_liquidation.losing(book, venue), excess))
+    excess = r07_liquidation.loan_excess_usd(book, venue)
+    if excess > 0:
+        found.append((venue, REVERSE_CARRY.direction, excess))
+    return found
 
 
 def _give_up(

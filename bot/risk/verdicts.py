@@ -1,13 +1,13 @@
 """How rules speak: verdicts on what is asked, and changes that they force."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.actions import Verdict
 from bot.domain.numbers import text
+from bot.domain.struct import struct
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Forced:
     """A change that a rule demands of a hedge: its new target (base units a side; zero closes it)."""
 

@@ -13,6 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from bot.domain.struct import struct
+
 
 class Book(StrEnum):
     """The two order books a coin has at the simulated Binance, and the wallet that each settles in."""
@@ -47,7 +49,7 @@ class Status(StrEnum):
     REJECTED = "REJECTED"
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class MarginTier:
     """One row of the leverage brackets; the maintenance margin is notional x rate - cumulative (USD)."""
 
@@ -58,7 +60,7 @@ class MarginTier:
     cumulative_usd: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Listing:
     """One tradable symbol of one book, with the filters that the venue publishes for it."""
 
@@ -81,7 +83,7 @@ class Listing:
     tiers: tuple[MarginTier, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Top:
     bid: Decimal
     ask: Decimal
@@ -89,13 +91,13 @@ class Top:
     ask_size: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Level:
     price: Decimal
     size: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Mark:
     """Mark and index price with the running prediction of the next funding rate."""
 
@@ -106,7 +108,7 @@ class Mark:
     interval_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Settlement:
     """One funding settlement of one perpetual: longs pay `rate` x mark x quantity to shorts."""
 
@@ -117,7 +119,7 @@ class Settlement:
     interval_s: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class DayStats:
     """The trailing 24 hours of one symbol."""
 
@@ -130,7 +132,7 @@ class DayStats:
     trades: int
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Candle:
     open_ms: int
     open: Decimal
@@ -151,6 +153,10 @@ class Prices(Protocol):
         ...
 
     def mark(self, symbol: str, at_ms: int) -> Mark: ...
+    def mark_price(self, symbol: str, at_ms: int) -> Decimal:
+        """`mark(...).mark` alone, for the margin of every position at every look."""
+        ...
+
     def settlements(self, after_ms: int, until_ms: int) -> Sequence[Settlement]:
         """All settlements with after_ms < at_ms <= until_ms, in order of time, then symbol."""
         ...
@@ -168,7 +174,7 @@ class Market(Prices, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class OrderRequest:
     book: Book
     symbol: str
@@ -197,7 +203,7 @@ class Order:
     trade_ids: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Trade:
     id: int
     order_id: int
@@ -216,7 +222,7 @@ class Trade:
     margin: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Income:
     """One row of the perp wallet's history.
 
@@ -236,7 +242,7 @@ class Income:
     quantity: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class LoanEntry:
     """One row of the margin wallet's history: BORROW, REPAY, INTEREST (with its rate an hour), TRANSFER (negative:
     out), INSURANCE (the fund pays what the wallet lacks), RECALL (what is owed; `at_ms` is when it must be back)."""
@@ -249,14 +255,14 @@ class LoanEntry:
     rate: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Position:
     symbol: str
     quantity: Decimal
     entry_price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Happening:
     """Something an account's private stream must be told. Exactly one group of fields is set, by kind:
 

@@ -5,9 +5,9 @@ order, a held hedge gives way to a new one only when the difference pays for the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bot.domain.config import Drift
+from bot.domain.struct import struct
 from bot.strategy.carry import CarryEstimate
 
 LEAST_SHARE = 0.1
@@ -18,7 +18,7 @@ GIVE_WAY_MIN = 0.25
 """A held hedge gives way to a better one by at least this share of itself, or not at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Candidate:
     """One pair as the allocator sees it; notionals in USD, `capital_factor` in USD of account per USD of notional."""
 
@@ -47,7 +47,7 @@ class Candidate:
         return near if self.held_usd < self.cap_usd * float(drift.top_up_at) else self.held_usd
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Allotment:
     """What a coin should have: target one-side notional (USD) and why."""
 
@@ -57,7 +57,7 @@ class Allotment:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Credit:
     """Quote currency that may be borrowed beyond own capital, and its interest over the holding time a dollar."""
 
@@ -69,7 +69,7 @@ NO_CREDIT = Credit()
 DRIFT = Drift()
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class _Piece:
     rank: float
     candidate: Candidate

@@ -4,16 +4,16 @@ One scorer, one allocator and one executor serve them all; a strategy is its bui
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from bot.domain.book import Book
 from bot.domain.instruments import Pair
+from bot.domain.struct import struct
 from bot.domain.structures import Structure
 from bot.strategy import cash_and_carry, reverse_carry
 from bot.strategy.carry import CarryEstimate
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Builder:
     """`estimate` and `capital_factor` take (book, pair, one-side notional in USD)."""
 

@@ -7,11 +7,11 @@ half-lives were chosen on recorded history: `docs/estimator.md`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bot.domain.book import Book
 from bot.domain.instruments import Instrument, Pair
 from bot.domain.market import MarketState
+from bot.domain.struct import struct
 from bot.domain.time import HOUR_MS, SECOND_MS, YEAR_H
 from bot.domain.valuation import basis
 
@@ -19,7 +19,7 @@ IMPACT_BPS = 10
 """Depth is measured within this many bps of the mid; a slice of a share s of it pays about s/2 of that reach."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class CarryEstimate:
     """The waterfall of one pair: fractions of one-side notional, rates a fraction an hour.
 

@@ -12,7 +12,7 @@ from bot.domain.book import Book
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.limits import coin_cap_usd
 from bot.domain.numbers import ONE, ZERO
-from bot.domain.valuation import price_of, staying_usd
+from bot.domain.valuation import coins_usd, price_of
 from bot.strategy.propose import least_usd
 
 JUMP_BANDS = 3
@@ -23,9 +23,7 @@ def trims(book: Book, nav: Decimal) -> Iterator[tuple[Hedge, Decimal]]:
     """(hedge, smaller target in base units) of coins near the far edge of R2's band, in proportion over a coin."""
     limits, drift = book.config.limits, book.config.strategy.drift
     band = limits.per_coin_cap_band
-    held: dict[str, Decimal] = {}
-    for hedge in book.live_hedges():
-        held[hedge.coin] = held.get(hedge.coin, ZERO) + staying_usd(book, hedge)
+    held = coins_usd(book)
     for hedge in book.live_hedges():
         cap, usd = coin_cap_usd(limits, hedge.coin, nav), held[hedge.coin]
         beyond = usd - cap

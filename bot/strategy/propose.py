@@ -1,7 +1,6 @@
 """Strategy's one answer: which hedges should change, and to what size."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.domain.book import Book
@@ -9,6 +8,7 @@ from bot.domain.hedges import HedgeState
 from bot.domain.instruments import Pair, Wallet
 from bot.domain.limits import borrow_cost, cash_cost, coin_cap_usd
 from bot.domain.numbers import common_step, floor_to
+from bot.domain.struct import struct
 from bot.domain.valuation import notional_usd, price_of, worst_usd
 from bot.strategy.allocation import NO_CREDIT, Allotment, Candidate, Credit, allocate
 from bot.strategy.builders import builder_of
@@ -19,7 +19,7 @@ OCCUPIED_FACTOR = 1.3
 """Capital that a closing or unjudged hedge still ties up, a dollar of notional: above any coin's own factor."""
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Proposal:
     """Hold `target_base` (base units a side, both legs) of a pair."""
 

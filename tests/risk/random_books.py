@@ -10,7 +10,7 @@ from bot.domain.config import Budget, CapOf, CoreConfig, Limits, Liquidation, Un
 from bot.domain.guards import Breach
 from bot.domain.hedges import Control, Hedge, HedgeState, Leg
 from bot.domain.instruments import FeeRates, Instrument, Kind, Payoff, Wallet
-from bot.domain.market import Liquidity, Mark, Quote, feed_of
+from bot.domain.market import Liquidity, Mark, Quote
 from bot.domain.orders import OrderIntent, OrderRecord, OrderState, Purpose, Side, TimeInForce
 from bot.domain.time import Stamp
 
@@ -80,7 +80,7 @@ def books(draw: st.DrawFn) -> Book:
         book.market.quote_seen_ms[one.id] = NOW.mono_ms
         book.market.liquidity[one.id] = Liquidity(one.id, 1e9, 1e6, 1e9)
         book.market.fees[one.id] = FeeRates(D("0.001"), D("0.001"))
-        book.market.feed_alive_ms[feed_of(one)] = NOW.mono_ms
+        book.market.feed_alive_ms[one.feed] = NOW.mono_ms
         if one.kind is Kind.PERP:
             book.market.marks[one.id] = Mark(one.id, mid, mid, D(0), 0)
             book.market.mark_seen_ms[one.id] = NOW.mono_ms

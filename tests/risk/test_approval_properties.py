@@ -5,15 +5,15 @@ from decimal import Decimal
 
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-from random_books import COINS, LOT, NOW, books, limits, lots, order, shares, worst
+from random_books import COINS, LOT, NOW, books, keys, limits, lots, order, shares, worst
 
 from bot.domain.book import Book
 from bot.domain.config import CapOf, Limits
 from bot.domain.guards import Breach
-from bot.domain.hedges import Control, Hedge, HedgeState
+from bot.domain.hedges import Control, Hedge, HedgeState, Removal
 from bot.domain.orders import OrderIntent, Purpose, Side
 from bot.domain.valuation import nav_usd
-from bot.risk.review import approve_orders, forced_changes
+from bot.risk.review import approve_orders, entry_refusal, entry_verdicts, forced_changes
 
 D = Decimal
 ROUNDING = D("0.000001")
@@ -148,6 +148,31 @@ def test_what_no_rule_looked_at_is_not_approved(data: st.DataObject, book: Book)
         book, nav_usd(book), hedge, (order(book, hedge, 0, Side.BUY, LOT, Purpose.OPEN, "n", D(1)),)
     )
     assert any(not verdict.approved for verdict in verdicts)
+
+
+@MANY
+@given(data=st.data(), book=books())
+def test_the_refusal_of_an_entry_is_the_first_verdict_against_it(data: st.DataObject, book: Book) -> None:
+    """The way without words to what `entry_verdicts` says."""
+    name = data.draw(st.sampled_from(sorted(book.market.instruments)))
+    book.guards.extreme.active = data.draw(st.integers(0, 9)) == 0
+    if data.draw(st.booleans()):
+        venue, coin = data.draw(keys())
+        book.removals[venue, coin, 1] = Removal(venue, coin, 1, removed=True, reason="drawn")
+        book.guards.spread_of(venue, coin).held_back = data.draw(st.booleans())
+    age_ms = data.draw(st.sampled_from([0, 4_999, 5_000, 5_001]))
+    for seen in (book.market.mark_seen_ms, book.market.quote_seen_ms):
+        if name in seen:
+            seen[name] -= age_ms
+    if data.draw(st.integers(0, 4)) == 0:
+        feed = book.market.instruments[name].feed
+        book.market.feed_alive_ms[feed] -= age_ms
+        book.market.feed_lost_ms[feed] = NOW.mono_ms - data.draw(st.sampled_from([0, 10_000]))
+    if data.draw(st.integers(0, 4)) == 0:
+        book.market.liquidity.pop(name)
+    for pair in book.market.all_pairs():
+        against = [verdict for verdict in entry_verdicts(book, pair) if not verdict.approved]
+        assert entry_refusal(book, pair) == (against[0] if against else None)
 
 
 @MANY

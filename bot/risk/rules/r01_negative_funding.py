@@ -69,15 +69,18 @@ def removal_of(book: Book, venue: str, coin: str, direction: int = SHORT_PERP) -
     return book.removals[key]
 
 
+def allows(book: Book, venue: str, coin: str, direction: int = SHORT_PERP) -> bool:
+    removal = book.removals.get((venue, coin, direction))
+    return removal is None or not removal.removed
+
+
 def check(book: Book, venue: str, coin: str, direction: int = SHORT_PERP) -> Verdict:
     removal = book.removals.get((venue, coin, direction))
-    removed = removal is not None and removal.removed
     days = 0 if removal is None else removal.negative_days
     detail = removal.reason if removal is not None else ""
     limit = book.config.limits.negative_funding_days
-    return judge(
-        RULE, ok=not removed, limit=f"{limit} negative days", observed=f"{days} negative days", detail=detail
-    )
+    ok = allows(book, venue, coin, direction)
+    return judge(RULE, ok=ok, limit=f"{limit} negative days", observed=f"{days} negative days", detail=detail)
 
 
 def forced(book: Book, hedge: Hedge) -> Forced | None:

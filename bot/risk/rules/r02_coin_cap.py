@@ -9,7 +9,7 @@ from bot.domain.hedges import Hedge
 from bot.domain.limits import coin_cap_usd
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent
-from bot.domain.valuation import price_of, staying_usd, worst_usd
+from bot.domain.valuation import price_of, worst_usd
 from bot.risk.verdicts import Forced, judge
 
 RULE = "R2"
@@ -27,14 +27,14 @@ def check(book: Book, nav: Decimal, coin: str, extra: Sequence[OrderIntent] = ()
     return judge(RULE, ok=held <= cap, limit=cap, observed=held, detail=f"one-side notional of {coin} in USD")
 
 
-def forced(book: Book, nav: Decimal, hedge: Hedge) -> Forced | None:
+def forced(book: Book, nav: Decimal, hedge: Hedge, held: Decimal) -> Forced | None:
     """Trim a coin that is beyond its cap by more than the band, in proportion over its hedges.
 
-    What is on its way out already counts as gone: mostly the strategy has trimmed before (`bot.strategy.drift`).
+    `held` is `staying_usd` of all live hedges of the coin: what is on its way out already counts as gone, and mostly
+    the strategy has trimmed before (`bot.strategy.drift`).
     """
     limits = book.config.limits
     cap = coin_cap_usd(limits, hedge.coin, nav)
-    held = sum((staying_usd(book, one) for one in book.live_hedges() if one.coin == hedge.coin), ZERO)
     if held <= cap * (1 + limits.per_coin_cap_band):
         return None
     target = min(hedge.target_base, hedge.size_base) * cap * TRIM_TO / held

@@ -7,7 +7,7 @@ from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent
-from bot.domain.valuation import deployed_usd, worst_usd
+from bot.domain.valuation import worst_usd
 from bot.risk.verdicts import judge
 
 RULE = "R3"
@@ -20,10 +20,9 @@ def check(book: Book, nav: Decimal, extra: Sequence[OrderIntent] = ()) -> Verdic
     return judge(RULE, ok=observed <= ceiling, limit=ceiling, observed=observed, detail="leverage after the order")
 
 
-def excess_usd(book: Book, nav: Decimal) -> Decimal:
-    """Notional to give up when leverage has drifted beyond the ceiling and its band; zero while it has not."""
+def excess_usd(book: Book, nav: Decimal, held: Decimal) -> Decimal:
+    """Notional to give up when leverage (`held` over NAV) has drifted beyond the ceiling and its band, else zero."""
     limits = book.config.limits
-    held = deployed_usd(book)
     if held <= max(ZERO, nav) * limits.leverage_ceiling * (1 + limits.leverage_band):
         return ZERO
     return held - max(ZERO, nav) * limits.leverage_ceiling

@@ -94,17 +94,24 @@ def lost_share(book: Book, nav: Decimal, hedge: Hedge) -> Decimal:
     return (peak - pnl) / nav
 
 
+def allows(book: Book, venue: str, coin: str, aimed_base: Decimal | None = None, direction: int = 1) -> bool:
+    spread = book.guards.spreads_of(direction).get((venue, coin))
+    if spread is None or not spread.held_back:
+        return True
+    return aimed_base is not None and aimed_base <= spread.granted_base
+
+
 def check(book: Book, venue: str, coin: str, aimed_base: Decimal | None = None, direction: int = 1) -> Verdict:
     """Growth is refused while a reduced spread is wide, but for what R4 itself granted."""
     spread = book.guards.spreads_of(direction).get((venue, coin))
     limit = book.config.limits.spread.reduce_z * RELEASE
     if spread is None or not spread.held_back:
         return judge(RULE, ok=True, limit=limit, observed="not held back")
-    granted = aimed_base is not None and aimed_base <= spread.granted_base
     score = z_score(spread)
     observed = "no z-score yet" if score is None else score
     detail = "z-score of the basis; reduced, and not come back yet"
-    return judge(RULE, ok=granted, limit=limit, observed=observed, detail=detail)
+    ok = allows(book, venue, coin, aimed_base, direction)
+    return judge(RULE, ok=ok, limit=limit, observed=observed, detail=detail)
 
 
 def forced(book: Book, nav: Decimal, hedge: Hedge) -> Forced | None:

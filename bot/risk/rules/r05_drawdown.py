@@ -14,7 +14,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.guards import Breach
-from bot.domain.hedges import Hedge, Leg
+from bot.domain.hedges import Hedge
+from bot.domain.market import Mark
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import USD_ASSETS
@@ -30,52 +31,46 @@ CONFIRM_MS = 1_000
 
 def measure(book: Book) -> tuple[Decimal, Decimal] | None:
     """(worth, worth that may lift the mark) in USD; None while a price of what is held is missing or old."""
-    now = book.now.mono_ms
     worth = gains = ZERO
     for hedge in book.live_hedges():
+        mark = _fresh_mark(book, hedge)
+        gain = ZERO
         for leg in hedge.legs:
             if not leg.quantity_base:
                 continue
-            price = _price(book, hedge, leg, now)
-            if price is None:
+            if mark is None:
                 return None
-            worth += leg.quantity_base * price - (ZERO if leg.kind.is_coin else leg.cost_quote)
-        gains += max(ZERO, _open_gain(book, hedge))
-    for (account, asset), amount in book.balances.items():
-        if amount and asset in USD_ASSETS and account.startswith("venue:"):
-            worth += amount
+            coin = leg.kind.is_coin
+            value = leg.quantity_base * (mark.index if coin else mark.mark)
+            worth += value if coin else value - leg.cost_quote
+            gain += value - leg.cost_quote
+        gains += max(ZERO, gain)
+    for key, _ in book.wallets():
+        if key[1] in USD_ASSETS:
+            worth += book.balances.get(key, ZERO)
     worth += deferred_usd(book)
     return worth, worth - gains
 
 
-def _price(book: Book, hedge: Hedge, leg: Leg, now_mono_ms: int) -> Decimal | None:
+def _fresh_mark(book: Book, hedge: Hedge) -> Mark | None:
+    """Mark and index of a hedge's perpetual; None without a pair, or while they are missing or old."""
     pair = book.pair_of(hedge)
     if pair is None:
         return None
     mark, seen = book.market.marks.get(pair.perp.id), book.market.mark_seen_ms.get(pair.perp.id)
-    if mark is None or seen is None or now_mono_ms - seen > book.config.limits.stale_s * 1000:
+    if mark is None or seen is None or book.now.mono_ms - seen > book.config.limits.stale_s * 1000:
         return None
-    return mark.index if leg.kind.is_coin else mark.mark
-
-
-def _open_gain(book: Book, hedge: Hedge) -> Decimal:
-    pair = book.pair_of(hedge)
-    mark = book.market.marks.get(pair.perp.id) if pair is not None else None
-    if mark is None:
-        return ZERO
-    return sum(
-        (leg.quantity_base * (mark.index if leg.kind.is_coin else mark.mark) - leg.cost_quote for leg in hedge.legs),
-        ZERO,
-    )
+    return mark
 
 
 def deferred_usd(book: Book) -> Decimal:
     """The part of the entry costs that the holding time still has to bear."""
-    holding_ms = Decimal(repr(book.config.strategy.holding_h * HOUR_MS))
-    if not holding_ms:
-        return ZERO
-    costs = book.guards.drawdown.entry_costs.values()
-    return sum((usd * max(ZERO, ONE - (book.now.market_ms - at_ms) / holding_ms) for usd, at_ms in costs), ZERO)
+    holding_ms, now_ms = Decimal(repr(book.config.strategy.holding_h * HOUR_MS)), book.now.market_ms
+    total = ZERO
+    for usd, at_ms in book.guards.drawdown.entry_costs.values():
+        if now_ms - at_ms < holding_ms:
+            total += usd * (ONE - (now_ms - at_ms) / holding_ms)
+    return total
 
 
 def add_entry_cost(book: Book, hedge_id: str, usd: Decimal, at_ms: int) -> tuple[Decimal, int]:
@@ -161,11 +156,15 @@ def capital_moved(book: Book, before_usd: Decimal, usd: Decimal) -> None:
         drawdown.high_usd *= max(ZERO, before_usd + usd) / before_usd
 
 
+def allows(book: Book) -> bool:
+    return book.guards.drawdown.level is Breach.NONE
+
+
 def check(book: Book) -> Verdict:
     drawdown = book.guards.drawdown
     limit = book.config.limits.drawdown.soft
     detail = "share of NAV below its high-water mark"
-    return judge(RULE, ok=drawdown.level is Breach.NONE, limit=limit, observed=drawdown.share, detail=detail)
+    return judge(RULE, ok=allows(book), limit=limit, observed=drawdown.share, detail=detail)
 
 
 def forced(book: Book, hedge: Hedge) -> Forced | None:

@@ -6,12 +6,14 @@ with a leg at a silent venue is left alone (half a cut hedge is a naked position
 a venue that does answer is below R7's minimum. What was silent is not cut when it comes back, unless prices run.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.hedges import Hedge
-from bot.domain.market import Mark, feed_of
+from bot.domain.market import Mark
 from bot.domain.windows import PriceWindow
 from bot.risk.rules import r07_liquidation
 from bot.risk.verdicts import Forced, judge
@@ -44,23 +46,22 @@ def silent_venues(book: Book) -> dict[str, str]:
     if extreme.watched_mono_ms is None:
         extreme.watched_mono_ms = now
     found = {venue: "no answer" for venue, asked in extreme.asked_mono_ms.items() if now - asked > limit_ms}
-    for feed in _feeds(book):
-        alive, lost = book.market.feed_alive_ms.get(feed), book.market.feed_lost_ms.get(feed)
+    feeds_alive, feeds_lost = book.market.feed_alive_ms, book.market.feed_lost_ms
+    for feed in dict.fromkeys(chain(feeds_alive, feeds_lost, _held_feeds(book))):
+        alive, lost = feeds_alive.get(feed), feeds_lost.get(feed)
         since = alive if alive is not None else lost
         if now - (extreme.watched_mono_ms if since is None else since) > limit_ms:
             found.setdefault(feed.split(":")[0], f"feed {feed} is silent")
     return found
 
 
-def _feeds(book: Book) -> set[str]:
-    """Feeds that have spoken, and those of what we hold."""
-    feeds = {*book.market.feed_alive_ms, *book.market.feed_lost_ms}
+def _held_feeds(book: Book) -> Iterator[str]:
+    """Feeds of what we hold: one that never spoke is silent too."""
+    known = book.market.instruments
     for hedge in book.live_hedges():
         for leg in hedge.legs:
-            instrument = book.market.instruments.get(leg.instrument)
-            if instrument is not None:
-                feeds.add(feed_of(instrument))
-    return feeds
+            if leg.instrument in known:
+                yield known[leg.instrument].feed
 
 
 def runs(book: Book) -> bool:
@@ -77,10 +78,14 @@ def moving(book: Book) -> bool:
     return extreme.moved_ms is not None and book.now.market_ms - extreme.moved_ms < calm_ms
 
 
+def allows(book: Book) -> bool:
+    return not book.guards.extreme.active
+
+
 def check(book: Book) -> Verdict:
     extreme = book.guards.extreme
     observed = extreme.reason if extreme.active else "calm"
-    return judge(RULE, ok=not extreme.active, limit="no extreme event", observed=observed)
+    return judge(RULE, ok=allows(book), limit="no extreme event", observed=observed)
 
 
 def forced(book: Book, hedge: Hedge) -> Forced | None:

@@ -11,7 +11,7 @@ from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.instruments import Kind
 from bot.domain.loans import collateral_share
-from bot.domain.margin import ShortPosition, liquidation_distance, margin_needed_usd, survives
+from bot.domain.margin import SEARCH_STEP, ShortPosition, liquidation_distance, margin_needed_usd, survives
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent
 from bot.domain.valuation import margin_wallet, mark_price, unrealized_usd
@@ -94,8 +94,12 @@ def excess_usd(book: Book, venue: str) -> Decimal:
     limits = book.config.limits.liquidation
     held = positions(book, venue)
     short = sum(abs(one.notional_usd) for one in held)
+    if short <= 0:
+        return ZERO
     margin = float(perp_margin_usd(book, venue))
-    if short <= 0 or liquidation_distance(margin, held, limits.basis_stress) >= limits.min:
+    if survives(margin, held, limits.min + SEARCH_STEP, limits.basis_stress):
+        return ZERO  # the search, which is exact to its step only, would find the same at ten times the work
+    if liquidation_distance(margin, held, limits.basis_stress) >= limits.min:
         return ZERO
     stuck = venue in book.margin_stuck
     movable = ZERO if stuck else max(ZERO, book.balances.get((f"venue:{venue}:spot", "USDT"), ZERO))

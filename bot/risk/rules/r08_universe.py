@@ -12,6 +12,13 @@ RULE = "R8"
 
 
 def check(book: Book, pair: Pair) -> Verdict:
+    refused = refusal(book, pair)
+    if refused is not None:
+        return refused
+    return judge(RULE, ok=True, limit="universe", observed=pair.coin, detail="volume, depth, open interest and age")
+
+
+def refusal(book: Book, pair: Pair) -> Verdict | None:
     universe = book.config.universe
     if universe.coins and pair.coin not in universe.coins:
         return judge(RULE, ok=False, limit="universe.coins", observed=pair.coin, detail="not in the owner's list")
@@ -23,13 +30,13 @@ def check(book: Book, pair: Pair) -> Verdict:
             RULE, ok=False, limit=universe.listing_age_days_min, observed=age_days, detail="days since listing"
         )
     for instrument in (pair.spot, pair.perp):
-        refused = _liquid(universe, instrument.id, book.market.liquidity.get(instrument.id))
+        refused = _illiquid(universe, instrument.id, book.market.liquidity.get(instrument.id))
         if refused is not None:
             return refused
-    return judge(RULE, ok=True, limit="universe", observed=pair.coin, detail="volume, depth, open interest and age")
+    return None
 
 
-def _liquid(universe: Universe, name: str, liquidity: Liquidity | None) -> Verdict | None:
+def _illiquid(universe: Universe, name: str, liquidity: Liquidity | None) -> Verdict | None:
     if liquidity is None:
         return judge(
             RULE, ok=False, limit="known liquidity", observed="unknown", detail=f"no volume and depth of {name} yet"

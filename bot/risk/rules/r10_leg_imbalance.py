@@ -18,13 +18,16 @@ def seconds_unbalanced(book: Book, hedge: Hedge) -> float:
     return (book.now.mono_ms - hedge.unbalanced_mono_ms) / 1000
 
 
+def allows(hedge: Hedge | None) -> bool:
+    return hedge is None or (hedge.unbalanced_mono_ms is None and hedge.state is not HedgeState.QUARANTINED)
+
+
 def check(book: Book, hedge: Hedge | None) -> Verdict:
     limit = book.config.execution.max_leg_s
     if hedge is None:
         return judge(RULE, ok=True, limit=limit, observed=0.0, detail="nothing held")
-    whole = hedge.unbalanced_mono_ms is None and hedge.state is not HedgeState.QUARANTINED
-    observed = seconds_unbalanced(book, hedge)
-    return judge(RULE, ok=whole, limit=limit, observed=observed, detail=f"seconds unbalanced, {hedge.state.value}")
+    detail = f"seconds unbalanced, {hedge.state.value}"
+    return judge(RULE, ok=allows(hedge), limit=limit, observed=seconds_unbalanced(book, hedge), detail=detail)
 
 
 def overdue(book: Book, hedge: Hedge) -> bool:

@@ -7,26 +7,35 @@ or pong) within the limit. Marks arrive every second and must themselves be fres
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.instruments import Pair
-from bot.domain.market import feed_of
 from bot.risk.verdicts import judge
 
 RULE = "R11"
 
 
+def allows(book: Book, pair: Pair) -> bool:
+    age = _oldest(book, pair)[0]
+    return not isinstance(age, str) and age <= book.config.limits.stale_s
+
+
 def check(book: Book, pair: Pair) -> Verdict:
-    limit_s = book.config.limits.stale_s
+    age, words, name = _oldest(book, pair)
+    return judge(
+        RULE, ok=allows(book, pair), limit=book.config.limits.stale_s, observed=age, detail=words.format(name)
+    )
+
+
+def _oldest(book: Book, pair: Pair) -> tuple[float | str, str, str]:
+    """(age in seconds, or in a word why there is none; what is so old, as a text around an instrument; which one)."""
     market, now = book.market, book.now.mono_ms
-    worst, what = 0.0, "all fresh"
+    worst = 0.0, "seconds, all fresh", ""
     for instrument in (pair.spot, pair.perp):
-        alive = market.feed_alive_ms.get(feed_of(instrument))
-        if alive is None or instrument.id not in market.quotes:
-            return judge(RULE, ok=False, limit=limit_s, observed="never", detail=f"no quote of {instrument.id}")
-        if market.quote_seen_ms.get(instrument.id, 0) <= market.feed_lost_ms.get(feed_of(instrument), -1):
-            detail = f"no quote of {instrument.id} since its feed was lost"
-            return judge(RULE, ok=False, limit=limit_s, observed="lost", detail=detail)
-        worst, what = max((worst, what), ((now - alive) / 1000, f"feed of {instrument.id}"))
+        name, alive = instrument.id, market.feed_alive_ms.get(instrument.feed)
+        if alive is None or name not in market.quotes:
+            return "never", "no quote of {}", name
+        if market.quote_seen_ms.get(name, 0) <= market.feed_lost_ms.get(instrument.feed, -1):
+            return "lost", "no quote of {} since its feed was lost", name
+        worst = max(worst, ((now - alive) / 1000, "seconds, feed of {}", name))
     seen = market.mark_seen_ms.get(pair.perp.id)
     if seen is None:
-        return judge(RULE, ok=False, limit=limit_s, observed="never", detail=f"no mark of {pair.perp.id}")
-    worst, what = max((worst, what), ((now - seen) / 1000, f"mark of {pair.perp.id}"))
-    return judge(RULE, ok=worst <= limit_s, limit=limit_s, observed=worst, detail=f"seconds, {what}")
+        return "never", "no mark of {}", pair.perp.id
+    return max(worst, ((now - seen) / 1000, "seconds, mark of {}", pair.perp.id))

@@ -42,11 +42,11 @@ def check_account(state: State, account: Account, at_ms: int) -> None:
     if balance < maintenance:
         _liquidate(state, account, at_ms)
         balance, maintenance = health(state, account, at_ms)
-    account.check_at_ms = at_ms + state.look_ms
-    for share, pauses in _LOOKS:
-        if maintenance < balance * share:
-            account.check_at_ms = at_ms + pauses * state.look_ms
-            break
+    pause_ms = next(
+        (looks * state.look_ms for share, looks in _LOOKS if maintenance < balance * share), state.look_ms
+    )
+    # On full looks: markets know the prices there, between them they have to work them out.
+    account.check_at_ms = max(at_ms + state.look_ms, (at_ms + pause_ms) // state.look_ms * state.look_ms)
 
 
 def _liquidate(state: State, account: Account, at_ms: int) -> None:

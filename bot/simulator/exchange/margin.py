@@ -5,9 +5,9 @@ divided by its leverage; reduce-only orders do not count. The position is valued
 price. Maintenance margin: notional x rate - cumulative of the bracket that the notional falls in.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 
+from bot.domain.struct import struct
 from bot.simulator.exchange.accounts import Account
 from bot.simulator.exchange.interface import PositionRisk
 from bot.simulator.exchange.money import ZERO, average_price, divide, half_even, plain, to_step
@@ -39,7 +39,7 @@ def notional_max(listing: Listing, leverage: int) -> Decimal:
     return max(caps, default=ZERO)
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Valuation:
     """The perp wallet at one time; `initial` is of positions alone, `required` counts open orders too."""
 

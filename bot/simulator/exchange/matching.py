@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 
+from bot.domain.struct import struct
 from bot.simulator.exchange.money import ZERO, to_step
 from bot.simulator.model import Book, Level, Prices, Side
 
@@ -17,7 +18,7 @@ REFILL_MS = 1_000
 _DEPTH_STEPS = (0, 5, 50, 1_000)  # asked for in turn, as deep levels cost time and are seldom needed
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Fill:
     price: Decimal
     quantity: Decimal
@@ -38,7 +39,7 @@ class Consumption:
         self.taken[(book, symbol, side)] = (at_ms // REFILL_MS, before + quantity)
 
 
-@dataclass(frozen=True, slots=True)
+@struct(frozen=True, slots=True)
 class Taking:
     """What a taker wants: up to `quantity` at `limit` or better (None: any price), in multiples of `lot`."""
 

@@ -77,7 +77,7 @@ class State:
             self._marks_ms = at_ms
         mark = self._marks.get(symbol)
         if mark is None:
-            mark = self._marks[symbol] = self.market.mark(symbol, at_ms).mark
+            mark = self._marks[symbol] = self.market.mark_price(symbol, at_ms)
         return mark
 
     def next_settlement(self, until_ms: int) -> Settlement | None:

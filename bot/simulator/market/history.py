@@ -33,11 +33,12 @@ SIGMA_ROWS = 10
 class _Coin:
     """One coin's path, books and schedule."""
 
-    __slots__ = ("books", "history", "key", "multiplier", "path", "schedule", "usual_sigma")
+    __slots__ = ("at_ms", "books", "found", "history", "key", "multiplier", "path", "schedule", "usual_sigma")
 
     def __init__(self, history: CoinHistory, table: Table, seed: int, listings: Sequence[Listing]) -> None:
         digest = hashlib.blake2b(f"{seed}|{history.symbol}".encode(), digest_size=8).digest()
         self.key = int.from_bytes(digest, "big")
+        self.at_ms, self.found = -1, (0.0, 0.0)
         self.history = history
         self.multiplier = float(history.multiplier)
         price, basis = _points(history, table)
@@ -57,8 +58,18 @@ class _Coin:
             shape = shape_for(listing, typical, volume_usd)
             self.books[listing.book] = BookModel(listing, shape, self.key + salt + 1)
 
+    def index(self, at_ms: int) -> float:
+        """Price of the spot, per venue unit of the perpetual."""
+        return self.multiplier * math.exp(self.at(at_ms)[0])
+
+    def at(self, at_ms: int) -> tuple[float, float]:
+        """Log price and log basis; the moment asked for last is asked for again by both books, marks and depths."""
+        if at_ms != self.at_ms:
+            self.at_ms, self.found = at_ms, self.path.at(at_ms)
+        return self.found
+
     def middle(self, book: Book, at_ms: int) -> float:
-        price, basis = self.path.at(at_ms)
+        price, basis = self.at(at_ms)
         return math.exp(price) if book is Book.SPOT else self.multiplier * math.exp(price + basis)
 
     def volume_usd(self, book: Book) -> float:
@@ -80,6 +91,10 @@ def _points(history: CoinHistory, table: Table) -> tuple[list[float], list[float
         points += [start + (end - start) * row / rows for row in range(1, rows)]
         points.append(end)
     return price, basis
+
+
+def _rounded(price: float) -> Decimal:
+    return Decimal(f"{price:.{MARK_DECIMALS}f}")
 
 
 def _sigmas(price: Sequence[float], recorded: int) -> list[float]:
@@ -184,13 +199,13 @@ class HistoryMarket:
         """Index = spot middle (times the multiplier); mark = index plus the basis smoothed over minutes."""
         coin = self._coins[Book.PERP, symbol]
         predicted, next_ms, interval_ms = coin.schedule.predicted(at_ms)
-        mark, index = self._mark_prices(coin, at_ms)
-        return Mark(mark, index, predicted, next_ms, interval_ms // 1000)
-
-    def _mark_prices(self, coin: _Coin, at_ms: int) -> tuple[Decimal, Decimal]:
-        index = coin.multiplier * math.exp(coin.path.at(at_ms)[0])
+        index = coin.index(at_ms)
         mark = index * math.exp(coin.path.smooth_basis(at_ms))
-        return Decimal(f"{mark:.{MARK_DECIMALS}f}"), Decimal(f"{index:.{MARK_DECIMALS}f}")
+        return Mark(_rounded(mark), _rounded(index), predicted, next_ms, interval_ms // 1000)
+
+    def mark_price(self, symbol: str, at_ms: int) -> Decimal:
+        coin = self._coins[Book.PERP, symbol]
+        return _rounded(coin.index(at_ms) * math.exp(coin.path.smooth_basis(at_ms)))
 
     def settlements(self, after_ms: int, until_ms: int) -> Sequence[Settlement]:
         found: list[Settlement] = []
@@ -210,9 +225,8 @@ class HistoryMarket:
         if found is None:
             coin = self._coins[Book.PERP, symbol]
             at_ms, rate = coin.schedule.row(number)
-            mark, _ = self._mark_prices(coin, at_ms)
             interval_s = coin.schedule.interval_ms(number) // 1000
-            found = Settlement(symbol, at_ms, rate, mark, interval_s)
+            found = Settlement(symbol, at_ms, rate, self.mark_price(symbol, at_ms), interval_s)
             if len(self._settled) >= SETTLEMENTS_KEPT:
                 self._settled.clear()
             self._settled[symbol, number] = found

@@ -96,6 +96,9 @@ class LivePrices:
             raise VenueError(-1121, f"no live mark price of {symbol} yet")
         return found
 
+    def mark_price(self, symbol: str, at_ms: int) -> Decimal:
+        return self.mark(symbol, at_ms).mark
+
     def settlements(self, after_ms: int, until_ms: int) -> Sequence[Settlement]:
         del after_ms, until_ms
         return ()

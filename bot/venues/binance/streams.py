@@ -1,6 +1,6 @@
 """Websocket connections that are kept alive: pings, silence, the 24-hour limit, reconnects with back-off.
 
-A feed (bot.domain.market.feed_of) may need several connections; it is alive while each of them gave a frame or a
+A feed (`feed` of an instrument) may need several connections; it is alive while each of them gave a frame or a
 pong. So `FeedAlive` is delivered when all connections of the feed have given a sign of life since the last one,
 and a single dead connection makes the whole feed stale.
 """

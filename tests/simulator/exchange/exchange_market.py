@@ -137,6 +137,9 @@ class ScriptedMarket:
         middle = self.middle(Book.PERP, symbol, at_ms)
         return Mark(middle, middle, coin.rate, (at_ms // period_ms + 1) * period_ms, coin.interval_s)
 
+    def mark_price(self, symbol: str, at_ms: int) -> D:
+        return self.mark(symbol, at_ms).mark
+
     def settlements(self, after_ms: int, until_ms: int) -> Sequence[Settlement]:
         found = []
         for (book, symbol), coin in self._coins.items():
