@@ -126,10 +126,13 @@ class Universe:
     coins: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     core: tuple[str, ...] = ("BTC", "ETH")
-    volume_usd_min: float = 10_000_000
+    volume_usd_min: float = 1_000_000
     depth_usd_min: float = 20_000
-    open_interest_usd_min: float = 2_000_000
-    listing_age_days_min: float = 30
+    open_interest_usd_min: float = 500_000
+    listing_age_days_min: float = 7
+    volume_share_max: float = 0.05
+    """Largest hedge as a share of either leg's 24 h volume: what is right for ten thousand is not for ten million."""
+    open_interest_share_max: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

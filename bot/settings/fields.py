@@ -184,7 +184,9 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "volume_usd_min": Rule("Smallest 24 h volume in USD.", ge=0, le=1e13),
         "depth_usd_min": Rule("Smallest depth within 10 bps of the touch in USD.", ge=0, le=1e13),
         "open_interest_usd_min": Rule("Smallest open interest of the perp in USD.", ge=0, le=1e13),
-        "listing_age_days_min": Rule("Fewest days since the perp was listed.", ge=0, le=3_650),
+        "listing_age_days_min": Rule("Fewest days since both legs were listed.", ge=0, le=3_650),
+        "volume_share_max": _share("Largest hedge as a share of either leg's 24 h volume."),
+        "open_interest_share_max": _share("Largest hedge as a share of the perp's open interest."),
     },
     Drift: {
         "top_up_at": Rule("Share of its target below which a held hedge is topped up.", ge=0, le=1),

@@ -31,11 +31,13 @@ class Candidate:
     may_grow: bool
     cash: float = 0.0
     """What that capital would earn as the owner's cash over the holding time, a fraction of notional (R14)."""
+    saved: float = 1.0
+    """Share of the closing cost that staying saves."""
 
     @property
     def exits(self) -> bool:
         """Whether what is held is worth less than leaving it for cash."""
-        return self.held_usd > 0 and self.estimate.held - self.cash < -self.estimate.close_cost
+        return self.held_usd > 0 and self.estimate.held - self.cash < -self.estimate.close_cost * self.saved
 
     def goal_usd(self, drift: Drift) -> float:
         """What it grows to if it may: the whole cap when it is begun or being built, a step inside the band later."""

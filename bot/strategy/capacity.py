@@ -22,6 +22,20 @@ def bracket_usd(book: Book, pair: Pair) -> float:
     return float(max(allowed)) * BRACKET_ROOM if allowed else float("inf")
 
 
+def liquid_usd(book: Book, pair: Pair) -> float:
+    """Largest position by both legs' 24 h volume and the perpetual's open interest; where unknown R8 lets none in."""
+    universe, market = book.config.universe, book.market
+    bounds = [float("inf")]
+    for instrument in (pair.spot, pair.perp):
+        liquidity = market.liquidity.get(instrument.id)
+        if liquidity is None:
+            continue
+        bounds.append(universe.volume_share_max * liquidity.volume_usd)
+        if liquidity.open_interest_usd is not None:
+            bounds.append(universe.open_interest_share_max * liquidity.open_interest_usd)
+    return min(bounds)
+
+
 def capital_factor(book: Book, pair: Pair, notional_usd: float) -> float:
     """Dollars of the account that one dollar of this pair's notional occupies (spot plus perp margin)."""
     liquidation = book.config.limits.liquidation

@@ -197,13 +197,13 @@ def test_fills_reported_but_not_yet_booked_count_against_the_ceiling(play: Play)
 
 def test_only_liquid_coins_of_the_owner_are_entered(play: Play) -> None:
     book = play(kit.config(("ETH",)), coins=("BTC", "ETH")).scene()
-    for one in kit.liquidity("ETH", volume_usd=9e6):
+    for one in kit.liquidity("ETH", volume_usd=9e5):
         book >> one
     (
         book
         >> Tick()
         << saved(VerdictGiven, coin="BTC", verdict__rule="R8", verdict__detail="not in the owner's list")
-        << saved(VerdictGiven, coin="ETH", verdict__rule="R8", verdict__observed="9e+06")
+        << saved(VerdictGiven, coin="ETH", verdict__rule="R8", verdict__observed="900000")
         << silence()
     )
 

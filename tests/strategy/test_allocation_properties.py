@@ -1,5 +1,6 @@
 """Allocation as properties: within budgets and caps, as good as trying everything, no churn, the switching rule."""
 
+from dataclasses import replace
 from itertools import product
 
 from hypothesis import given, settings
@@ -187,6 +188,14 @@ def test_a_whole_hedge_is_topped_up_only_from_below_the_band_and_only_to_its_nea
     assert after == (to if held < at else held)
     again = candidate("A", carry, after)
     assert allocate([again], MANY, MANY, 0.0) == []
+
+
+def test_what_is_about_to_be_removed_leaves_for_less() -> None:
+    """Staying saves only a part of the closing cost, so a small loss to come is enough."""
+    held = Candidate(estimate("A", -0.001, 0.002), CAP, CAP, CAP, 1.0, may_grow=True, saved=1.0)
+    assert not held.exits
+    assert replace(held, saved=0.4).exits
+    assert not replace(held, saved=0.4, held_usd=0.0).exits
 
 
 def test_a_hedge_that_is_still_being_built_goes_on_to_the_whole_cap() -> None:
