@@ -131,9 +131,23 @@ def _show(answer: "Answer", traced: str, as_json: bool) -> None:
     )
     counts = [Column(key, key, "number") for key in ("forced", "refused", "other")]
     show_table("rules", [Column("rule", "rule"), *counts], view["rules"], "no rule had to act")
+    _show_forced(view)
     if traced:
         rows = [dict(zip(HEADS, cells, strict=True)) for cells in trace_cells(answer, traced)]
         title = f"{traced} day by day: fractions of NAV"
         show_table(title, [Column(head, head) for head in HEADS], rows, f"{traced} was never held")
     nav = view["nav"]
     say(f"NAV {nav['start_usd']:,.0f} to {nav['end_usd']:,.0f} USDT, compounded; {view['events']:,} events")
+
+
+def _show_forced(view: dict[str, Any]) -> None:
+    """Forced reductions by year, and the months that are left out of the last column."""
+    from bot.cli.output import Column, say, show_table
+
+    heads = [Column("year", "year"), Column("rule", "rule"), Column("count", "forced", "number")]
+    heads.append(Column("ordinary", "in ordinary months", "number"))
+    show_table("forced reductions", heads, view["forced"], "no rule forced anything")
+    wild = ", ".join(f"{one['month']} {one['coin']} {one['move']:+.0%}" for one in view["far_moves"])
+    say(f"not ordinary, as a core coin moved by 15 % in a day: {wild or 'none'}")
+    trims = ", ".join(f"{one['year']}: {one['count']}" for one in view["trims"])
+    say(f"the strategy's own trims of what had drifted: {trims or 'none'}")

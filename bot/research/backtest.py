@@ -1,5 +1,6 @@
 """A backtest: the daemon's own engine over recorded bars, and what it earned beside what could have been earned."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,12 +9,15 @@ from typing import Any
 from bot.domain import actions as act
 from bot.domain.config import CoreConfig
 from bot.domain.instruments import Kind, instrument_id
+from bot.domain.limits import coin_cap_usd
 from bot.domain.time import DAY_MS, YEAR_H
 from bot.domain.valuation import nav_usd
+from bot.engine.deciding import TRIMMED
 from bot.research import yardstick
 from bot.research.attribution import PARTS, Attribution, summed
 from bot.research.bars import GRID_MS, BarMarket, Costs
 from bot.research.direct import VENUE
+from bot.research.forced_by_year import FarMove, ForcedRow, as_views, far_moves, forced_rows
 from bot.research.recordings import Recording
 from bot.research.replay import BarSession
 from bot.research.rule_actions import RuleAction, action_view, counts, rule_action
@@ -76,6 +80,10 @@ class Answer:
     total: YearRow
     benchmarks: tuple[Benchmark, ...]
     actions: tuple[RuleAction, ...]
+    forced: tuple[ForcedRow, ...]
+    far_moves: tuple[FarMove, ...]
+    trims: dict[int, int]
+    """Year -> how often the strategy trimmed a hedge that had drifted, before R2 asked."""
     events: int
     unfinished: int
     book: Attribution
@@ -110,6 +118,7 @@ class _Watch:
         self.market = market
         self.attribution = Attribution(float(question.cash_usd), _legs(market))
         self.actions: list[RuleAction] = []
+        self.trims: Counter[int] = Counter()
 
     def __call__(self, action: act.Action, at_ms: int) -> None:
         if isinstance(action, act.Persist):
@@ -118,6 +127,8 @@ class _Watch:
             by_rule = rule_action(action, at_ms)
             if by_rule is not None:
                 self.actions.append(by_rule)
+            elif action.fields.get("reason") == TRIMMED:
+                self.trims[yardstick.year_of(at_ms)] += 1
 
     def close_bar(self, session: BarSession, index: int) -> None:
         prices = {
@@ -144,8 +155,9 @@ def _legs(market: BarMarket) -> dict[str, tuple[str, bool]]:
 def _answer(
     recordings: Sequence[Recording], market: BarMarket, session: BarSession, question: Question, watched: _Watch
 ) -> Answer:
-    book, cap = watched.attribution, float(question.config.limits.per_coin_cap)
+    book, cap = watched.attribution, float(coin_cap_usd(question.config.limits, "", Decimal(1)))
     cost = question.costs.side
+    moves = far_moves(market, question.config.universe.core)
     panel = yardstick.panel(recordings)
     window = market.times_ms.start, market.times_ms.stop
     foresight = yardstick.walk(panel, yardstick.foresight(panel, cap, cost), cost)
@@ -158,6 +170,9 @@ def _answer(
         _total(book, years),
         _benchmarks(panel, foresight, cap, cost, window, question),
         tuple(watched.actions),
+        tuple(forced_rows(watched.actions, moves)),
+        tuple(moves),
+        dict(watched.trims),
         session.seq,
         session.unfinished,
         book,
@@ -265,6 +280,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
         ],
         "rules": [{"rule": rule, **counted} for rule, counted in counts(answer.actions).items()],
         "rule_actions": [action_view(one) for one in answer.actions],
+        **as_views(answer.forced, answer.far_moves),
+        "trims": [{"year": year, "count": count} for year, count in sorted(answer.trims.items())],
         "universe": list(answer.coins),
         "nav": {"start_usd": float(answer.question.cash_usd), "end_usd": book.nav_usd},
         "costs": {
