@@ -1,11 +1,12 @@
 """`explain COIN` and `scan`: asked of the running daemon, because they need live data."""
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.cli import context
+from bot.cli import context, output
 from bot.cli.failure import FAILED, Failure
 from bot.cli.output import Column, say, show_facts, show_json, show_table, shown
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 WATCH_S = 2.0
-CLEAR = "\x1b[2J\x1b[H"
+SCAN_TITLE = "Net carry over the holding time, best first"
+STYLES = {"held": "green", "enter": "bold", "excluded": "dim"}
 LABELS = {
     "apr": "the recent rates, a year",
     "fast_per_h": "recent mean rate, an hour",
@@ -73,26 +75,48 @@ def explain(config: Path | None, coin: str, as_json: bool) -> None:
 
 
 def scan(config: Path | None, as_json: bool, watch: bool) -> None:
-    """Once, or again and again until Ctrl-C; as JSON a list a line then."""
+    """Once, or again and again until Ctrl-C or until the daemon ends; as JSON a list a line then."""
 
     async def offline(_: "Settings") -> Any:
         raise _down("scan")
 
-    while True:
-        rows = context.question(config, "scan", offline)
-        if not as_json:
-            if watch:
-                say(CLEAR + time.strftime("%H:%M:%S UTC", time.gmtime()) + "; Ctrl-C ends")
-            show_table("Net carry over the holding time, best first", SCAN, [_row(each) for each in rows], "no coins")
-        elif watch:
-            import json
+    def ask() -> Any:
+        return context.question(config, "scan", offline)
 
-            say(json.dumps(rows))
-        else:
-            show_json(rows)
-        if not watch:
-            return
-        time.sleep(WATCH_S)
+    if watch:
+        _watch(ask, as_json)
+    elif as_json:
+        show_json(ask())
+    else:
+        show_table(SCAN_TITLE, SCAN, [_row(each) for each in ask()], "no coins")
+
+
+def _watch(ask: Callable[[], Any], as_json: bool) -> None:
+    """On a terminal one table that is refreshed in place; elsewhere, one after the other."""
+    console = output.console()
+    if as_json or not console.is_terminal:
+        while True:
+            rows = ask()
+            if as_json:
+                say(json.dumps(rows))
+            else:
+                show_table(f"{_clock()}  {SCAN_TITLE}", SCAN, [_row(each) for each in rows], "no coins")
+            time.sleep(WATCH_S)
+    from rich.live import Live
+
+    with Live(_scan_table(ask()), console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            time.sleep(WATCH_S)
+            live.update(_scan_table(ask()), refresh=True)
+
+
+def _scan_table(rows: list[dict[str, Any]]) -> Any:
+    title = f"{_clock()}  {SCAN_TITLE}; Ctrl-C ends"
+    return output.table_of(title, SCAN, [_row(each) for each in rows], lambda row: STYLES.get(row["verdict"], ""))
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S UTC", time.gmtime())
 
 
 def _down(command: str) -> Failure:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,15 +35,22 @@ def show_table(title: str, columns: Sequence[Column], rows: Sequence[Row], empty
     if not rows:
         say(empty)
         return
-    from rich.console import Console
+    console().print(table_of(title, columns, rows))
+
+
+def table_of(
+    title: str, columns: Sequence[Column], rows: Sequence[Row], style: Callable[[Row], str] | None = None
+) -> Any:
+    """A rich table; `style` colours a row."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column.heading, justify="left" if column.form in ("text", "time") else "right")
     for row in rows:
-        table.add_row(*(shown(row.get(column.key), column.form) for column in columns))
-    _console(Console).print(table)
+        cells = (shown(row.get(column.key), column.form) for column in columns)
+        table.add_row(*cells, style=style(row) if style is not None else None)
+    return table
 
 
 def show_facts(facts: Sequence[tuple[str, str]]) -> None:
@@ -73,7 +80,8 @@ def shown(value: Any, form: str) -> str:
     return f"{amount:,.8g}"
 
 
-def _console(make: Any) -> Any:
-    if sys.stdout.isatty():
-        return make(markup=False, highlight=False)
-    return make(width=WIDE, markup=False, highlight=False)
+def console() -> Any:
+    """Rich's console on standard output, wide where that is no terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else WIDE, markup=False, highlight=False)

@@ -1,9 +1,8 @@
 """A sweep's heat map on a terminal: fields coloured from the worst to the best."""
 
-import sys
 from typing import TYPE_CHECKING
 
-from bot.cli.output import WIDE, say
+from bot.cli.output import console, say
 
 if TYPE_CHECKING:
     from bot.research.sweep.run import Plan
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
 
 def show_map(plan: "Plan", found: "HeatMap") -> None:
     """Where the output is no terminal, the numbers without their colours."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -35,8 +33,7 @@ def show_map(plan: "Plan", found: "HeatMap") -> None:
             for value in line
         ]
         table.add_row(f"{name} ", *fields)
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(width=WIDE, highlight=False)
-    console.print(table)
+    console().print(table)
 
 
 def _rgb(colour: tuple[int, int, int]) -> str:

@@ -148,6 +148,18 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusual:
+    """What of a coin that is held, or that R8 lets in, is told to the owner."""
+
+    rate_8h: float = 0.003
+    """Size of the predicted rate, scaled to eight hours."""
+    basis: float = 0.01
+    """Distance of the perpetual's mark from the index."""
+    calm: float = 0.7
+    """Share of either below which it is usual again, and may be told anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyConfig:
     """How carry is estimated and what is worth holding."""
 
@@ -173,6 +185,7 @@ class StrategyConfig:
     """Interest on quote currency borrowed for notional beyond own cash, a fraction a year."""
     reserve: Decimal = Decimal("0.02")
     """Share of the budget that is never deployed."""
+    unusual: Unusual = field(default_factory=Unusual)
 
     @property
     def holding_h(self) -> float:

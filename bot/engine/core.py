@@ -9,7 +9,7 @@ from bot.domain.hedges import Control, Hedge
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
-from bot.engine import borrowing, control, guarding, margin_moves, money, orders, settlements
+from bot.engine import borrowing, control, guarding, margin_moves, money, orders, settlements, watching
 from bot.engine.deciding import adjust, decide, decision_due, flatten
 from bot.engine.hedging import admit_waiting, rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
@@ -148,6 +148,7 @@ def _go_on(state: EngineState, hedge: Hedge | None, out: Actions) -> None:
 def _tick(state: EngineState, out: Actions) -> None:
     orders.chase(state, out)
     guarding.watch(state, out)
+    watching.watch(state, out)
     if guarding.hard_breach(state):
         control.drawdown_halt(state, out)
     nav = nav_usd(state.book)  # nothing below changes it: what is decided in a tick is only asked for

@@ -89,6 +89,10 @@ class EngineState:
     refusals: dict[tuple[str, str], str] = field(default_factory=dict)
     """(coin, rule) -> what was last said, so that a standing refusal is said once."""
     nav_ms: int = 0
+    unusual: set[tuple[str, str, str]] = field(default_factory=set)
+    """(venue, coin, `rate` or `basis`) that is unusual and was told."""
+    unusual_ms: int = 0
+    """When rates and bases were last looked at."""
 
     @property
     def config(self) -> CoreConfig:

@@ -144,6 +144,19 @@ HEDGES = {
     ),
 }
 
+MARKET = {
+    "rate.unusual": Wording(
+        "The predicted funding of {coin} at {venue} is {rate_8h} per 8 hours; {limit} is unusual.",
+        "Nothing by itself: it enters the coin's estimate, and R1c closes a hedge that would pay too much.",
+        "`carrybot explain {coin}` says what the daemon makes of it.",
+    ),
+    "basis.unusual": Wording(
+        "The perpetual of {coin} at {venue} is {basis} away from the index ({mark} to {index}); {limit} is unusual.",
+        "Nothing by itself: it enters the coin's estimate, and R4 watches the hedges.",
+        "`carrybot explain {coin}` says what the daemon makes of it.",
+    ),
+}
+
 RULES = {
     "extreme.began": Wording(
         "An extreme event began (rule R6): {reason}.",
@@ -341,7 +354,7 @@ DAEMON = {
     ),
 }
 
-WORDINGS: Mapping[str, Wording] = {**ORDERS, **HEDGES, **RULES, **LOANS, **BOOKS, **VENUES, **DAEMON}
+WORDINGS: Mapping[str, Wording] = {**ORDERS, **HEDGES, **MARKET, **RULES, **LOANS, **BOOKS, **VENUES, **DAEMON}
 
 
 class _Values(dict[str, str]):

@@ -21,6 +21,7 @@ from bot.domain.config import (
     SpreadLimits,
     StrategyConfig,
     Universe,
+    Unusual,
 )
 from bot.settings import checks
 from bot.settings.shell import (
@@ -194,6 +195,11 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "trim_at": Rule("Share of R2's band beyond the cap at which a hedge is trimmed.", gt=0, le=1),
         "trim_to": Rule("Share of R2's band beyond the cap that such a trim leaves.", ge=0, le=1),
     },
+    Unusual: {
+        "rate_8h": Rule("Alert when the predicted rate, scaled to 8 hours, is larger, up or down.", gt=0, le=1),
+        "basis": Rule("Alert when mark and index are further apart, a share of the index.", gt=0, le=1),
+        "calm": Rule("Share of these below which it is usual again and may be told anew.", gt=0, le=1),
+    },
     StrategyConfig: {
         "fast_half_life_h": Rule("Half-life in hours of the mean of recent rates.", gt=0, le=_YEAR_H),
         "fast_h": Rule("Hours for which the recent mean is expected to go on.", ge=0, le=_YEAR_H),
@@ -210,6 +216,7 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
             "R14: interest on quote currency borrowed for notional beyond own cash, a fraction a year.", ge=0, le=10
         ),
         "reserve": Rule("Share of the budget that is never deployed.", ge=0, lt=1),
+        "unusual": Rule("Rates and bases that set off an alert, of coins that are held or may be."),
     },
     Execution: {
         "style": Rule("taker: both legs together as limit-IOC orders with a price guard."),
