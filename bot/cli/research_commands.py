@@ -45,14 +45,26 @@ def backtest(
     spot_fee: asked.SpotFee = 0.001,
     perp_fee: asked.PerpFee = 0.0005,
     half_spread_bps: asked.HalfSpread = 1.0,
+    strategies: Annotated[
+        str, typer.Option("--strategies", help="cash_and_carry,reverse_carry; else the config's.", show_default=False)
+    ] = "",
+    borrow_rate: Annotated[
+        float, typer.Option("--borrow-rate", min=0, max=10, help="Of coins, a year, for reverse_carry.")
+    ] = 0.10,
+    borrow_share: Annotated[
+        float, typer.Option("--borrow-share", min=0, max=1, help="Lenders' part of negative funding, on top.")
+    ] = 0.5,
+    borrow_pool: Annotated[float, typer.Option("--borrow-pool", min=0, help="USD to lend of each coin.")] = 1_000_000,
     quiet: asked.Quiet = False,
 ) -> None:
     """Run the daemon's engine over recorded history, beside perfect foresight and always-on books."""
     from bot.research.backtest import Question
+    from bot.research.loans import LoanModel
 
     from_ms, until_ms = asked.days(start, end)
     costs = asked.costs(spot_fee, perp_fee, half_spread_bps)
-    question = Question(from_ms, until_ms, _core(config), costs, asked.bar_ms(grid_h), asked.exact(cash))
+    core, loans = _core(config, strategies), LoanModel(borrow_rate, borrow_share, borrow_pool)
+    question = Question(from_ms, until_ms, core, costs, asked.bar_ms(grid_h), asked.exact(cash), loans)
     traced = traced.strip().upper()
     answer = _run(data, asked.coin_list(coins), question, traced, quiet)
     if report is not None:
@@ -64,11 +76,19 @@ def backtest(
     raise typer.Exit(DONE)
 
 
-def _core(config: Path | None) -> "CoreConfig":
+def _core(config: Path | None, strategies: str) -> "CoreConfig":
     """The file's settings; without one the shipped defaults, compared with books whose cash earns nothing."""
+    from dataclasses import replace
+
+    from bot.settings.checks import strategy
     from bot.settings.variants import core_of
 
-    return core_of(config, {})
+    core = core_of(config, {})
+    names = [name.strip() for name in strategies.split(",") if name.strip()]
+    try:
+        return replace(core, strategies=tuple(strategy(name) for name in names)) if names else core
+    except ValueError as error:
+        raise Failure(USAGE, f"--strategies {strategies}: {error}") from None
 
 
 def _run(data: Path, coins: tuple[str, ...], question: "Question", traced: str, quiet: bool) -> "Answer":

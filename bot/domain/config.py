@@ -107,9 +107,9 @@ class ReverseCarry:
 
     horizon_h: float = 48
     """Hours for which a negative funding rate is expected to go on: the intervals that fees are spread over."""
-    rate_max: float = 0.5
+    rate_max: float = 1.0
     """Nothing is borrowed at more than this."""
-    rate_alarm: float = 1.0
+    rate_alarm: float = 2.0
     """Beyond this the owner is told, and the hedge is closed when the loan costs more than the funding brings."""
     availability_share: Decimal = Decimal("0.5")
     """Largest share of what can be borrowed that is taken."""

@@ -26,7 +26,7 @@ def repair(
     draft = _complete(book, pair, spot_quote, perp_quote, gap) if complete else None
     if draft is None or not _affordable(book, pair, draft):
         # Too small for the lagging leg's minimum may still be enough for the leading one's.
-        draft = _unwind(book, pair, spot_quote, perp_quote, gap)
+        draft = _unwind(book, hedge, pair, spot_quote, perp_quote, gap)
     return None if draft is None else Plan(HedgeState.UNBALANCED, (draft,))
 
 
@@ -40,13 +40,15 @@ def _complete(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap:
     return _draft(book, COIN, pair.spot, spot_quote, side, quantity, Purpose.COMPLETE)
 
 
-def _unwind(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:
-    """Take the leading leg back."""
+def _unwind(book: Book, hedge: Hedge, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:
+    """Take the leading leg back, never more than it holds: coins left of a loan that was repaid widen the gap."""
     if gap > 0:
         side = pair.structure.way_out(COIN)
-        quantity = floor_to(gap / _keeps(book, pair, side), pair.spot.lot)
+        most = min(gap, abs(hedge.legs[COIN].quantity_base))
+        quantity = floor_to(most / _keeps(book, pair, side), pair.spot.lot)
         return _draft(book, COIN, pair.spot, spot_quote, side, quantity, Purpose.UNWIND)
-    side, quantity = pair.structure.way_out(PERP), floor_to(-gap, pair.perp.lot)
+    side = pair.structure.way_out(PERP)
+    quantity = floor_to(min(-gap, abs(hedge.legs[PERP].quantity_base)), pair.perp.lot)
     return _draft(book, PERP, pair.perp, perp_quote, side, quantity, Purpose.UNWIND)
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from bot.domain import actions as act
 from bot.domain.hedges import Receipt
+from bot.domain.ledger import Transaction
 from bot.domain.orders import Fill, OrderIntent
 from bot.domain.struct import struct
 
@@ -82,6 +83,8 @@ class Attribution:
     _bar: dict[str, list[float]] = field(default_factory=dict)
     _turned: float = 0.0
     _filled: int = 0
+    _owed: dict[str, float] = field(default_factory=dict)
+    """Interest in coins that this bar brought."""
 
     def months(self) -> Cells:
         """By month, YYYY-MM."""
@@ -94,6 +97,10 @@ class Attribution:
             self._fill(record, at_ms)
         elif isinstance(record, Receipt):
             self._part(record.coin)[FUNDING] += float(record.payment)
+        elif isinstance(record, Transaction) and record.kind == "interest":
+            for entry in record.entries:
+                if entry.account.startswith("interest:"):
+                    self._owed[entry.asset] = self._owed.get(entry.asset, 0.0) + float(entry.amount)
 
     def _part(self, coin: str) -> list[float]:
         found = self._bar.get(coin)
@@ -128,6 +135,12 @@ class Attribution:
             )
         )  # fmt: skip
 
+    def _charge(self, coin: str, holding: Holding, coins: float, price: float) -> None:
+        """Interest makes the short coin longer; at the bar's price it is a cost of its own and no price P&L."""
+        self._part(coin)[BORROW] -= coins * price
+        holding.spot -= coins
+        holding.cash += coins * price
+
     def close_bar(self, at_ms: int, nav_usd: float, prices: dict[str, tuple[float, float]], hedges: int) -> None:
         """`prices`: coin -> (spot middle, perpetual mark), USD per coin."""
         before = self.nav_usd
@@ -135,6 +148,8 @@ class Attribution:
         shares: dict[str, float] = {}
         for coin, holding in self.holdings.items():
             spot, perp = prices[coin]
+            if coin in self._owed:
+                self._charge(coin, holding, self._owed.pop(coin), spot)
             valued = holding.spot * spot + holding.perp * perp + holding.cash
             part = self._part(coin)
             part[BASIS] += valued - holding.valued - part[SLIPPAGE]

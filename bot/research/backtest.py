@@ -18,6 +18,7 @@ from bot.research.attribution import PARTS, Attribution, summed
 from bot.research.bars import GRID_MS, BarMarket, Costs
 from bot.research.direct import VENUE
 from bot.research.forced_by_year import FarMove, ForcedRow, as_views, far_moves, forced_rows
+from bot.research.loans import LoanModel
 from bot.research.recordings import Recording
 from bot.research.replay import BarSession
 from bot.research.rule_actions import RuleAction, action_view, counts, rule_action
@@ -39,6 +40,8 @@ class Question:
     costs: Costs = field(default_factory=Costs)
     grid_ms: int = GRID_MS
     cash_usd: Decimal = CASH_USD
+    loans: LoanModel = field(default_factory=LoanModel)
+    """What coins cost to borrow where `reverse_carry` is one of the strategies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def run(recordings: Sequence[Recording], question: Question, progress: Progress 
     if not market.coins:
         raise HistoryError("no coin has both legs and rates between these dates: choose other dates")
     watched = _Watch(market, question)
-    session = BarSession(market, question.config, cash=question.cash_usd, watch=watched)
+    session = BarSession(market, question.config, cash=question.cash_usd, loans=question.loans, watch=watched)
     total = len(market.times_ms)
     while not session.done:
         index = session.advance()
@@ -148,6 +151,7 @@ def _legs(market: BarMarket) -> dict[str, tuple[str, bool]]:
     found: dict[str, tuple[str, bool]] = {}
     for bars in market.coins.values():
         found[instrument_id(VENUE, bars.spot_listing.symbol, Kind.SPOT)] = bars.coin, True
+        found[instrument_id(VENUE, bars.spot_listing.symbol, Kind.MARGIN)] = bars.coin, True
         found[instrument_id(VENUE, bars.symbol, Kind.PERP)] = bars.coin, False
     return found
 

@@ -18,9 +18,10 @@ from bot.domain.events import (
 )
 from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.instruments import FeeRates, Instrument, Kind, Payoff, Wallet, instrument_id
-from bot.domain.market import Liquidity, Mark, Quote, SettledRate
+from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderIntent, OrderState
 from bot.domain.time import nominal_ms
+from bot.research.loans import Loans, spots_of
 from bot.simulator.base_units import STATES, fill_of, margin_tiers, receipt_of, request_of
 from bot.simulator.exchange.core import Exchange
 from bot.simulator.model import (
@@ -40,9 +41,12 @@ _KINDS = {Book.SPOT: Kind.SPOT, Book.PERP: Kind.PERP}
 
 
 class DirectVenue:
-    """One account at the exchange core. Everything it returns is what the wire would have delivered."""
+    """One account at the exchange core. Everything it returns is what the wire would have delivered.
 
-    def __init__(self, market: Market, exchange: Exchange) -> None:
+    With `lends` it has a margin account too, and coins can be borrowed.
+    """
+
+    def __init__(self, market: Market, exchange: Exchange, *, lends: bool = False) -> None:
         self.market = market
         self.exchange = exchange
         self._by_id: dict[str, tuple[Listing, Instrument]] = {}
@@ -53,6 +57,10 @@ class DirectVenue:
             instrument = _instrument(listing)
             self._by_id[instrument.id] = listing, instrument
         self._id_of = {(listing.book, listing.symbol): name for name, (listing, _) in self._by_id.items()}
+        self.loans: Loans | None = None
+        if lends:
+            self.loans = Loans(exchange, KEY, VENUE, spots_of({name: one for name, (_, one) in self._by_id.items()}))
+        self._twins = {one.symbol: one for one in (self.loans.twins.values() if self.loans is not None else ())}
 
     def listing(self) -> VenueListed:
         fees, tiers = {}, {}
@@ -60,7 +68,14 @@ class DirectVenue:
             maker, taker = self.exchange.fee_rates(KEY, listing.book, listing.symbol)
             fees[name] = FeeRates(maker, taker)
             tiers[name] = margin_tiers(listing)
-        return VenueListed(VENUE, tuple(instrument for _, instrument in self._by_id.values()), fees, tiers)
+        twins = tuple(self._twins.values())
+        fees |= {twin.id: fees[self._id_of[Book.SPOT, twin.symbol]] for twin in twins}
+        return VenueListed(VENUE, (*(instrument for _, instrument in self._by_id.values()), *twins), fees, tiers)
+
+    def terms(self, at_ms: int) -> Iterator[BorrowTerms]:
+        """What can be borrowed now, and at which rate."""
+        if self.loans is not None:
+            yield from self.loans.terms(at_ms)
 
     def rates(self, after_ms: int, until_ms: int) -> Iterator[SettledRate]:
         for one in self.market.settlements(after_ms, until_ms):
@@ -102,12 +117,14 @@ class DirectVenue:
                 events.append(FundingReceived(self._receipt(happening.income)))
             elif happening.trade is not None:
                 events.append(OrderFilled(self._fill(happening.trade)))
+            elif self.loans is not None and (told := self.loans.event_of(happening)) is not None:
+                events.append(told)
         return events
 
     def place(self, intents: tuple[OrderIntent, ...], at_ms: int) -> list[Event]:
         events: list[Event] = []
         for intent in intents:
-            listing, instrument = self._by_id[intent.instrument]
+            listing, instrument = self._traded(intent.instrument)
             request = request_of(intent, listing, instrument.multiplier)
             try:
                 order, trades, _ = self.exchange.place(KEY, request, at_ms)
@@ -119,8 +136,18 @@ class DirectVenue:
             events.append(OrderReported(intent.client_id, STATES[order.status], filled, str(order.id)))
         return events
 
+    def _traded(self, name: str) -> tuple[Listing, Instrument]:
+        """Margin spot trades on the spot's listing."""
+        known = self._by_id.get(name)
+        if known is not None:
+            return known
+        twin = next(one for one in self._twins.values() if one.id == name)
+        return self._by_id[self._id_of[Book.SPOT, twin.symbol]][0], twin
+
     def transfer(self, intent: TransferIntent, at_ms: int) -> Event:
         try:
+            if self.loans is not None and Wallet.MARGIN in (intent.source, intent.target):
+                return TransferSettled(intent.id, str(self.loans.move(intent, at_ms)))
             number, _ = self.exchange.transfer(
                 KEY, intent.asset, intent.amount, Book(intent.source), Book(intent.target), at_ms
             )
@@ -133,6 +160,8 @@ class DirectVenue:
             book.value: {asset: free + locked for asset, (free, locked) in self.exchange.wallet(KEY, book).items()}
             for book in Book
         }
+        if self.loans is not None:
+            balances[Wallet.MARGIN.value] = self.loans.balances()
         positions = {}
         for position in self.exchange.positions(KEY):
             name = self._id_of[Book.PERP, position.symbol]
@@ -143,6 +172,8 @@ class DirectVenue:
         return receipt_of(income, self._by_id[self._id_of[Book.PERP, income.symbol]][1], "main")
 
     def _fill(self, trade: Trade) -> Fill:
+        if trade.margin:
+            return fill_of(trade, self._twins[trade.symbol])
         return fill_of(trade, self._by_id[self._id_of[trade.book, trade.symbol]][1])
 
 

@@ -12,10 +12,12 @@ from bot.domain import actions as act
 from bot.domain.config import CoreConfig
 from bot.domain.events import CloseCoin, Event, FeedAlive, Tick, VenueListed
 from bot.domain.instruments import FeeRates
-from bot.domain.market import Liquidity, Mark, Quote
+from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote
+from bot.domain.structures import REVERSE_CARRY
 from bot.domain.time import DAY_MS, SECOND_MS
 from bot.research.bars import OPEN_INTEREST_DAYS, BarMarket, depth_usd
 from bot.research.direct import KEY, VENUE, DirectVenue
+from bot.research.loans import LoanModel
 from bot.research.session import FEEDS, Session
 from bot.simulator.base_units import margin_tiers
 from bot.simulator.exchange.core import Exchange
@@ -32,9 +34,11 @@ ENDED = "its recording ends"
 class BarVenue(DirectVenue):
     """The exchange core on bars; an instrument is listed from its first bar on."""
 
-    def __init__(self, market: BarMarket, exchange: Exchange) -> None:
-        super().__init__(market, exchange)
+    def __init__(self, market: BarMarket, exchange: Exchange, loans: LoanModel | None = None) -> None:
+        """With `loans` coins can be borrowed, at the rates of that model."""
+        super().__init__(market, exchange, lends=loans is not None)
         self.bars = market
+        self._model = loans
         self._sent: dict[str, Decimal] = {}
         self._instruments = [
             (
@@ -58,7 +62,21 @@ class BarVenue(DirectVenue):
         fees = {spot.id: FeeRates(costs.spot_fee, costs.spot_fee) for _, spot, _ in new}
         fees |= {perp.id: FeeRates(costs.perp_fee, costs.perp_fee) for _, _, perp in new}
         tiers = {perp.id: margin_tiers(bars.perp_listing) for bars, _, perp in new}
-        return VenueListed(VENUE, tuple(leg for _, *both in new for leg in both), fees, tiers)
+        twins = [self._twins[spot.symbol] for _, spot, _ in new if spot.symbol in self._twins]
+        fees |= {twin.id: FeeRates(costs.spot_fee, costs.spot_fee) for twin in twins}
+        return VenueListed(VENUE, (*(leg for _, *both in new for leg in both), *twins), fees, tiers)
+
+    def terms_of(self, index: int, at_ms: int) -> Iterator[BorrowTerms]:
+        """What the model lends at this bar of what is listed: it follows the funding that the venue predicts."""
+        if self._model is None or self.loans is None:
+            return
+        for bars, spot, _ in self._instruments:
+            if bars.first <= index <= bars.last:
+                now = self.bars.mark(bars.symbol, at_ms)
+                rate = self._model.rate_per_h(float(now.predicted_rate) / (now.interval_s / 3600))
+                self.exchange.set_lending(spot.base_asset, rate, self._model.pool(float(bars.spot[index])))
+        listed = {spot.base_asset for bars, spot, _ in self._instruments if bars.first <= index <= bars.last}
+        yield from (one for one in self.terms(at_ms) if one.asset in listed)
 
     def frames_of(self, index: int, at_ms: int) -> Iterator[Event]:
         """Quotes that changed and every mark of a bar; nothing of a frozen pair."""
@@ -111,6 +129,7 @@ class BarSession(Session):
         config: CoreConfig,
         *,
         cash: Decimal,
+        loans: LoanModel | None = None,
         watch: Callable[[act.Action, int], None] | None = None,
     ) -> None:
         start_ms = market.start_ms - market.grid_ms
@@ -118,7 +137,7 @@ class BarSession(Session):
         exchange = Exchange(market, accounts, start_ms, seed=1, look_ms=market.grid_ms // 15)
         exchange.set_fee_rates(KEY, Book.SPOT, market.costs.spot_fee, market.costs.spot_fee)
         exchange.set_fee_rates(KEY, Book.PERP, market.costs.perp_fee, market.costs.perp_fee)
-        self.bar_venue = BarVenue(market, exchange)
+        self.bar_venue = BarVenue(market, exchange, loans if REVERSE_CARRY.name in config.strategies else None)
         super().__init__(self.bar_venue, config, start_ms, watch)
         self.market = market
         self.index = -1
@@ -143,6 +162,7 @@ class BarSession(Session):
         if new is not None and index:
             inbox.append(new)
         inbox.extend(venue.frames_of(index, at_ms))
+        inbox.extend(venue.terms_of(index, at_ms))
         inbox.extend(venue.rates(before, at_ms))
         inbox.extend(venue.liquidity_of(index, everything=not at_ms % DAY_MS))
         inbox.extend(venue.ending(index))

@@ -9,6 +9,7 @@ from bot.domain import actions as act
 from bot.domain.books import Books
 from bot.domain.config import CoreConfig
 from bot.domain.events import Event, FeedAlive, Reconciled, Tick
+from bot.domain.structures import REVERSE_CARRY
 from bot.domain.time import DAY_MS, Stamp
 from bot.engine.core import step
 from bot.engine.recovery import restore
@@ -111,7 +112,8 @@ class VirtualSession(Session):
         exchange = Exchange(
             market, {KEY: {Book.SPOT: {"USDT": cash}, Book.PERP: {"USDT": Decimal(0)}}}, start_ms, seed=1
         )
-        super().__init__(DirectVenue(market, exchange), config, start_ms, watch)
+        lends = REVERSE_CARRY.name in config.strategies
+        super().__init__(DirectVenue(market, exchange, lends=lends), config, start_ms, watch)
         self.step_ms, self.wall_ms = step_ms, wall_ms
         self._liquidity_ms = 0
         self.begin()
@@ -128,6 +130,7 @@ class VirtualSession(Session):
         self.inbox.extend(FeedAlive(feed) for feed in FEEDS)
         self.inbox.extend(self.venue.frames(self.market_ms))
         self.inbox.extend(self.venue.rates(before, self.market_ms))
+        self.inbox.extend(self.venue.terms(self.market_ms))
         if self.market_ms - self._liquidity_ms >= LIQUIDITY_EVERY_MS:
             self._liquidity_ms = self.market_ms
             self.inbox.extend(self.venue.liquidity(self.market_ms))

@@ -37,6 +37,7 @@ def request_of(intent: OrderIntent, listing: Listing, scale: Decimal) -> OrderRe
         intent.limit_price * scale,
         intent.reduce_only,
         intent.client_id,
+        margin=intent.instrument.endswith(f":{Kind.MARGIN.value}"),
     )
 
 

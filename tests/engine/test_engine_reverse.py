@@ -268,7 +268,7 @@ def test_half_of_what_can_be_borrowed_is_taken(play: Play) -> None:
 @pytest.mark.parametrize(
     ("rate_year", "rate", "detail"),
     [
-        ("0.6", "-0.003", "interest a year on BTC"),
+        ("1.1", "-0.003", "interest a year on BTC"),
         ("0.4", "-0.0003", "funding an interval, against"),  # 0.0365 % of interest an interval
         ("0.0876", "-0.0004", "funding an interval, against"),  # fees of 0.3 % over six intervals
     ],
@@ -381,7 +381,7 @@ def test_a_positive_rate_paid_too_long_is_r1c_for_the_long_side(play: Play) -> N
 
 
 def test_what_the_venue_buys_back_itself_closes_the_perpetual(play: Play) -> None:
-    """The loan is liquidated: the coin leg is gone, and its long perpetual is sold at once."""
+    """The loan is liquidated: the coin leg is gone, and its long perpetual is sold at once, no more than there is."""
     book = opened(play)
     lot = book.sent[0]
     book >> (lambda b: [_taken(b, lot)]) << said("position.taken", coin="BTC")
@@ -391,7 +391,7 @@ def test_what_the_venue_buys_back_itself_closes_the_perpetual(play: Play) -> Non
 
 
 def _taken(book: Playbook, lot: OrderIntent) -> Event:
-    fill = fill_of(book, lot, D("0.4905"), client_id="autoclose-9", fee=D("0.0005")).fill
+    fill = fill_of(book, lot, D("0.4906"), client_id="autoclose-9", fee=D("0.0005")).fill
     return OrderFilled(replace(fill, side=Side.BUY, fee_asset="BTC"))
 
 
