@@ -22,6 +22,9 @@ Cash = Annotated[float, typer.Option("--cash", min=1_000, help="USDT at the star
 SpotFee = Annotated[float, typer.Option("--spot-fee", min=0, max=0.01, help="Taker fee.")]
 PerpFee = Annotated[float, typer.Option("--perp-fee", min=0, max=0.01, help="Taker fee.")]
 HalfSpread = Annotated[float, typer.Option("--half-spread", min=0, max=100, help="Bps, each leg.")]
+LegLatency = Annotated[
+    float, typer.Option("--leg-latency", min=0, max=3_600, help="Seconds by which the perp's leg fills later.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 
 
@@ -51,10 +54,10 @@ def bar_ms(hours: int) -> int:
     return hours * 3_600_000
 
 
-def costs(spot_fee: float, perp_fee: float, half_spread_bps: float) -> "Costs":
+def costs(spot_fee: float, perp_fee: float, half_spread_bps: float, leg_latency_s: float) -> "Costs":
     from bot.research.bars import Costs
 
-    return Costs(*(exact(one) for one in (spot_fee, perp_fee, half_spread_bps)))
+    return Costs(exact(spot_fee), exact(perp_fee), exact(half_spread_bps), leg_latency_s)
 
 
 def exact(amount: float) -> Decimal:

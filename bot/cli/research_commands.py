@@ -45,6 +45,7 @@ def backtest(
     spot_fee: asked.SpotFee = 0.001,
     perp_fee: asked.PerpFee = 0.0005,
     half_spread_bps: asked.HalfSpread = 1.0,
+    leg_latency_s: asked.LegLatency = 0.0,
     strategies: Annotated[
         str, typer.Option("--strategies", help="cash_and_carry,reverse_carry; else the config's.", show_default=False)
     ] = "",
@@ -62,7 +63,7 @@ def backtest(
     from bot.research.loans import LoanModel
 
     from_ms, until_ms = asked.days(start, end)
-    costs = asked.costs(spot_fee, perp_fee, half_spread_bps)
+    costs = asked.costs(spot_fee, perp_fee, half_spread_bps, leg_latency_s)
     core, loans = _core(config, strategies), LoanModel(borrow_rate, borrow_share, borrow_pool)
     question = Question(from_ms, until_ms, core, costs, asked.bar_ms(grid_h), asked.exact(cash), loans)
     traced = traced.strip().upper()

@@ -55,6 +55,7 @@ def sweep(
     spot_fee: asked.SpotFee = 0.001,
     perp_fee: asked.PerpFee = 0.0005,
     half_spread_bps: asked.HalfSpread = 1.0,
+    leg_latency_s: asked.LegLatency = 0.0,
     quiet: asked.Quiet = False,
 ) -> None:
     """Backtest every combination of settings; or choose on one window and judge on the next."""
@@ -76,7 +77,7 @@ def sweep(
     setup = Setup(
         data.resolve(),
         asked.coin_list(coins),
-        asked.costs(spot_fee, perp_fee, half_spread_bps),
+        asked.costs(spot_fee, perp_fee, half_spread_bps, leg_latency_s),
         asked.bar_ms(grid_h),
         asked.exact(cash),
     )

@@ -293,6 +293,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
             "spot_fee": float(answer.question.costs.spot_fee),
             "perp_fee": float(answer.question.costs.perp_fee),
             "half_spread_bps": float(answer.question.costs.half_spread_bps),
+            "leg_latency_s": answer.question.costs.leg_latency_s,
         },
         "events": answer.events,
         "unfinished_bars": answer.unfinished,

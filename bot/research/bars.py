@@ -15,6 +15,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cached_property
 
 from bot.domain.time import DAY_MS, HOUR_MS
+from bot.research.latency import late_leg
 from bot.research.recordings import Recording, Series
 from bot.simulator.market.filters import PERP_FACTS, perp_listing, spot_listing
 from bot.simulator.market.tiers import LARGE_VOLUME_USD
@@ -40,6 +41,8 @@ class Costs:
     spot_fee: Decimal = Decimal("0.001")
     perp_fee: Decimal = Decimal("0.0005")
     half_spread_bps: Decimal = Decimal(1)
+    leg_latency_s: float = 0.0
+    """By how much the perpetual's leg fills later than the spot's (bot/research/latency.py); not part of `side`."""
 
     @property
     def side(self) -> float:
@@ -173,6 +176,11 @@ class BarMarket:
         self.coins = {bars.symbol: bars for bars in every if bars.first >= 0}
         self._spots = {bars.spot_listing.symbol: bars for bars in self.coins.values()}
         self._half = costs.half_spread_bps / 10_000
+        self._late = {
+            one.symbol: late_leg(one.perp, self.coins[one.symbol].perp, self.times_ms, costs.leg_latency_s)
+            for one in recordings
+            if costs.leg_latency_s and one.symbol in self.coins
+        }
         self._due = sorted(
             (at_ms, symbol, number)
             for symbol, bars in self.coins.items()
@@ -208,9 +216,19 @@ class BarMarket:
         return close - half, close + half
 
     def top(self, book: Book, symbol: str, at_ms: int) -> Top:
+        """What an order meets; of a perpetual with a latency, the market as it is by then."""
+        if book is Book.PERP and symbol in self._late:
+            return self._late_top(symbol, at_ms)
         bid, ask = self.touch(self.close(book, symbol, at_ms), self.listings[book, symbol].tick)
         size = SIZE if self.bars(book, symbol).fresh[self.index(at_ms)] else Decimal(0)
         return Top(bid, ask, size, size)
+
+    def _late_top(self, symbol: str, at_ms: int) -> Top:
+        index, late, tick = self.index(at_ms), self._late[symbol], self.listings[Book.PERP, symbol].tick
+        bid, ask = self.touch(late.prices[index], tick)
+        charged = (late.prices[index] * late.charged[index]).quantize(tick, ROUND_HALF_EVEN)
+        size = SIZE if self.coins[symbol].fresh[index] else Decimal(0)
+        return Top(bid - charged, ask + charged, size, size)
 
     def depth(self, book: Book, symbol: str, at_ms: int, levels: int) -> tuple[Sequence[Level], Sequence[Level]]:
         """One level a side, as deep as asked; none in a frozen bar."""
