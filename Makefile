@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types layers lock bench clean
+.PHONY: help run test check lint types layers lock scenarios bench clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 $(VENV)/python.ok:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "carrybot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -46,6 +46,9 @@ layers: $(VENV)/dev.ok
 lock: $(VENV)/dev.ok ## resolve the dependencies again, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -q -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -q -o requirements-dev.lock
+
+scenarios: $(VENV)/run.ok ## play ugly days with each rule on and off (ARGS="--data DIR" and the like)
+	$(BIN)/carrybot scenarios $(ARGS)
 
 bench: $(VENV)/dev.ok ## measure the goals P1, P2, P3 and P5, each beside its bare limit
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -14,6 +14,7 @@ from bot.cli.calc_commands import calc
 from bot.cli.failure import DONE, FAILED, UNREACHABLE, USAGE, Failure
 from bot.cli.funding_command import funding
 from bot.cli.history_command import history
+from bot.cli.scenarios_command import scenarios
 
 Config = Annotated[
     Path | None,
@@ -42,6 +43,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(calc, name="calc")
 app.add_typer(history, name="history")
 app.command()(funding)
+app.command()(scenarios)
 alerts_app = typer.Typer(help="What the daemon warned of.", invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(alerts_app, name="alerts")
 research_commands.register(app)

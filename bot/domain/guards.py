@@ -90,6 +90,8 @@ class Extreme:
     """Venues that are silent now -> what of them is."""
     cut: dict[str, Decimal] = field(default_factory=dict)
     """Hedge -> what the running event leaves of it (base units)."""
+    left: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
+    """Hedge -> what an event that is over left of it (base units), and when it ended (market time)."""
     returning: bool = False
     """Hedges are on their way back to target: the widest favourable basis is worked first."""
 

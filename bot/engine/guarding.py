@@ -108,6 +108,7 @@ def _end(state: EngineState, out: Actions) -> None:
     lasted_s = (state.book.now.market_ms - extreme.began_ms) // 1000
     extreme.active, extreme.moved_ms, extreme.silent_mono_ms = False, None, None
     extreme.returning = True
+    r06_extreme.keep_in_mind(state.book)
     extreme.cut.clear()
     remember(state, r06_extreme.RULE, "", "active", ZERO, out)
     state.decide_due = True

@@ -8,13 +8,14 @@ from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
 from bot.domain.structures import PERP
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
+from bot.engine import setbacks
 from bot.engine.orders import send
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 from bot.risk.review import approve_orders
-from bot.risk.rules import r10_leg_imbalance
+from bot.risk.rules import r06_extreme, r10_leg_imbalance
 from bot.strategy.propose import Proposal
 
 ENTRIES_IN_FLIGHT_MAX = 4
@@ -24,6 +25,7 @@ PAUSE_MS = 250
 PAUSE_MS_MAX = 30_000
 TRIES_QUICK = 4
 """Tries that brought nothing before the pauses grow."""
+SHRINKS = (HedgeState.REDUCING, HedgeState.CLOSING)
 _CHANGED = {HedgeState.OPENING: "hedge.grown", HedgeState.UNBALANCED: "hedge.repaired"}
 
 
@@ -105,6 +107,10 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     _watch_balance(state, hedge, out, dust=dust)
     if not step.drafts:
         _rest(state, hedge, step, out)
+    elif step.state in SHRINKS and _one_legged(state, hedge, out):
+        return
+    elif step.state is HedgeState.OPENING and setbacks.waits(state, hedge):
+        _change(state, hedge, step.state, out)
     elif step.state is HedgeState.OPENING and _margin_coming(state, hedge.venue):
         return
     elif step.state is HedgeState.OPENING and not _slot_free(state, hedge.venue):
@@ -126,6 +132,14 @@ def _at_rest(state: EngineState, hedge: Hedge) -> bool:
 def _tolerance(state: EngineState, hedge: Hedge) -> Decimal:
     """What the legs may differ by: the larger lot."""
     return max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
+
+
+def _one_legged(state: EngineState, hedge: Hedge, out: Actions) -> bool:
+    """Whether a smaller hedge must wait, because only one of its legs could be made smaller now (R6)."""
+    verdict = r06_extreme.both_legs_answer(state.book, hedge)
+    if not verdict.approved:
+        say(state, hedge.coin, verdict.rule, verdict, out, hedge.id)
+    return not verdict.approved
 
 
 def admit_waiting(state: EngineState, out: Actions) -> None:
@@ -165,6 +179,7 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
     for key in [key for key in state.refusals if key[0] == hedge.coin and key[1] not in (ENTRY, ENTRY_BORROWED)]:
         del state.refusals[key]
     hedge.orders_made += len(intents)
+    setbacks.note(state, hedge, step, out)
     _change(state, hedge, step.state, out)
     send(state, hedge, intents, out)
     return True
@@ -193,6 +208,8 @@ def _rest(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
     if step.note == BASIS_NOTE:
         for leg in hedge.legs:
             state.armed[leg.instrument] = hedge.id
+    if step.state is HedgeState.HEDGED and not step.note:
+        setbacks.forget(state, hedge)
     if step.state is HedgeState.CLOSED:
         _close(state, hedge, out)
     else:
@@ -228,6 +245,7 @@ def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
     state.announced.discard(hedge.id)
     state.empty_handed.discard(hedge.id)
     state.fruitless.pop(hedge.id, None)
+    setbacks.forget(state, hedge)
     dust = hedge.imbalance_base
     out.info(
         "hedge.closed",
@@ -264,6 +282,7 @@ def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool
         if hedge.unbalanced_mono_ms is not None and hedge.rehedges:
             out.info("hedge.balanced", hedge=hedge.id, coin=hedge.coin, after_ms=now - hedge.unbalanced_mono_ms)
         hedge.unbalanced_mono_ms, hedge.rehedges = None, 0
+        setbacks.settled(state, hedge)
         return
     if hedge.unbalanced_mono_ms is None:
         hedge.unbalanced_mono_ms = now

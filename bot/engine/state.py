@@ -84,6 +84,10 @@ class EngineState:
     """Hedges whose orders in flight have filled nothing yet."""
     fruitless: dict[str, int] = field(default_factory=dict)
     """Hedge -> tries in a row whose orders all came back empty."""
+    undoing: set[str] = field(default_factory=set)
+    """Hedges whose filled leg is being taken back because the other one did not fill."""
+    setbacks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Hedge -> entries in a row that had to be undone, and the monotonic time before which it does not grow."""
     announced: set[str] = field(default_factory=set)
     """Hedges whose opening was told."""
     refusals: dict[tuple[str, str], str] = field(default_factory=dict)

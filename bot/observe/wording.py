@@ -111,6 +111,11 @@ HEDGES = {
         "The daemon goes on to unwind the larger leg, more and more slowly.",
         "If this does not end, close the larger leg at the venue by hand and run `carrybot ledger --verify`.",
     ),
+    "hedge.undone": Wording(
+        "One leg of hedge {hedge} ({coin}) did not fill, so its entry was undone (rule {rule}, attempt {attempt}).",
+        "The leg that filled was sold back, and the next entry waits {wait_s} s.",
+        "If it comes again, look why the venue does not fill the other leg, or exclude {coin}.",
+    ),
     "position.taken": Wording(
         "The venue closed a position of hedge {hedge} ({coin}): liquidation, deleveraging or delisting.",
         "The other leg is being closed, and the coin stays out.",

@@ -124,10 +124,10 @@ def _listings(recording: Recording) -> tuple[Listing, Listing]:
         recording.symbol, recording.coin, recording.multiplier, float(perp_price), LARGE_VOLUME_USD, 0, since
     )
     spot = spot_listing(f"{recording.coin}USDT", recording.coin, float(spot_price), since)
-    return _refined(spot, spot_price, since), _refined(perp, perp_price, since)
+    return refined(spot, spot_price, since), refined(perp, perp_price, since)
 
 
-def _refined(listing: Listing, first_price: Decimal, since: int) -> Listing:
+def refined(listing: Listing, first_price: Decimal, since: int) -> Listing:
     digits = min(8, max(0, TICK_SHARE - first_price.adjusted()))
     tick = Decimal(1).scaleb(-digits)
     return replace(

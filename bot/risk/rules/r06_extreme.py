@@ -13,12 +13,18 @@ from itertools import chain
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.hedges import Hedge
+from bot.domain.instruments import Kind
 from bot.domain.market import Mark
+from bot.domain.numbers import ZERO
+from bot.domain.time import DAY_MS
 from bot.domain.windows import PriceWindow
 from bot.risk.rules import r07_liquidation
 from bot.risk.verdicts import Forced, judge
 
 RULE = "R6"
+NO_ANSWER = "no answer"
+STORM_MS = DAY_MS
+"""Events that follow each other within this are one storm: each hedge is cut to a share once, not at every gust."""
 
 
 def observe(book: Book, mark: Mark) -> None:
@@ -45,14 +51,18 @@ def silent_venues(book: Book) -> dict[str, str]:
     limit_ms = book.config.limits.extreme.outage_s * 1000
     if extreme.watched_mono_ms is None:
         extreme.watched_mono_ms = now
-    found = {venue: "no answer" for venue, asked in extreme.asked_mono_ms.items() if now - asked > limit_ms}
-    feeds_alive, feeds_lost = book.market.feed_alive_ms, book.market.feed_lost_ms
-    for feed in dict.fromkeys(chain(feeds_alive, feeds_lost, _held_feeds(book))):
-        alive, lost = feeds_alive.get(feed), feeds_lost.get(feed)
-        since = alive if alive is not None else lost
-        if now - (extreme.watched_mono_ms if since is None else since) > limit_ms:
+    found = {venue: NO_ANSWER for venue, asked in extreme.asked_mono_ms.items() if now - asked > limit_ms}
+    for feed in dict.fromkeys(chain(book.market.feed_alive_ms, book.market.feed_lost_ms, _held_feeds(book))):
+        if _feed_silent(book, feed, extreme.watched_mono_ms):
             found.setdefault(feed.split(":")[0], f"feed {feed} is silent")
     return found
+
+
+def _feed_silent(book: Book, feed: str, watched_mono_ms: int) -> bool:
+    alive, lost = book.market.feed_alive_ms.get(feed), book.market.feed_lost_ms.get(feed)
+    since = alive if alive is not None else lost
+    limit_ms = book.config.limits.extreme.outage_s * 1000
+    return book.now.mono_ms - (watched_mono_ms if since is None else since) > limit_ms
 
 
 def _held_feeds(book: Book) -> Iterator[str]:
@@ -97,12 +107,28 @@ def forced(book: Book, hedge: Hedge) -> Forced | None:
         if not _may_cut(book, hedge):
             return None
         held = min(hedge.target_base, hedge.size_base)
-        extreme.cut[hedge.id] = held * book.config.limits.extreme.keep
+        extreme.cut[hedge.id] = max(held * book.config.limits.extreme.keep, min(held, _left(book, hedge)))
     left = extreme.cut[hedge.id]
     if hedge.target_base <= left or not _reachable(book, hedge):
         return None
     limit = f"{book.config.limits.extreme.keep} of {hedge.coin}"
     return Forced(RULE, hedge.id, left, limit, extreme.reason, f"{RULE}: {extreme.reason}")
+
+
+def keep_in_mind(book: Book) -> None:
+    """The event is over: what it left of each hedge is what the same storm may not cut into again."""
+    extreme, now_ms = book.guards.extreme, book.now.market_ms
+    extreme.left = {
+        hedge_id: one
+        for hedge_id, one in extreme.left.items()
+        if hedge_id in book.hedges and now_ms - one[1] < STORM_MS and hedge_id not in extreme.cut
+    } | {hedge_id: (left, now_ms) for hedge_id, left in extreme.cut.items() if hedge_id in book.hedges}
+
+
+def _left(book: Book, hedge: Hedge) -> Decimal:
+    """What an earlier event of the same storm left of it: half of a half is not what the rule asks for."""
+    left, ended_ms = book.guards.extreme.left.get(hedge.id, (ZERO, 0))
+    return left if book.now.market_ms - ended_ms < STORM_MS else ZERO
 
 
 def _may_cut(book: Book, hedge: Hedge) -> bool:
@@ -120,6 +146,28 @@ def _reachable(book: Book, hedge: Hedge) -> bool:
         return True
     minimum = book.config.limits.liquidation.min
     return any(r07_liquidation.distance(book, venue) < minimum for venue in venues - silent.keys())
+
+
+def both_legs_answer(book: Book, hedge: Hedge) -> Verdict:
+    """Whether a hedge can be made smaller on both legs; refused while a leg's feed or venue is silent.
+
+    A spot that stands still while its perpetual trades would leave half a cut hedge, which is a naked position. Where
+    liquidation is nearer than R7's minimum at a perpetual that does answer, that leg goes alone.
+    """
+    silent, answers = [], []
+    for leg in hedge.legs:
+        instrument = book.market.instruments.get(leg.instrument)
+        if instrument is not None and instrument.venue in book.guards.extreme.silent:
+            feed = instrument.feed
+            out = book.guards.extreme.silent[instrument.venue] == NO_ANSWER
+            if out or _feed_silent(book, feed, book.guards.extreme.watched_mono_ms or 0):
+                silent.append(feed)
+            else:
+                answers.append(instrument)
+    minimum = book.config.limits.liquidation.min
+    near = any(one.kind is Kind.PERP and r07_liquidation.distance(book, one.venue) < minimum for one in answers)
+    detail = "half of a cut hedge is a naked position"
+    return judge(RULE, ok=near or not silent, limit="both legs", observed=", ".join(silent) or "all", detail=detail)
 
 
 def favourable(book: Book, hedge: Hedge) -> Decimal:

@@ -225,6 +225,13 @@ class Exchange:
         now_ms = self._catch_up(at_ms)
         return lending.move_collateral(self._state, account, quantity, now_ms), self._told()
 
+    def deposit(self, api_key: str, asset: str, amount: Decimal) -> None:
+        """A deposit into the spot wallet, or (negative) a withdrawal. Raises ValueError for more than is free."""
+        account = self._state.account(api_key)
+        if account.amounts(Book.SPOT, asset)[0] + amount < 0:
+            raise ValueError(f"account {api_key!r}: cannot withdraw {-amount:f} {asset}, more than is free")
+        account.balance(asset).free += amount
+
     def fee_rates(self, api_key: str, book: Book, symbol: str) -> tuple[Decimal, Decimal]:
         account = self._state.account(api_key)
         self._state.listing(book, symbol)

@@ -1,0 +1,85 @@
+"""Entries that must be undone are tried again less and less often; a cut waits for both legs to answer."""
+
+from decimal import Decimal
+from itertools import pairwise
+
+import market_kit as kit
+from playbook import Play, Playbook, fill_of, report_of, said, silence
+
+from bot.domain.actions import Action, PlaceOrders, Reconcile
+from bot.domain.events import FeedAlive, Reconciled, Tick
+from bot.domain.orders import OrderState, Purpose
+
+
+def one_leg_only(book: Playbook) -> None:
+    """The engine ticks once; whatever it sends for the spot fills, whatever it sends for the perpetual is refused."""
+    for _ in range(8):
+        sent = len(book.sent)
+        for action in book.wait(0.3).alive().feed(Tick()):
+            refuse_perp(book, action)
+        if len(book.sent) == sent:
+            return
+
+
+def refuse_perp(book: Playbook, action: Action) -> None:
+    if isinstance(action, Reconcile):
+        book.feed(Reconciled(kit.VENUE))
+    if not isinstance(action, PlaceOrders):
+        return
+    for intent in action.intents:
+        filled = intent.leg == 0
+        answers = [fill_of(book, intent)] if filled else []
+        state = OrderState.FILLED if filled else OrderState.REJECTED
+        quantity = intent.quantity_base if filled else intent.quantity_base * 0
+        for event in (*answers, report_of(intent, state, quantity)):
+            for more in book.feed(event):
+                refuse_perp(book, more)
+
+
+def entries(book: Playbook) -> int:
+    return sum(1 for intent in book.sent if intent.purpose is Purpose.OPEN and intent.leg == 0)
+
+
+def test_undone_entries_are_tried_less_and_less_often(play: Play) -> None:
+    book = play().scene()
+    tried_s: list[float] = []
+    for _ in range(400):
+        before = entries(book)
+        one_leg_only(book)
+        if entries(book) > before:
+            tried_s.append(book.mono_ms / 1000)
+        book.wait(0.5)
+    book.unmet.clear()
+    gaps = [later - earlier for earlier, later in pairwise(tried_s)]
+    assert len(gaps) >= 3
+    assert gaps[0] >= 10
+    assert all(later > 1.5 * earlier for earlier, later in pairwise(gaps)), gaps
+    assert abs(book.hedge.imbalance_base) < Decimal("0.001"), "what filled alone was sold back each time"
+
+
+def test_an_entry_that_succeeds_clears_the_account(play: Play) -> None:
+    book = play().scene()
+    one_leg_only(book)
+    assert book.state.setbacks[book.hedge.id][0] == 1
+    book.run(60)
+    assert book.hedge.size_base > 0
+    assert not book.state.setbacks
+    assert not book.state.undoing
+
+
+def test_a_cut_waits_while_the_spot_feed_is_silent(play: Play) -> None:
+    book = play().scene().run()
+    for _ in range(16):
+        book.wait(2)
+        book >> FeedAlive("binance:perp") >> Reconciled(kit.VENUE)
+        book >> kit.mark("BTC", next_ms=book.market_ms + 3_600_000)
+        book >> Tick()
+        book.unmet.clear()
+    hedge = book.hedge
+    hedge.target_base = hedge.size_base / 2
+    book.wait(0.5) >> FeedAlive("binance:perp")
+    book >> Tick() << said("risk.refused", rule="R6", observed="binance:spot") << silence()
+    book.wait(0.5).alive()
+    book >> Tick()
+    assert {intent.purpose for intent in book.sent[-2:]} == {Purpose.REDUCE}, "both legs, now that both answer"
+    book.unmet.clear()
