@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import replay_command, research_commands
+from bot.cli import premium_command, replay_command, research_commands
 from bot.cli.calc_commands import calc
 from bot.cli.failure import DONE, FAILED, UNREACHABLE, USAGE, Failure
 from bot.cli.funding_command import funding
@@ -48,6 +48,7 @@ alerts_app = typer.Typer(help="What the daemon warned of.", invoke_without_comma
 app.add_typer(alerts_app, name="alerts")
 research_commands.register(app)
 replay_command.register(app)
+premium_command.register(app)
 
 
 @app.command()

@@ -142,9 +142,9 @@ class Drift:
     top_up_at: Decimal = Decimal("0.92")
     """Share of its target below which a hedge that still pays for its entry is topped up."""
     top_up_to: Decimal = Decimal("0.95")
-    trim_at: Decimal = Decimal("0.95")
+    trim_at: Decimal = Decimal("0.98")
     """Share of R2's band beyond the cap at which a hedge is trimmed."""
-    trim_to: Decimal = Decimal("0.9")
+    trim_to: Decimal = Decimal("0.95")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +167,15 @@ class StrategyConfig:
     fast_h: float = 90
     """Hours for which the fast mean of settled rates is expected to go on."""
     slow_half_life_h: float = 504
-    slow_h: float = 50
+    slow_h: float = 40
     """Hours for which the slow mean is expected on top."""
     base_rate_8h: float = 0.0001
     """The venue's interest rate, to which funding returns: a fraction per 8 hours."""
     base_h: float = 90
+    prediction_share: float = 0.25
+    """Weight of the venue's prediction, as far as its interval has run, beside rates that have settled."""
+    fair_basis_share: float = 0.2
+    """Where the basis converges: this share of its usual level, and nothing for the rest."""
     decide_every_h: float = 4
     """Market hours between decisions; each settlement also brings one."""
     history_days_min: float = 5

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cached_property
 
+from bot.domain.premium import rate_of
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.research.latency import late_leg
 from bot.research.recordings import Recording, Series
@@ -23,9 +24,6 @@ from bot.simulator.model import Book, Candle, DayStats, Level, Listing, Mark, Se
 
 GRID_MS = 4 * HOUR_MS
 EIGHT_HOURS_MS = 8 * HOUR_MS
-INTEREST_8H = 0.0001
-CLAMP = 0.0005
-RATE_MAX = 0.02
 TICK_SHARE = 6
 """Ticks are the power of ten this many digits below the first price: closes and spreads come out as stated."""
 SIZE = Decimal(10) ** 9
@@ -271,8 +269,7 @@ class BarMarket:
         else:
             chosen = [bars.basis[i] for i in range(first, index + 1) if bars.fresh[i]] or [bars.basis[index]]
             premium = sum(chosen) / len(chosen)
-        rate = premium + max(-CLAMP, min(CLAMP, INTEREST_8H - premium))
-        return Decimal(f"{max(-RATE_MAX, min(RATE_MAX, rate * interval_ms / EIGHT_HOURS_MS)):.8f}")
+        return Decimal(f"{rate_of(premium, interval_ms / HOUR_MS):.8f}")
 
     def settlements(self, after_ms: int, until_ms: int) -> Sequence[Settlement]:
         first = bisect_right(self._due, (after_ms, "\uffff", 0))

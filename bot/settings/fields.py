@@ -207,6 +207,10 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "slow_h": Rule("Hours for which the older mean is expected on top.", ge=0, le=_YEAR_H),
         "base_rate_8h": Rule("Rate per 8 hours to which funding returns.", ge=-0.01, le=0.01),
         "base_h": Rule("Hours for which the base rate is expected on top.", ge=0, le=_YEAR_H),
+        "prediction_share": Rule("Weight of the running interval's predicted rate beside settled ones.", ge=0, le=1),
+        "fair_basis_share": Rule(
+            "Share of a coin's usual basis to which its basis is expected to return.", ge=0, le=1
+        ),
         "decide_every_h": Rule("Hours of market time between decisions, beside each settlement.", gt=0, le=168),
         "history_days_min": Rule("No opinion on a coin with fewer days of settled rates.", ge=0, le=365),
         "hurdle_bps": Rule("What entering must be worth beyond its cost, in bps of notional.", ge=0, le=10_000),

@@ -1,9 +1,10 @@
 """The carry of one cash-and-carry pair, from gross funding to net.
 
 Rates return to the base rate: recent ones (fast mean) are expected to go on for some days and older ones (slow mean)
-for some more, each counted in hours, with the running prediction as the newest observation as far as its interval
-has run. A basis that is rich is expected to converge and is income; a discount is a cost. The weights and
-half-lives were chosen on recorded history: `docs/estimator.md`.
+for some more, each counted in hours, with a share of the running prediction as the newest observation as far as its
+interval has run. A basis that is rich is expected to converge, most of the way to nothing and for the rest to what is
+usual for the coin, and is income; a discount is a cost. The weights and half-lives were chosen on recorded history:
+`docs/estimator.md`.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from bot.domain.struct import struct
 from bot.domain.time import HOUR_MS, SECOND_MS, YEAR_H
 from bot.domain.valuation import basis
 
+SHORT_PERP = 1
 IMPACT_BPS = 10
 """Depth is measured within this many bps of the mid; a slice of a share s of it pays about s/2 of that reach."""
 
@@ -33,7 +35,7 @@ class CarryEstimate:
     funding: float
     """What the rates are expected to bring before they are the base rate again."""
     basis: float
-    """What its convergence brings: of a short perpetual, perp over spot less one."""
+    """What its convergence brings: of a short perpetual, perp over spot less one, less its share of what is usual."""
     open_cost: float
     close_cost: float
     borrow: float = 0.0
@@ -78,7 +80,7 @@ def waterfall(
         return None
     if now_ms - history[0].settled_ms < config.history_days_min * 24 * HOUR_MS:
         return None
-    running_rate, running_h = _running(market, pair.perp, now_ms)
+    running_rate, running_h = (config.prediction_share * one for one in _running(market, pair.perp, now_ms))
     sees = pair.structure.facing
     fast, slow = (sees(mean.per_hour(now_ms, running_rate, running_h)) for mean in market.means[pair.perp.id])
     cost = _both_legs(book, pair, notional_usd)
@@ -88,11 +90,17 @@ def waterfall(
         fast_per_h=fast,
         slow_per_h=slow,
         funding=expected(fast, slow),
-        basis=float(sees(now)),
+        basis=sees(float(now) - config.fair_basis_share * _usual_basis(book, pair)),
         open_cost=cost,
         close_cost=cost,
         borrow=borrow,
     )
+
+
+def _usual_basis(book: Book, pair: Pair) -> float:
+    """Mean perp over spot less one of the window that R4 keeps; zero before it has seen anything."""
+    spread = book.guards.spreads_of(SHORT_PERP).get(pair.key)
+    return spread.moments.mean if spread is not None else 0.0
 
 
 def _both_legs(book: Book, pair: Pair, notional_usd: float) -> float:

@@ -15,7 +15,7 @@ from bot.strategy.builders import builder_of
 from bot.strategy.capacity import bracket_usd, liquid_usd
 from bot.strategy.carry import CarryEstimate
 
-REMOVAL_SAVES = 0.4
+REMOVAL_SAVES = 0.25
 """Share of the closing cost at stake on what may be R1's last day: docs/estimator.md."""
 OCCUPIED_FACTOR = 1.3
 """Capital that a closing or unjudged hedge still ties up, a dollar of notional: above any coin's own factor."""

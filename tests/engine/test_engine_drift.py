@@ -31,11 +31,11 @@ def test_drift_is_trimmed_a_step_back_into_the_band_before_r2_asks(play: Play) -
         >> Tick()
         << said("hedge.aimed", reason="drifted towards the end of its cap's band")
         << saved(OrderIntent, purpose=Purpose.REDUCE)
-        << orders("sell spot 0.006", "buy perp 0.006 reduce")
+        << orders("sell spot 0.003", "buy perp 0.003 reduce")
     )
     assert not any(said("risk.forced").matches(action) for action in book.actions)
     book >> both_fill << said("hedge.reduced") << silence()
-    assert Decimal("1.08") < of_cap(book) <= Decimal("1.091")
+    assert Decimal("1.085") < of_cap(book) <= Decimal("1.096")
     book.wait(0.3).alive() >> Tick() << silence()
 
 
@@ -43,7 +43,7 @@ def test_a_move_over_the_end_of_the_band_is_trimmed_to_the_same_place(play: Play
     book = play().scene().run()
     book.price("BTC", "120000")
     book.run()
-    assert Decimal("1.08") < of_cap(book) <= Decimal("1.091")
+    assert Decimal("1.085") < of_cap(book) <= Decimal("1.096")
 
 
 def test_while_halted_the_strategy_is_silent_and_r2_cuts_to_just_below_the_cap(play: Play) -> None:

@@ -39,9 +39,9 @@ def test_on_what_may_be_the_last_day_a_small_loss_to_come_is_reason_to_leave(
 ) -> None:
     """R1 closes after five negative days: after four, and with this one going to be negative, closing is due anyway.
 
-    Holding is worth some 10 bps less than being out, which does not pay for closing (16 bps) but for 0.4 of it.
+    Holding is worth some 10 bps less than being out, which does not pay for closing (16 bps) but for a quarter of it.
 
-    Holding is worth some 10 bps less than being out, which does not pay for closing (16 bps) but for 0.4 of it.
+    Holding is worth some 10 bps less than being out, which does not pay for closing (16 bps) but for a quarter of it.
     """
     book = play(kit.config(("BTC",), limits=Limits(cash_rate=0))).scene().run()
     removal = removal_of(book.state.book, kit.VENUE, "BTC")
