@@ -13,6 +13,17 @@ from bot.domain.time import Stamp
 
 
 @dataclass(slots=True)
+class Valued:
+    """What has been valued already while neither prices nor legs change: within one tick. All USD."""
+
+    nav: Decimal | None = None
+    notionals: dict[str, Decimal] = field(default_factory=dict)
+    """By hedge."""
+    perp_margins: dict[str, Decimal] = field(default_factory=dict)
+    """By venue."""
+
+
+@dataclass(slots=True)
 class Book:
     config: CoreConfig
     market: MarketState = field(default_factory=MarketState)
@@ -37,6 +48,8 @@ class Book:
     guards: Guards = field(default_factory=Guards)
     """What rules R4, R5, R6 and the budgets remember."""
     now: Stamp = field(default_factory=lambda: Stamp(0, 0, 0))
+    valued: Valued | None = None
+    """Set by the engine for the length of a tick; None whenever something may change between two questions."""
     _wallets: list[tuple[tuple[str, str], str]] = field(default_factory=list, init=False, repr=False, compare=False)
     _accounts: int = field(default=0, init=False, repr=False, compare=False)
 

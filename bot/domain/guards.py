@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
 
+from bot.domain.market import SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.struct import struct
 from bot.domain.windows import HourlyMoments, HourlySpending, PriceWindow
@@ -21,6 +22,18 @@ class Remembered:
     name: str
     value: Decimal
     market_ms: int
+
+
+@struct(frozen=True, slots=True)
+class Received:
+    """Rule R1c: the sum of the settled rates after a moment, good for every moment in [before_ms, first_ms)."""
+
+    newest: SettledRate
+    """The latest of them: another one asks for another sum."""
+    before_ms: int
+    """Settlement before the first that is counted; 0 where there is none."""
+    first_ms: int
+    rates: Decimal
 
 
 class Breach(IntEnum):
@@ -109,6 +122,8 @@ class Guards:
     """R9: (venue, asset) whose borrow rate is beyond the alarm and of which the owner was told."""
     basis_peaks: dict[str, Decimal] = field(default_factory=dict)
     """Hedge -> highest basis P&L seen (USD), at least zero."""
+    received: dict[str, Received] = field(default_factory=dict)
+    """By perpetual."""
     extreme: Extreme = field(default_factory=Extreme)
     spent: HourlySpending = field(default_factory=HourlySpending)
 

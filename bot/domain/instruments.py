@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.domain.numbers import common_step
 from bot.domain.structures import CASH_AND_CARRY, Structure
 
 
@@ -112,10 +113,17 @@ class Pair:
     spot: Instrument
     perp: Instrument
     structure: Structure = CASH_AND_CARRY
+    key: tuple[str, str] = field(init=False, repr=False, compare=False)
+    """(venue, coin)."""
+    step: Decimal = field(init=False, repr=False, compare=False)
+    """The grid on which both legs can be equal."""
+    tolerance: Decimal = field(init=False, repr=False, compare=False)
+    """What the legs of a whole hedge may differ by: the larger lot."""
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.venue, self.coin
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.venue, self.coin))
+        object.__setattr__(self, "step", common_step(self.spot.lot, self.perp.lot))
+        object.__setattr__(self, "tolerance", max(self.spot.lot, self.perp.lot))
 
 
 def instrument_id(venue: str, symbol: str, kind: Kind) -> str:

@@ -52,6 +52,15 @@ def nav_usd(book: Book, venue: str | None = None) -> Decimal:
 
     What is owed is a negative balance.
     """
+    valued = book.valued
+    if valued is None or venue is not None:
+        return _nav_usd(book, venue)
+    if valued.nav is None:
+        valued.nav = _nav_usd(book, None)
+    return valued.nav
+
+
+def _nav_usd(book: Book, venue: str | None) -> Decimal:
     total, balances = ZERO, book.balances
     for key, holder in book.wallets():
         amount = balances.get(key)
@@ -107,7 +116,13 @@ def price_of(book: Book, hedge: Hedge) -> Decimal:
 
 def notional_usd(book: Book, hedge: Hedge) -> Decimal:
     """Value of the larger side."""
-    return max([leg_usd(book, leg) for leg in hedge.legs], default=ZERO)
+    valued = book.valued
+    found = valued.notionals.get(hedge.id) if valued is not None else None
+    if found is None:
+        found = max([leg_usd(book, leg) for leg in hedge.legs], default=ZERO)
+        if valued is not None:
+            valued.notionals[hedge.id] = found
+    return found
 
 
 def coins_usd(book: Book) -> dict[str, Decimal]:

@@ -65,16 +65,13 @@ class HourlyMoments:
         self.total += value
         self.squares += value * value
 
-    @property
-    def mean(self) -> float:
-        return self.total / len(self.samples) if self.samples else 0.0
-
-    @property
-    def deviation(self) -> float:
+    def mean_and_deviation(self) -> tuple[float, float]:
+        """Of the whole hours; zeros where there is nothing to make them of."""
         count = len(self.samples)
         if count < 2:
-            return 0.0
-        return sqrt(max(0.0, (self.squares - self.total * self.total / count) / (count - 1)))
+            return (self.total if count else 0.0), 0.0
+        variance = (self.squares - self.total * self.total / count) / (count - 1)
+        return self.total / count, sqrt(variance) if variance > 0 else 0.0
 
 
 @dataclass(slots=True)

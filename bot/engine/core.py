@@ -5,6 +5,7 @@ from typing import assert_never
 
 from bot.domain import events as ev
 from bot.domain.actions import LastPrice, NavPoint, Reconcile
+from bot.domain.book import Valued
 from bot.domain.hedges import Control, Hedge
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
@@ -21,7 +22,7 @@ NAV_EVERY_MS = HOUR_MS
 
 def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
     """Apply one event at its stamp. Deterministic: the same state, event and stamp give the same actions."""
-    state.book.now = at
+    state.book.now, state.book.valued = at, None
     out = Actions()
     match event:
         case Quote():
@@ -64,7 +65,8 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             money.compare_account(state, event, out)
         case _:
             _rare(state, event, out)
-    guarding.note_asked(state, out)
+    if out:
+        guarding.note_asked(state, out)
     return out
 
 
@@ -146,12 +148,19 @@ def _go_on(state: EngineState, hedge: Hedge | None, out: Actions) -> None:
 
 
 def _tick(state: EngineState, out: Actions) -> None:
+    """Only asks for things: neither prices nor legs change in it, and what is valued once is valued."""
+    state.book.valued = Valued()
+    _look(state, out)
+    state.book.valued = None
+
+
+def _look(state: EngineState, out: Actions) -> None:
     orders.chase(state, out)
     guarding.watch(state, out)
     watching.watch(state, out)
     if guarding.hard_breach(state):
         control.drawdown_halt(state, out)
-    nav = nav_usd(state.book)  # nothing below changes it: what is decided in a tick is only asked for
+    nav = nav_usd(state.book)
     adjust(state, nav, out)
     if decision_due(state):
         decide(state, nav, out)

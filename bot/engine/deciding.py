@@ -6,7 +6,7 @@ from decimal import Decimal
 from bot.domain.actions import VerdictGiven
 from bot.domain.hedges import Control, Hedge, HedgeState
 from bot.domain.instruments import Pair
-from bot.domain.numbers import ZERO, common_step, floor_to
+from bot.domain.numbers import ZERO, floor_to
 from bot.domain.time import HOUR_MS
 from bot.engine import guarding
 from bot.engine.hedging import aim, guard, open_hedge
@@ -41,7 +41,7 @@ def _trim(state: EngineState, nav: Decimal, out: Actions) -> None:
         pair = state.book.pair_of(hedge)
         if pair is None or not state.book.ready.get(hedge.venue):
             continue
-        aim(state, hedge, floor_to(wanted, common_step(pair.spot.lot, pair.perp.lot)), TRIMMED, out)
+        aim(state, hedge, floor_to(wanted, pair.step), TRIMMED, out)
 
 
 def _force(state: EngineState, nav: Decimal, hedges: list[Hedge], out: Actions) -> None:
@@ -50,7 +50,7 @@ def _force(state: EngineState, nav: Decimal, hedges: list[Hedge], out: Actions) 
         pair = state.book.pair_of(hedge)
         if pair is None or hedge.state is HedgeState.CLOSING:
             continue
-        target = floor_to(change.target_base, common_step(pair.spot.lot, pair.perp.lot))
+        target = floor_to(change.target_base, pair.step)
         if float(target) >= SAME_TARGET * float(hedge.target_base):
             continue
         _record(state, hedge, change, out)

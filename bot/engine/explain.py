@@ -14,7 +14,7 @@ from bot.domain.borrowing import terms_of
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Kind, Pair
 from bot.domain.limits import coin_cap_usd
-from bot.domain.numbers import ZERO, ceil_to, common_step, floor_to
+from bot.domain.numbers import ZERO, ceil_to, floor_to
 from bot.domain.orders import OrderIntent, Purpose, TimeInForce
 from bot.domain.structures import COIN, PERP
 from bot.domain.time import DAY_MS, HOUR_MS, YEAR_H
@@ -165,7 +165,7 @@ def trial_verdicts(book: Book, nav: Decimal, pair: Pair, hedge: Hedge | None, ca
     if spot is None or perp is None or min(spot.bid, perp.bid) <= 0:
         return entry_verdicts(book, pair)
     execution = book.config.execution
-    step = common_step(pair.spot.lot, pair.perp.lot)
+    step = pair.step
     quantity = max(step, floor_to(min(execution.slice_usd, cap) / spot.mid, step))
     trial = _trial_hedge(book, pair, hedge)
     way_in = pair.structure.way_in

@@ -8,7 +8,7 @@ from bot.domain.events import CapitalMoved
 from bot.domain.guards import Breach, Guards, Remembered
 from bot.domain.hedges import Control, Hedge, HedgeState
 from bot.domain.market import Mark
-from bot.domain.numbers import ZERO, common_step, floor_to
+from bot.domain.numbers import ZERO, floor_to
 from bot.domain.orders import TimeInForce
 from bot.domain.valuation import USD_ASSETS, nav_usd
 from bot.engine.hedging import aim
@@ -191,8 +191,7 @@ def _watch_spreads(state: EngineState, out: Actions) -> None:
         wanted = r04_spread.addition(book, nav, hedge)
         if wanted is None:
             continue
-        step = common_step(pair.spot.lot, pair.perp.lot)
-        target = floor_to(wanted, step)
+        target = floor_to(wanted, pair.step)
         rules = [v for v in entry_verdicts(book, pair) if not v.approved and v.rule != r04_spread.RULE]
         if target <= hedge.size_base or rules:
             continue

@@ -10,7 +10,7 @@ from bot.domain.book import Book
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Pair
 from bot.domain.market import Quote
-from bot.domain.numbers import ONE, ZERO, ceil_to, common_step, floor_to
+from bot.domain.numbers import ONE, ZERO, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
 from bot.domain.struct import struct
 from bot.domain.structures import COIN, PERP
@@ -60,8 +60,7 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
     if situation is None:
         return Plan(hedge.state, note=NO_QUOTE)
     pair = situation.pair
-    tolerance = max(pair.spot.lot, pair.perp.lot)
-    if abs(hedge.imbalance_base) > tolerance:
+    if abs(hedge.imbalance_base) > pair.tolerance:
         fixed = repair(book, hedge, pair, situation.coin_quote, situation.perp_quote, may_open=may_open)
         if fixed is not None:
             return fixed
@@ -91,7 +90,7 @@ def _situation(book: Book, hedge: Hedge) -> Situation | None:
         perp_quote,
         facing(hedge.legs[COIN].quantity_base),
         -facing(hedge.legs[PERP].quantity_base),
-        common_step(pair.spot.lot, pair.perp.lot),
+        pair.step,
         fees.taker if fees is not None else FEE_GUESS,
     )
 

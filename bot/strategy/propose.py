@@ -7,7 +7,7 @@ from bot.domain.book import Book
 from bot.domain.hedges import HedgeState
 from bot.domain.instruments import Pair, Wallet
 from bot.domain.limits import borrow_cost, cash_cost, coin_cap_usd
-from bot.domain.numbers import common_step, floor_to
+from bot.domain.numbers import floor_to
 from bot.domain.struct import struct
 from bot.domain.valuation import notional_usd, price_of, worst_usd
 from bot.strategy.allocation import NO_CREDIT, Allotment, Candidate, Credit, allocate
@@ -138,7 +138,7 @@ def _proposal(book: Book, pair: Pair, allotment: Allotment, candidate: Candidate
     price = book.market.price(pair.spot.id)
     if not price:
         return None
-    step = common_step(pair.spot.lot, pair.perp.lot)
+    step = pair.step
     base = floor_to(Decimal(repr(allotment.target_usd)) / price, step)
     if base * price < minimum_usd(pair, price):
         base = Decimal(0)

@@ -68,7 +68,8 @@ def z_score(spread: Spread) -> float | None:
     """How far the basis is above its mean, in standard deviations; None while the window is too young."""
     if len(spread.moments.samples) < SAMPLES_MIN:
         return None
-    return (spread.now - spread.moments.mean) / max(spread.moments.deviation, DEVIATION_MIN)
+    mean, deviation = spread.moments.mean_and_deviation()
+    return (spread.now - mean) / max(deviation, DEVIATION_MIN)
 
 
 def basis_pnl_usd(book: Book, hedge: Hedge) -> Decimal | None:
@@ -149,7 +150,7 @@ def turned(book: Book, spread: Spread) -> bool:
     """Whether enough of the widening has come back."""
     if spread.extreme is None:
         return False
-    way = spread.extreme - spread.moments.mean
+    way = spread.extreme - spread.moments.mean_and_deviation()[0]
     return way > 0 and spread.extreme - spread.now >= book.config.limits.spread.turn * way
 
 

@@ -24,10 +24,17 @@ AIM_MARGIN = 0.01
 
 def perp_margin_usd(book: Book, venue: str) -> Decimal:
     """Perp wallet balance plus unrealised P&L of our positions at the mark."""
+    valued = book.valued
+    if valued is not None and venue in valued.perp_margins:
+        return valued.perp_margins[venue]
     wallet = book.balances.get((f"venue:{venue}:perp", "USDT"), ZERO)
     for hedge in book.live_hedges():
         if hedge.venue == venue:
-            wallet += sum((unrealized_usd(book, leg) for leg in hedge.legs if leg.kind is Kind.PERP), ZERO)
+            for leg in hedge.legs:
+                if leg.kind is Kind.PERP and leg.quantity_base:
+                    wallet += unrealized_usd(book, leg)
+    if valued is not None:
+        valued.perp_margins[venue] = wallet
     return wallet
 
 
@@ -40,7 +47,7 @@ def positions(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> list
         for leg in hedge.legs:
             if leg.kind is Kind.PERP:
                 signed[leg.instrument] = signed.get(leg.instrument, ZERO) + leg.quantity_base
-        for order in book.orders_of(hedge):
+        for order in book.orders_of(hedge) if hedge.order_ids else ():
             name = order.intent.instrument
             if name in signed and not order.intent.reduce_only:
                 signed[name] += order.intent.side.sign * order.open_base
