@@ -30,15 +30,14 @@ def mark_price(book: Book, instrument: str) -> Decimal | None:
     A spot quote and a mark are of two moments; in a fast market their difference would look like profit or loss.
     """
     market = book.market
-    mark = market.marks.get(instrument)
-    if mark is not None:
-        return mark.mark
     pair = market.by_coin_leg.get(instrument)
-    if pair is not None:
-        paired = market.marks.get(pair.perp.id)
-        if paired is not None and paired.next_funding_ms and paired.index > 0:
-            return paired.index
-    return market.price(instrument)
+    if pair is None:
+        mark = market.marks.get(instrument)
+        return market.price(instrument) if mark is None else mark.mark
+    paired = market.marks.get(pair.perp.id)
+    if paired is not None and paired.next_funding_ms and paired.index > 0:
+        return paired.index
+    return market.price(instrument)  # a coin's own mark is one out of the books: it stands until a quote comes
 
 
 def unrealized_usd(book: Book, leg: Leg) -> Decimal:
