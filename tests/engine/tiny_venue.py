@@ -9,6 +9,7 @@ from random import Random
 
 from bot.domain.events import (
     Event,
+    InterestCharged,
     OrderFilled,
     OrderNotFound,
     OrderOutcomeUnknown,
@@ -16,8 +17,8 @@ from bot.domain.events import (
     TransferFailed,
     TransferSettled,
 )
-from bot.domain.hedges import TransferIntent
-from bot.domain.instruments import FeeRates, Instrument, Kind
+from bot.domain.hedges import Interest, TransferIntent
+from bot.domain.instruments import FeeRates, Instrument
 from bot.domain.market import Quote
 from bot.domain.numbers import ZERO, floor_to
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side
@@ -78,8 +79,8 @@ class TinyVenue:
         intent, instrument = known.intent, self.instruments[known.intent.instrument]
         price = quote.ask if intent.side is Side.BUY else quote.bid
         reachable = price <= intent.limit_price if intent.side is Side.BUY else price >= intent.limit_price
-        if instrument.kind is not Kind.SPOT and intent.reduce_only:
-            quantity = min(quantity, -self.positions.get(instrument.id, ZERO))
+        if not instrument.kind.is_coin and intent.reduce_only:
+            quantity = min(quantity, -intent.side.sign * self.positions.get(instrument.id, ZERO))
         if not reachable or quantity <= 0:
             return
         parts = [quantity]
@@ -95,12 +96,13 @@ class TinyVenue:
         self.trades += 1
         rate = self.fees[instrument.id].taker
         signed, realized = intent.side.sign * size, ZERO
-        in_coin = instrument.kind is Kind.SPOT and intent.side is Side.BUY
+        in_coin = instrument.kind.is_coin and intent.side is Side.BUY
         fee, asset = (size * rate, instrument.base_asset) if in_coin else (size * price * rate, "USDT")
-        if instrument.kind is Kind.SPOT:
-            self._add("spot", instrument.base_asset, signed)
-            self._add("spot", "USDT", -signed * price)
-            self._add("spot", asset, -fee)
+        if instrument.kind.is_coin:
+            wallet = instrument.wallet.value
+            self._add(wallet, instrument.base_asset, signed)
+            self._add(wallet, "USDT", -signed * price)
+            self._add(wallet, asset, -fee)
         else:
             realized = self._move(instrument.id, signed, price)
             self._add("perp", "USDT", realized - fee)
@@ -121,18 +123,30 @@ class TinyVenue:
         )
 
     def _move(self, name: str, signed: Decimal, price: Decimal) -> Decimal:
-        """Move a short position; returns the realised P&L in cents, as a venue books it."""
+        """Move a position; returns the realised P&L in cents, as a venue books it."""
         held, cost = self.positions.get(name, ZERO), self.costs.get(name, ZERO)
         realized = ZERO
-        if signed > 0 and held < 0:
-            closed = min(signed, -held)
-            average = cost / held
-            realized = (closed * (average - price)).quantize(Decimal("0.01"))
-            cost += closed * average
+        if held and (signed > 0) != (held > 0):
+            closed = min(abs(signed), abs(held))
+            average, way = cost / held, 1 if held > 0 else -1
+            realized = (way * closed * (price - average)).quantize(Decimal("0.01"))
+            cost -= way * closed * average
         else:
             cost += signed * price
         self.positions[name], self.costs[name] = held + signed, cost if held + signed else ZERO
         return realized
+
+    def charge(self, rate: Decimal, now_ms: int) -> list[Event]:
+        """Interest on every coin that is owed, told once, twice or (by chance) later again."""
+        news: list[Event] = []
+        for (wallet, asset), amount in sorted(self.wallets.items()):
+            if wallet == "margin" and amount < 0:
+                self.trades += 1
+                charged = (-amount * rate).quantize(Decimal("0.00000001"))
+                self._add(wallet, asset, -charged)
+                one = Interest("binance", "main", asset, charged, rate, now_ms, f"i{self.trades}")
+                news += [InterestCharged(one)] * self.dice.randint(1, 2)
+        return news
 
     def _add(self, wallet: str, asset: str, amount: Decimal) -> None:
         self.wallets[wallet, asset] = self.wallets.get((wallet, asset), ZERO) + amount
