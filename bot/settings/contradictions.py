@@ -29,7 +29,6 @@ class Contradiction:
 def find(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
     yield from _core(core)
     yield from _coins(core)
-    yield from _lenders(core, shell)
     yield from _ports(shell)
     yield from _venues(shell)
     for name, venue in shell.venues.items():
@@ -126,15 +125,18 @@ def _coins(core: CoreConfig) -> Iterator[Contradiction]:
             yield Contradiction(path, other, wrong, "remove it from one of them", defaults_yield=True)
 
 
-def _lenders(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
-    """A strategy that needs a loan where nobody lends would do nothing, and say nothing."""
+def lenders(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
+    """A strategy that needs a loan where nobody lends would do nothing, and say nothing.
+
+    Of the accounts of a daemon: books over recorded history may borrow.
+    """
     adapters = sorted({venue.adapter for venue in shell.venues.values()})
     if REVERSE_CARRY.name in core.strategies and adapters and not LENDERS.intersection(adapters):
         yield Contradiction(
             ("strategies",),
             ("venues",),
             f"{REVERSE_CARRY.name} borrows coins, which this version's adapters ({', '.join(adapters)}) cannot do",
-            "remove it; `carrybot backtest --strategies` runs it over recorded history",
+            "remove it; `carrybot backtest` can run it over recorded history",
         )
 
 
