@@ -65,6 +65,10 @@ class HourlyMoments:
         self.total += value
         self.squares += value * value
 
+    @property
+    def mean(self) -> float:
+        return self.total / len(self.samples) if self.samples else 0.0
+
     def mean_and_deviation(self) -> tuple[float, float]:
         """Of the whole hours; zeros where there is nothing to make them of."""
         count = len(self.samples)
