@@ -3,7 +3,7 @@
 from bot.domain.actions import PlaceOrders, QueryOrder
 from bot.domain.events import OrderFilled, OrderNotFound, OrderOutcomeUnknown, OrderReported
 from bot.domain.hedges import Hedge
-from bot.domain.orders import OrderIntent, OrderRecord, OrderState, Purpose
+from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpose
 from bot.engine.money import book_fill
 from bot.engine.state import Actions, EngineState
 
@@ -80,7 +80,7 @@ def not_found(state: EngineState, event: OrderNotFound, out: Actions) -> Hedge |
 def filled(state: EngineState, event: OrderFilled, out: Actions) -> Hedge | None:
     """A trade, from whichever source told first."""
     fill = event.fill
-    order = state.orders.get(fill.client_id)
+    order = state.orders.get(fill.client_id) or _by_venue_id(state, fill)
     if not book_fill(state, fill, order, out):
         return None
     if order is None:
@@ -94,6 +94,14 @@ def filled(state: EngineState, event: OrderFilled, out: Actions) -> Hedge | None
     if order.filled_base >= order.intent.quantity_base and not order.state.ended:
         order.state = OrderState.FILLED
     return _after(state, order, out)
+
+
+def _by_venue_id(state: EngineState, fill: Fill) -> OrderRecord | None:
+    """The order of ours that a trade names by the venue's number alone."""
+    for order in state.orders.values():
+        if order.venue_order_id == fill.venue_order_id and order.intent.instrument == fill.instrument:
+            return order
+    return None
 
 
 def _after(state: EngineState, order: OrderRecord, out: Actions) -> Hedge | None:

@@ -1,5 +1,6 @@
 """Orders whose outcome is not known: asked for, never sent again, believed only on the venue's evidence."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -22,7 +23,7 @@ from playbook import (
 )
 
 from bot.domain.actions import Emit, QueryOrder
-from bot.domain.events import OrderNotFound, OrderReported, Tick
+from bot.domain.events import OrderFilled, OrderNotFound, OrderReported, Tick
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Fill, OrderRecord, OrderState
 
@@ -188,3 +189,12 @@ def test_a_rejection_that_comes_after_a_fill_ends_the_order_with_what_it_filled(
     book >> refused("perp") << silence()
     assert record.state is OrderState.CANCELLED
     assert record.filled_base == Decimal("0.1")
+
+
+def test_a_trade_named_by_the_venues_number_alone_is_still_our_orders(play: Play) -> None:
+    book = opened_half(play)
+    intent = book.sent[1]
+    book >> OrderReported(intent.client_id, OrderState.LIVE, Decimal(0), "v77") << silence()
+    fill = replace(fill_of(book, intent).fill, client_id="unknown:v77", venue_order_id="v77")
+    book >> OrderFilled(fill) << saved(Fill) << orders("buy spot 0.1992", "sell perp 0.199")
+    assert intent.client_id not in book.state.orders, "the order is settled"

@@ -17,6 +17,8 @@ PAGE = 1_000
 PAGES_MAX = 1_000
 PERP_WINDOW_MS = 7 * DAY_MS
 NAMES_KEPT = 20_000
+FORGOTTEN_MS = 3 * DAY_MS
+"""Binance keeps orders for at least this long; those that traded for longer."""
 
 _TRADES = {Kind.SPOT: "privateGetMyTrades", Kind.PERP: "fapiPrivateGetUserTrades"}
 _ORDER = {Kind.SPOT: "privateGetOrder", Kind.PERP: "fapiPrivateGetOrder"}
@@ -77,8 +79,9 @@ class TradeReader:
                 break
             start_ms += window_ms
         inside = {i: row for i, row in rows.items() if since_ms <= row.at_ms <= until_ms}
-        numbers = {row.order_id for row in inside.values()}
-        return _fills(inside, instrument, {n: await self._name(instrument, n) for n in sorted(numbers)})
+        newest = {row.order_id: row.at_ms for row in sorted(inside.values(), key=lambda row: row.at_ms)}
+        names = {n: await self._name(instrument, n, until_ms - at_ms) for n, at_ms in sorted(newest.items())}
+        return _fills(inside, instrument, names)
 
     async def _from_number(self, instrument: Instrument, first_id: int, until_ms: int) -> dict[int, TradeRow]:
         rows: dict[int, TradeRow] = {}
@@ -98,8 +101,12 @@ class TradeReader:
         except DecodeError as error:
             raise VenueError(f"trades of {instrument.symbol}: {error}") from None
 
-    async def _name(self, instrument: Instrument, order_id: int) -> str:
-        """The client id of an order number; `unknown:<number>` when the venue has forgotten the order."""
+    async def _name(self, instrument: Instrument, order_id: int, age_ms: int) -> str:
+        """The client id of an order number; `unknown:<number>` when the venue has forgotten the order.
+
+        An order that traded less than `FORGOTTEN_MS` ago is not forgotten: the view lags, and a fill of ours must
+        not be taken for a stranger's. Raises VenueError then.
+        """
         known = self._names.find(instrument.id, str(order_id))
         if known is not None:
             return known
@@ -110,6 +117,8 @@ class TradeReader:
         except (AnsweredError, NoAnswerError, NotSentError) as error:
             if judge_lookup(error).verdict is not Verdict.NOT_FOUND:
                 raise VenueError(f"order {order_id} of {instrument.symbol}: {error}") from None
+            if age_ms < FORGOTTEN_MS:
+                raise VenueError(f"order {order_id} of {instrument.symbol} has trades but is not found yet") from None
             name = f"unknown:{order_id}"
         except DecodeError as error:
             raise VenueError(f"order {order_id} of {instrument.symbol}: {error}") from None
