@@ -1,0 +1,124 @@
+"""The fault campaign: `python -m tests.campaign --seeds 2000`, or one seed again: `--seed 17 --verbose`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tests.campaign import runner, session
+from tests.campaign.faults import plan
+
+INVARIANTS = {
+    1: "at rest every hedge is whole, the rest is dust",
+    2: "nothing stays unhedged while the venue answers",
+    3: "each order has an intent committed earlier",
+    4: "one intent, at most one order, never overfilled",
+    5: "unknown ends only on the venue's evidence",
+    6: "nothing opens beside an unknown or unreconciled",
+    7: "transactions balance, the chain holds",
+    8: "the ledger is the venue's balance, exactly",
+    9: "receipts are the venue's, each once",
+    10: "caps and ceiling at submit, worst case",
+    11: "a closing order never increases or flips",
+    12: "halted or removed opens nothing",
+    13: "one writer; what is not ours is left alone",
+    15: "filled never falls",
+    16: "nothing opens on old data",
+    17: "no secret comes out",
+    18: "queues stay bounded",
+    19: "Retry-After obeyed, closing weight reserved",
+    20: "no task dies; stopping is quick",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2_000, help="how many seeds (2000)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--seed", type=int, help="run this one seed alone")
+    parser.add_argument("--without", default="", help="positions of faults to leave out of --seed, with commas")
+    parser.add_argument("--verbose", action="store_true", help="with --seed: everything that happened")
+    parser.add_argument("--processes", type=int, default=runner.processes_default())
+    parser.add_argument("--no-shrink", action="store_true", help="do not look for the shortest history of a failure")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    console = Console(stderr=given.json)
+    if given.seed is not None:
+        return _one(given, console)
+    return _many(given, console)
+
+
+def _one(given: argparse.Namespace, console: Console) -> int:
+    drop = {int(text) for text in given.without.split(",") if text}
+    result = session.run(given.seed, drop, verbose=given.verbose)
+    for line in result.log:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"seed {given.seed}: {result.orders} orders, {sum(result.fired.values())} faults fired")
+    for number, text in result.violations:
+        console.print(f"invariant {number}: {text}", markup=False, style="red")
+    return 1 if result.failed else 0
+
+
+def _many(given: argparse.Namespace, console: Console) -> int:
+    summary = runner.Summary()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("seeds", total=given.seeds)
+        for result, so_far in runner.timed(range(given.first, given.first + given.seeds), given.processes):
+            summary = so_far
+            progress.advance(task)
+            if result.failed:
+                number, text = result.violations[0]
+                progress.console.print(f"seed {result.seed}: invariant {number}: {text}", markup=False)
+    if given.json:
+        print(json.dumps(summary.document(), indent=1))
+    else:
+        _show(summary, console)
+    for failed in summary.failed[:3]:
+        _explain(failed, console, shrink=not given.no_shrink)
+    for problem in summary.problems():
+        console.print(problem, style="red", markup=False)
+    return 1 if summary.problems() else 0
+
+
+def _explain(failed: session.Result, console: Console, *, shrink: bool) -> None:
+    """How to see the failure again, and the shortest history that shows it."""
+    console.print(f"\nseed {failed.seed} again: python -m tests.campaign --seed {failed.seed} --verbose")
+    if not shrink:
+        return
+    dropped, best = runner.shrink(failed)
+    left = [str(fault) for number, fault in enumerate(plan(failed.seed).faults) if number not in set(dropped)]
+    without = ",".join(map(str, dropped))
+    console.print(f"shortest: python -m tests.campaign --seed {failed.seed} --verbose --without {without}")
+    for text in left:
+        console.print(f"  {text}", markup=False)
+    for number, text in best.violations[:3]:
+        console.print(f"  -> invariant {number}: {text}", markup=False)
+
+
+def _show(summary: runner.Summary, console: Console) -> None:
+    faults = Table("fault", "fired", title="Faults")
+    for kind in runner.KINDS:
+        faults.add_row(kind, f"{summary.fired[kind]:,}")
+    checks = Table("no.", "invariant", "checked", title="Invariants")
+    for number, text in INVARIANTS.items():
+        checks.add_row(str(number), text, f"{summary.checked[number]:,}")
+    guards = Table("safeguard", "what it does", "seen", title="Safeguards")
+    for name, text in runner.SAFEGUARDS.items():
+        guards.add_row(name, text, f"{summary.said[name]:,}")
+    for table in (faults, checks, guards):
+        console.print(table)
+    document = summary.document()
+    console.print(
+        f"{summary.seeds:,} seeds, {summary.orders:,} orders, {sum(summary.fired.values()):,} faults "
+        f"({summary.faults_each:.1f} a seed), {document['market_days']:,.0f} days of market time; "
+        f"{document['seeds_per_s']:.2f} seeds/s, {document['cpu_s_per_seed']:.2f} s of CPU a seed, "
+        f"{document['market_per_cpu_time']:,.0f} times real time; {len(summary.failed)} failed"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

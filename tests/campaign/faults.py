@@ -1,0 +1,256 @@
+"""What can go wrong, and when it does in one seed: the catalogue and the plan.
+
+A fault waits for its trigger: the n-th order, question, reading request, transfer, request or commit from the start,
+or an hour of market time. The plan is a function of the seed alone; a shrunk history is the plan without some faults.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+from tests.campaign.market import COINS, Shape
+
+ORDER, QUERY, DATA, TRADES, ACCOUNT, INCOME, TRANSFER, CALL, COMMIT, HOUR, START = (
+    *("order", "query", "data", "trades", "account", "income", "transfer", "call", "commit", "hour", "start"),
+)
+DAYS = 3.0
+FAULTS_MEAN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`at` is a number of requests or commits, or hours of market time; `size` is seconds, a share or a factor."""
+
+    kind: str
+    on: str
+    at: float
+    how: str = ""
+    size: float = 0.0
+
+    def __str__(self) -> str:
+        extra = f" {self.how}" if self.how else ""
+        size = f" {self.size:.3g}" if self.size else ""
+        return f"{self.kind}{extra}{size} @ {self.on} {self.at:.4g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`weight` is how often it is planned; `how` and `size` draw its parameters."""
+
+    on: str
+    weight: float
+    how: tuple[str, ...] = ("",)
+    size: tuple[float, float] = (0.0, 0.0)
+
+
+COIN = tuple(COINS)
+LOST = ("hang", "reset", "502", "unknown", "html", "garbage")
+KINDS: Mapping[str, Kind] = {
+    # what happens to a request that sends an order
+    "reply_lost": Kind(ORDER, 3, LOST),
+    "never_arrived": Kind(ORDER, 2, ("hang", "reset", "502", "unknown")),
+    "applied_late": Kind(ORDER, 2, ("reset", "502", "unknown"), (0.2, 1.5)),
+    "hidden": Kind(ORDER, 2, ("reset", "unknown"), (0.3, 1.5)),
+    "refused": Kind(ORDER, 3, ("-2010", "-1013", "-2019", "-4164", "-4016", "-2022", "-2027"), (1, 3.99)),
+    "partial_fill": Kind(ORDER, 3, size=(0.05, 0.95)),
+    "empty_ioc": Kind(ORDER, 2, size=(1, 2.99)),
+    "slow_order": Kind(ORDER, 1, ("before", "after"), (0.5, 5)),
+    "unavailable": Kind(ORDER, 1, ("503", "-1008")),
+    "rate_limited": Kind(ORDER, 1.5, size=(1, 6)),
+    # what happens to questions
+    "query_lost": Kind(QUERY, 2, LOST),
+    "data_lost": Kind(DATA, 2, LOST),
+    "trades_lag": Kind(TRADES, 1.5, size=(0.3, 2.5)),
+    "account_stale": Kind(ACCOUNT, 1.5, size=(0.5, 3)),
+    "receipts_late": Kind(INCOME, 1.5, size=(1, 9)),
+    "receipts_repeated": Kind(INCOME, 1),
+    # transfers
+    "transfer_lost": Kind(TRANSFER, 2, ("hang", "reset", "502", "unknown")),
+    "transfer_never_arrived": Kind(TRANSFER, 1, ("reset", "502")),
+    "transfer_late": Kind(TRANSFER, 1, size=(0.3, 1.5)),
+    "transfer_refused": Kind(TRANSFER, 1),
+    # the venue and its streams
+    "venue_down": Kind(HOUR, 1, size=(1, 14)),
+    "no_route": Kind(HOUR, 1, size=(1, 12)),
+    "banned": Kind(HOUR, 1, size=(1, 6)),
+    "weight_pressure": Kind(HOUR, 1, size=(3, 12)),
+    "feed_silent": Kind(HOUR, 1.5, ("spot", "perp"), (1, 14)),
+    "feed_lost": Kind(HOUR, 1.5, ("spot", "perp"), (0.3, 6)),
+    "user_stream_lost": Kind(HOUR, 1.5, ("spot", "perp"), (0.5, 6)),
+    "events_repeated": Kind(HOUR, 1, size=(5, 60)),
+    "events_late": Kind(HOUR, 1, size=(5, 60)),
+    "events_shuffled": Kind(HOUR, 1, size=(5, 60)),
+    "events_missed": Kind(HOUR, 1, size=(5, 60)),
+    "quotes_gap": Kind(HOUR, 1, COIN, (2, 10)),
+    "clock_jump": Kind(HOUR, 1, size=(-30, 30)),
+    "filters_changed": Kind(HOUR, 0.7, COIN, (2, 20)),
+    # the market
+    "deleveraged": Kind(HOUR, 1.5, size=(0.2, 1)),
+    "squeeze": Kind(START, 0.4, size=(1.6, 2.2)),
+    "core_jump": Kind(START, 1, ("BTC", "ETH"), (0.8, 1.2)),
+    "coin_jump": Kind(START, 1, COIN[2:], (0.6, 1.4)),
+    "rate_turned": Kind(START, 1, COIN, (-0.0015, -0.0002)),
+    "rate_spike": Kind(START, 1, COIN, (-0.02, -0.008)),
+    "rate_swings": Kind(START, 1, COIN, (0.0005, 0.003)),
+    "interval_changed": Kind(START, 1, COIN, (1, 4.99)),
+    # the machine
+    "crash": Kind(HOUR, 1.5, size=(0.2, 6)),
+    "crash_at_commit": Kind(COMMIT, 1.5, ("before", "after"), (0.2, 3)),
+    "crash_at_call": Kind(CALL, 1.5, ("before", "after"), (0.2, 3)),
+    "crash_in_recovery": Kind(CALL, 1, ("before", "after"), (1, 60)),
+    "second_daemon": Kind(HOUR, 0.5, size=(1, 3)),
+    "database_busy": Kind(COMMIT, 1, size=(1, 3.99)),
+    "database_full": Kind(COMMIT, 0.7, size=(0.5, 4)),
+    "database_error": Kind(COMMIT, 0.7, size=(1, 2.99)),
+}
+MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)
+REACH: Mapping[str, tuple[float, float]] = {
+    ORDER: (1, 60),
+    QUERY: (1, 12),
+    DATA: (20, 150),
+    TRADES: (1, 12),
+    ACCOUNT: (3, 30),
+    INCOME: (1, 12),
+    TRANSFER: (1, 3.99),
+    CALL: (60, 400),
+    COMMIT: (5, 180),
+    HOUR: (0.2, 62),
+    START: (1, 55),
+}
+"""When a fault of each trigger may strike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What the owner does at an hour of market time."""
+
+    hour: float
+    verb: str
+    coin: str = ""
+    share: float = 0.0
+
+
+@dataclass(slots=True)
+class Plan:
+    seed: int
+    cash: Decimal
+    per_coin_cap: Decimal
+    ceiling: Decimal
+    slice_usd: Decimal
+    shapes: dict[str, Shape]
+    faults: list[Fault]
+    commands: list[Command]
+    own_coins: dict[str, Decimal] = field(default_factory=dict)
+    """Coins of the owner's that lie in the spot wallet and are none of the daemon's business."""
+    shared_receipt_ids: bool = False
+    """The venue gives all payments of one settlement time the same id: unique only with the instrument."""
+    flatten_at_end: bool = False
+    frozen: bool = False
+    days: float = DAYS
+    coarse_speed: float = 7_200.0
+    """Market time per wall time when nothing is under way."""
+
+
+def plan(seed: int, drop: Collection[int] = ()) -> Plan:
+    """The seed's plan without the faults at the positions in `drop`. What is left is the same as without dropping."""
+    dice = Random(f"campaign:{seed}")
+    cash = Decimal(dice.choice((30_000, 200_000, 1_000_000)))
+    cap = Decimal(dice.choice(("0.05", "0.08")))
+    found = Plan(
+        seed=seed,
+        cash=cash,
+        per_coin_cap=cap,
+        ceiling=Decimal(dice.choice(("2", "0.4", "0.25"))),
+        slice_usd=(cash * cap * Decimal(dice.choice(("0.25", "0.4", "1")))).quantize(Decimal(1)),
+        shapes=_shapes(dice),
+        faults=[],
+        commands=_commands(dice),
+        own_coins=_own_coins(dice, cash),
+        shared_receipt_ids=dice.random() < 0.5,
+        flatten_at_end=dice.random() < 0.4,
+    )
+    names, weights = list(KINDS), [kind.weight for kind in KINDS.values()]
+    drawn = dice.choices(names, weights, k=max(4, round(dice.gauss(FAULTS_MEAN, 5))))
+    faults = [_fault(name, dice) for name in drawn]
+    found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
+    for fault in found.faults:
+        if fault.kind in MARKET_KINDS:
+            _SHAPERS[fault.kind](fault, found.shapes)
+    return found
+
+
+def _fault(name: str, dice: Random) -> Fault:
+    kind = KINDS[name]
+    low, high = REACH[kind.on]
+    at = dice.uniform(low, high)
+    if kind.on not in (HOUR, START):
+        at = float(int(low * (high / low) ** dice.random()))  # the first ones matter most
+    return Fault(name, kind.on, at, dice.choice(kind.how), dice.uniform(*kind.size))
+
+
+def _shapes(dice: Random) -> dict[str, Shape]:
+    shapes = {}
+    for coin in COINS:
+        rate = dice.gauss(0.0005, 0.0003)
+        interval_h = dice.choice((8, 8, 8, 4, 1))
+        shapes[coin] = Shape(rate=rate, intervals=[(-1e9, interval_h)])
+    return shapes
+
+
+def _commands(dice: Random) -> list[Command]:
+    found = []
+    for _ in range(dice.randint(1, 4)):
+        hour, verb = dice.uniform(2, 60), dice.choice(("close", "flatten", "halt", "limits", "close", "limits"))
+        coin = dice.choice(COIN)
+        found.append(Command(hour, verb, coin, dice.uniform(0.3, 0.9)))
+        back = {"close": "readmit", "flatten": "resume", "halt": "resume", "limits": "limits_back"}[verb]
+        found.append(Command(hour + dice.uniform(0.5, 6), back, coin))
+    return sorted(found, key=lambda one: one.hour)
+
+
+def _own_coins(dice: Random, cash: Decimal) -> dict[str, Decimal]:
+    if dice.random() < 0.5:
+        return {}
+    coin = dice.choice(("BTC", "ETH", "SOL"))
+    return {coin: (cash / 100 / Decimal(COINS[coin][0])).quantize(Decimal("0.0001"))}
+
+
+def _squeeze(fault: Fault, shapes: dict[str, Shape]) -> None:
+    for shape in shapes.values():
+        shape.jumps.append((fault.at, fault.size))
+
+
+def _jump(fault: Fault, shapes: dict[str, Shape]) -> None:
+    shapes[fault.how].jumps.append((fault.at, fault.size))
+
+
+def _turn(fault: Fault, shapes: dict[str, Shape]) -> None:
+    shapes[fault.how].turns.append((fault.at, fault.size))
+    shapes[fault.how].turns.sort()
+
+
+def _spike(fault: Fault, shapes: dict[str, Shape]) -> None:
+    shape = shapes[fault.how]
+    shape.turns += [(fault.at, fault.size), (fault.at + 8, shape.rate)]
+    shape.turns.sort()
+
+
+def _swing(fault: Fault, shapes: dict[str, Shape]) -> None:
+    shapes[fault.how].swing = fault.size
+
+
+def _interval(fault: Fault, shapes: dict[str, Shape]) -> None:
+    shapes[fault.how].intervals.append((fault.at, {1: 1, 2: 2, 3: 4, 4: 8}[int(fault.size)]))
+    shapes[fault.how].intervals.sort()
+
+
+_SHAPERS: Mapping[str, Callable[[Fault, dict[str, Shape]], None]] = {
+    "squeeze": _squeeze,
+    "core_jump": _jump,
+    "coin_jump": _jump,
+    "rate_turned": _turn,
+    "rate_spike": _spike,
+    "rate_swings": _swing,
+    "interval_changed": _interval,
+}

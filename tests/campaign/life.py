@@ -1,0 +1,131 @@
+"""One life of the daemon: the real `Daemon` on the campaign's venue and books, until it ends or is killed."""
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import tests.campaign.wire as wires
+from bot.domain.actions import Emit, Severity
+from bot.domain.events import Event
+from bot.domain.time import Stamp
+from bot.ports import Deliver, VenueError
+from bot.runtime.daemon import Daemon, Plan
+from bot.runtime.pollers import Rhythm
+from bot.simulator.wire.shapes import encode
+from bot.venues.binance import venue as binance_venue
+from bot.venues.binance.venue import BinanceVenue
+from tests.campaign.store import RamStore, Rows
+
+if TYPE_CHECKING:
+    from tests.campaign.world import World
+
+VENUE = "binance"
+RHYTHM = Rhythm(tick_s=0.5, liquidity_s=120.0, listing_s_min=15.0)
+
+
+class CampaignVenue(BinanceVenue):
+    """The real adapter; only its transport is another one: requests go to the wire, frames come from the streams."""
+
+    def __init__(self, life: "Life", log: Any) -> None:
+        with mock.patch.object(binance_venue, "BinanceRest", wires.RestOfCampaign):
+            super().__init__(
+                VENUE, "main", wires.KEY, wires.CANARY, log=log, rng=life.world.dice, timeout_s=wires.HANG_S
+            )
+        self.life = life
+        rest = self._rest
+        assert isinstance(rest, wires.RestOfCampaign)
+        rest.connect_to(life.world.wire, life)
+
+    async def run(self, deliver: Deliver) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._measure_clock_often())
+            self.life.world.streams.opened(self.life)
+            await asyncio.get_running_loop().create_future()
+
+    def seen(self, market_ms: int) -> None:
+        """A frame stated this market time."""
+        self._clock.observe(market_ms)
+
+    def private(self, event: Mapping[str, Any]) -> None:
+        """A frame of a private stream, through the adapter's own decoder."""
+        self._users._on_frame(encode(event), self.life.daemon.deliver)
+
+
+class Life:
+    def __init__(self, world: "World", number: int) -> None:
+        self.world = world
+        self.number = number
+        self.dead = False
+        self.stop = asyncio.Event()
+        self.ended: str | None = None
+        self.store = RamStore(world.database, self._around_commit)
+        self.venue = CampaignVenue(self, self._log)
+        plan = Plan(config=world.config, rhythm=RHYTHM, books_floor_ms=world.oracle.floor_ms())
+        self.daemon = Daemon({VENUE: self.venue}, self.store, plan, self._sink)
+        self.commits = 0
+        self.epoch = 0
+        self.root = world.loop.create_task(self._run())
+
+    @property
+    def running(self) -> bool:
+        return not self.dead and self.ended is None and self.daemon.phase == "running"
+
+    async def alive(self) -> None:
+        """Returns to the living; the dead wait for ever."""
+        if self.dead:
+            await asyncio.get_running_loop().create_future()
+
+    def kill(self) -> None:
+        """What SIGKILL does: nothing that this daemon would still do has any effect."""
+        self.dead = True
+        self.root.cancel()
+
+    def deliver(self, event: Event) -> None:
+        if not self.dead:
+            self.daemon.deliver(event)
+
+    async def _run(self) -> None:
+        try:
+            await self.store.open()
+            await self.daemon.load()
+            self.epoch = self.world.database.rows("SELECT max(epoch) FROM epochs")[0][0]
+            self.world.oracle.loaded(self)
+            await self.daemon.run(self.stop)
+            self.ended = "stopped"
+        except asyncio.CancelledError:
+            self.ended = "killed"
+        except VenueError as error:
+            self.ended = f"unreachable: {error}"
+        except BaseExceptionGroup as group:
+            self.ended = _reason(group)
+        finally:
+            if not self.dead:
+                self.world.loop.call_soon(self.world.life_ended, self)
+
+    async def _around_commit(self, rows: Rows, done: bool) -> None:
+        await self.alive()
+        if not done:
+            await self.world.before_commit(self, rows)
+        else:
+            self.world.oracle.committed(self, rows)
+            await self.world.after_commit(self)
+
+    def _sink(self, emit: Emit, at: Stamp) -> None:
+        if not self.dead:
+            self.world.oracle.said(self, emit, at)
+
+    def _log(
+        self, severity: Severity, name: str, fields: Mapping[str, str | int | float | Decimal | bool | None]
+    ) -> None:
+        if not self.dead:
+            self.world.oracle.said(self, Emit(severity, name, fields), Stamp(0, 0, 0))
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    kind = "unreachable: " if isinstance(error, VenueError) else f"{type(error).__name__}: "
+    return f"{kind}{error}"

@@ -1,0 +1,55 @@
+"""How many seeds it takes to find a planted bug."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from tests.campaign import session
+from tests.campaign.planted.bugs import grown
+
+SEEDS_MAX = 60
+REPEATS = 3
+STRIDE = 1_000
+"""Repeats begin so many seeds apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    name: str
+    needed: tuple[int | None, ...]
+    """Seeds until it was found, for each repeat; None: not within the limit."""
+    invariants: tuple[int, ...]
+
+    @property
+    def found(self) -> bool:
+        return all(count is not None for count in self.needed)
+
+
+def hunt(name: str, repeats: int = REPEATS, seeds_max: int = SEEDS_MAX) -> Hunt:
+    """Run seeds with the bug until one fails, and again from other seeds."""
+    needed: list[int | None] = []
+    numbers: set[int] = set()
+    for repeat in range(repeats):
+        needed.append(None)
+        for count in range(1, seeds_max + 1):
+            with grown(name):
+                result = session.run(repeat * STRIDE + count - 1)
+            if result.failed:
+                needed[-1] = count
+                numbers |= {number for number, _ in result.violations}
+                break
+    return Hunt(name, tuple(needed), tuple(sorted(numbers)))
+
+
+def hunts(names: Iterable[str], repeats: int, processes: int) -> Iterator[Hunt]:
+    """One hunt after the other, in the order of the names."""
+    jobs = [(name, repeats) for name in names]
+    if processes <= 1:
+        yield from map(_hunt, jobs)
+        return
+    with get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(_hunt, jobs)
+
+
+def _hunt(job: tuple[str, int]) -> Hunt:
+    return hunt(*job)

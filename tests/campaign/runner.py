@@ -1,0 +1,168 @@
+"""Many seeds, in one process or several, and what they add up to."""
+
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tests.campaign import session
+from tests.campaign.faults import KINDS
+from tests.campaign.session import Result
+
+COVERAGE_SEEDS = 500
+"""From so many seeds on, a fault or a safeguard that never showed is a failure of the campaign."""
+SAFEGUARDS: dict[str, str] = {
+    "order.unknown": "an order without an answer is unknown",
+    "order.resolved": "and ends on the venue's evidence",
+    "order.never_sent": "'not found' is believed after the settle window",
+    "order.rejected": "codes on the list mean rejected",
+    "hedge.quarantined": "a hedge with an unknown order waits",
+    "hedge.unbalanced": "an imbalance is repaired",
+    "hedge.balanced": "and ends",
+    "feed.lost": "a lost feed stops entries",
+    "venue.reconciled": "until the venue is reconciled",
+    "ledger.difference": "a difference raises an alert",
+    "funding.missing": "a missing receipt raises an alert",
+    "position.taken": "a position that the venue took is followed by its spot",
+    "extreme.began": "an extreme event freezes entries",
+    "coin.removed": "negative funding removes a coin",
+    "store.failed": "a database that refuses halts",
+    "store.recovered": "and is taken up again",
+    "control.halted": "halt",
+    "control.flattening": "flatten",
+    "margin.unknown": "a transfer without an answer is looked for",
+    "margin.refused": "a refused transfer is not counted on",
+    "books.loaded": "start-up is recovery",
+    "refused by R2": "the coin's cap binds",
+    "refused by R7": "the liquidation distance binds",
+    "refused by R11": "stale data opens nothing",
+    "purpose complete": "the lagging leg is completed",
+    "purpose unwind": "the leading leg is taken back",
+    "purpose reduce": "both legs are reduced",
+    "purpose close": "both legs are closed",
+}
+
+
+@dataclass(slots=True)
+class Summary:
+    seeds: int = 0
+    failed: list[Result] = field(default_factory=list)
+    fired: Counter[str] = field(default_factory=Counter)
+    checked: Counter[int] = field(default_factory=Counter)
+    said: Counter[str] = field(default_factory=Counter)
+    orders: int = 0
+    orders_min: int = 10**9
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    market_s: float = 0.0
+    took_s: float = 0.0
+
+    def add(self, result: Result) -> None:
+        self.seeds += 1
+        self.fired += result.fired
+        self.checked += result.checked
+        self.said += result.said
+        self.said.update({f"purpose {name}": count for name, count in result.purposes.items()})
+        self.orders += result.orders
+        self.orders_min = min(self.orders_min, result.orders)
+        self.cpu_s += result.cpu_s
+        self.wall_s += result.wall_s
+        self.market_s += result.market_s
+        if result.failed:
+            self.failed.append(result)
+
+    @property
+    def never_fired(self) -> list[str]:
+        return [kind for kind in KINDS if not self.fired[kind]]
+
+    @property
+    def never_exercised(self) -> list[str]:
+        return [name for name in SAFEGUARDS if not self.said[name]]
+
+    @property
+    def faults_each(self) -> float:
+        return sum(self.fired.values()) / max(1, self.seeds)
+
+    def problems(self) -> list[str]:
+        """Why the campaign did not pass; empty when it did."""
+        found = [f"seed {one.seed}: {one.violations[0][0]}: {one.violations[0][1]}" for one in self.failed]
+        if self.seeds >= COVERAGE_SEEDS:
+            found += [f"fault never fired: {kind}" for kind in self.never_fired]
+            found += [f"safeguard never exercised: {name}" for name in self.never_exercised]
+            if self.faults_each < 10:
+                found.append(f"only {self.faults_each:.1f} faults a seed")
+            if self.orders / self.seeds < 20:
+                found.append(f"only {self.orders / self.seeds:.1f} orders a seed")
+        return found
+
+    def document(self) -> dict[str, object]:
+        """JSON-ready figures."""
+        return {
+            "seeds": self.seeds,
+            "failed": [one.seed for one in self.failed],
+            "problems": self.problems(),
+            "seeds_per_s": self.seeds / self.took_s if self.took_s else None,
+            "cpu_s_per_seed": self.cpu_s / max(1, self.seeds),
+            "market_per_cpu_time": self.market_s / self.cpu_s if self.cpu_s else None,
+            "market_days": self.market_s / 86_400,
+            "orders": self.orders,
+            "faults_per_seed": self.faults_each,
+            "faults": dict(sorted(self.fired.items())),
+            "invariants": {str(number): count for number, count in sorted(self.checked.items())},
+            "safeguards": {name: self.said[name] for name in SAFEGUARDS},
+        }
+
+
+def campaign(seeds: Iterable[int], processes: int) -> Iterator[Result]:
+    """Results as they come, in the order of the seeds where one process runs them."""
+    if processes <= 1:
+        yield from map(session.run, seeds)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes) as pool:
+        yield from pool.imap_unordered(session.run, seeds, chunksize=4)
+
+
+def processes_default() -> int:
+    return min(2, os.cpu_count() or 1)
+
+
+def shrink(result: Result, tries_max: int = 80) -> tuple[list[int], Result]:
+    """Leave out faults while the seed still violates the same invariant: (positions left out, the shortest run)."""
+    wanted = {number for number, _ in result.violations}
+    total, dropped, best = _count(result.seed), set[int](), result
+    size, tries = max(1, total // 2), 0
+    while tries < tries_max:
+        kept = [number for number in range(total) if number not in dropped]
+        shorter = False
+        for start in range(0, len(kept), size):
+            attempt = dropped | set(kept[start : start + size])
+            tries += 1
+            found = session.run(result.seed, attempt)
+            if wanted & {number for number, _ in found.violations}:
+                dropped, best, shorter = attempt, found, True
+                break
+            if tries >= tries_max:
+                break
+        if not shorter:
+            if size == 1:
+                break
+            size = max(1, size // 2)
+    return sorted(dropped), best
+
+
+def _count(seed: int) -> int:
+    from tests.campaign.faults import plan
+
+    return len(plan(seed).faults)
+
+
+def timed(seeds: Iterable[int], processes: int) -> Iterator[tuple[Result, Summary]]:
+    """Each result with the summary so far."""
+    summary, began_s = Summary(), time.perf_counter()
+    for result in campaign(seeds, processes):
+        summary.add(result)
+        summary.took_s = time.perf_counter() - began_s
+        yield result, summary

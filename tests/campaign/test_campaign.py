@@ -1,0 +1,79 @@
+"""A few seeds of the fault campaign, and that it is what it says: deterministic, covered, and able to fail."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from tests.campaign import crashes, runner, session
+from tests.campaign.clockwork import DeadlockError, VirtualLoop
+from tests.campaign.faults import KINDS, plan
+from tests.campaign.planted.bugs import BUGS, grown
+from tests.campaign.planted.hunt import hunt
+
+SEEDS = range(8)
+QUICK = (
+    "resend_after_timeout",
+    "intent_commit_forgotten",
+    "no_reduce_only",
+    "multiplier_ignored",
+    "secret_in_errors",
+)
+"""Planted bugs that nearly every seed shows."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_invariants_hold(seed: int) -> None:
+    result = session.run(seed)
+    assert not result.violations, f"python -m tests.campaign --seed {seed} --verbose"
+    assert result.market_s >= 3 * 86_400
+    assert all(result.checked[number] for number in (2, 3, 4, 7, 8, 13, 15, 17, 18, 19)), result.checked
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    first, second = session.run(3, verbose=True), session.run(3, verbose=True)
+    assert first.log == second.log
+    assert len(first.log) > 100
+
+
+def test_a_shorter_plan_has_the_same_faults() -> None:
+    whole, rest = plan(5).faults, plan(5, {0, 2}).faults
+    assert rest == [fault for number, fault in enumerate(whole) if number not in (0, 2)]
+    assert {fault.kind for seed in range(60) for fault in plan(seed).faults} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_planted_bugs_are_found(name: str) -> None:
+    found = hunt(name, repeats=1, seeds_max=6)
+    assert found.found, BUGS[name].removes
+
+
+def test_a_failing_seed_is_shrunk() -> None:
+    with grown("resend_after_timeout"):
+        failed = next(result for result in map(session.run, range(20)) if result.failed)
+        dropped, shorter = runner.shrink(failed, tries_max=12)
+    assert dropped, "nothing could be left out"
+    assert shorter.failed
+
+
+def test_enough_bugs_are_planted() -> None:
+    assert len(BUGS) >= 25
+
+
+def test_a_crash_in_a_frozen_market_leaves_the_same_books() -> None:
+    without = session.play(crashes.scenario(frozen=True, days=2))
+    assert without.books["ETH perp"] != Decimal(0)
+    commits, calls = crashes.counted(without)
+    chosen = list(crashes.points(commits, calls, frozen=True))
+    for point in chosen[:: len(chosen) // 6]:
+        assert crashes.judge(point, without, days=2) == [], str(point)
+
+
+def test_virtual_time_jumps_and_notices_a_deadlock() -> None:
+    loop = VirtualLoop()
+    began = loop.time()
+    loop.run_until_complete(asyncio.sleep(3_600))
+    assert loop.time() - began == pytest.approx(3_600)
+    with pytest.raises(DeadlockError):
+        loop.run_until_complete(loop.create_future())
+    loop.close()

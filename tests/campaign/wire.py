@@ -1,0 +1,423 @@
+"""The exchange behind its own wire handlers, without sockets: requests arrive, are counted, applied and answered.
+
+Between a request and its answer stand the plan's faults. What the daemon asked and what it was told is shown to the
+oracle. The daemon's side of it is `RestOfCampaign`, which is the real `BinanceRest` on another transport.
+"""
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import ccxt.async_support as ccxt
+
+from bot.simulator.exchange.core import Exchange
+from bot.simulator.model import Happening, VenueError
+from bot.simulator.wire.api import Call
+from bot.simulator.wire.limits import FUTURES_PLAN, SAPI_PLAN, SPOT_PLAN, Limiter, LimitExceededError
+from bot.simulator.wire.params import Params
+from bot.simulator.wire.routes import endpoint_of
+from bot.simulator.wire.shapes import encode
+from bot.simulator.wire.user_streams import UserStreams
+from bot.simulator.wire.venue import Simulation
+from bot.venues.binance import rest as binance_rest
+from bot.venues.binance.rest import BinanceRest
+from tests.campaign.clockwork import monotonic, wall_s
+from tests.campaign.faults import ACCOUNT, CALL, DATA, INCOME, ORDER, QUERY, TRADES, TRANSFER, Fault
+
+if TYPE_CHECKING:
+    from tests.campaign.life import Life
+    from tests.campaign.world import World
+
+KEY = "demo-key"
+CANARY = "canary5e1d0c77nowhere"
+HANG_S = 4.0
+_VERBS = re.compile(r"^(sapi|fapi|)(Public|Private|public|private|)(V2|V3|)(Get|Post|Delete|Put)(.+)$")
+_PREFIXES = {"": "/api/v3", "fapi": "/fapi/v1", "sapi": "/sapi/v1"}
+_PLACES = {("POST", "/api/v3/order"), ("POST", "/fapi/v1/order")}
+_CATEGORIES = {
+    "/api/v3/order": QUERY,
+    "/fapi/v1/order": QUERY,
+    "/api/v3/openOrders": QUERY,
+    "/fapi/v1/openOrders": QUERY,
+    "/api/v3/allOrders": QUERY,
+    "/fapi/v1/allOrders": QUERY,
+    "/api/v3/myTrades": TRADES,
+    "/fapi/v1/userTrades": TRADES,
+    "/api/v3/account": ACCOUNT,
+    "/fapi/v3/account": ACCOUNT,
+    "/fapi/v3/positionRisk": ACCOUNT,
+    "/fapi/v1/income": INCOME,
+}
+
+
+def route(endpoint: str) -> tuple[str, str]:
+    """Method and path of one of ccxt's implicit endpoints: fapiPrivateV3GetAccount -> GET /fapi/v3/account."""
+    match = _VERBS.match(endpoint)
+    assert match is not None, endpoint
+    api, _, version, verb, rest = match.groups()
+    prefix = _PREFIXES[api]
+    if version:
+        prefix = prefix.rsplit("/", 1)[0] + "/" + version.lower()
+    path = _PATHS.get(rest) or rest[0].lower() + rest[1:]
+    return verb.upper(), f"{prefix}/{path}"
+
+
+_PATHS = {
+    "AssetTransfer": "asset/transfer",
+    "AssetTradeFee": "asset/tradeFee",
+    "AccountCommission": "account/commission",
+    "AccountApiRestrictions": "account/apiRestrictions",
+    "TickerPrice": "ticker/price",
+    "Ticker24hr": "ticker/24hr",
+    "PositionSideDual": "positionSide/dual",
+}
+
+
+class QuietSimulation(Simulation):
+    """The venue's process without its own durable state: it never dies here."""
+
+    def save(self) -> None:
+        self._dirty = False
+
+
+class _NoState:
+    def load_state(self, name: str) -> None:
+        del name
+
+    def note_market_ms(self, market_ms: int) -> None:
+        del market_ms
+
+
+@dataclass
+class Answer:
+    status: int
+    document: Any
+    headers: dict[str, str]
+
+
+class Wire(UserStreams):
+    """The one venue of a seed."""
+
+    def __init__(self, world: "World", exchange: Exchange) -> None:
+        self.world = world
+        clock = SimpleNamespace(read_ms=lambda: int(world.market_ms), speed=1.0, paused=False)
+        self.sim = QuietSimulation(
+            market=world.market,
+            exchange=exchange,
+            clock=clock,  # type: ignore[arg-type]
+            store=_NoState(),  # type: ignore[arg-type]
+            wall_ms=self.wall_ms,
+            monotonic_ns=lambda: int(world.loop.now_s * 1e9),
+            tick_ms=100,
+        )
+        self.sim.on_reported = self.report
+        super().__init__(self.sim, SimpleNamespace(publish_trade=lambda trade: None))  # type: ignore[arg-type]
+        self.limiters = {
+            "spot": Limiter(SPOT_PLAN, self.wall_ms),
+            "sapi": Limiter(SAPI_PLAN, self.wall_ms),
+            "perp": Limiter(FUTURES_PLAN, self.wall_ms),
+        }
+        self.counts: Counter[str] = Counter()
+        self.down_until_s = self.no_route_until_s = self.pressure_until_s = 0.0
+        self.banned_until_s: dict[str, float] = {}
+        self.ban_asked_s = 0.0
+        self.hidden: dict[str, float] = {}
+        """Client id -> until when no view shows it."""
+        self.trades_lag: tuple[float, int] = (0.0, 0)
+        self.stale_until_s = 0.0
+        self.receipts_hidden: tuple[float, int] = (0.0, 0)
+        self.repeat_receipts = False
+        self._kept: dict[str, Any] = {}
+
+    def wall_ms(self) -> int:
+        """The venue's own clock is right, whatever the daemon's machine thinks."""
+        return 1_790_000_000_000 + int(self.world.loop.now_s * 1000)
+
+    # -- the private streams --------------------------------------------------------------------------------
+
+    def report(self, api_key: str, happenings: Sequence[Happening]) -> None:
+        super().report(api_key, [h for h in happenings if h.order is not None])
+
+    def _send(self, api_key: str, book: Any, event: dict[str, Any]) -> None:
+        if event["e"] in ("executionReport", "ORDER_TRADE_UPDATE"):
+            self.world.streams.private(book.value, event)
+
+    # -- requests -------------------------------------------------------------------------------------------
+
+    async def request(self, life: "Life", endpoint: str, params: Mapping[str, Any]) -> Answer:
+        """From the daemon's call to its answer. Raises ccxt's errors; never returns to a daemon that is dead."""
+        method, path = route(endpoint)
+        category = ORDER if (method, path) in _PLACES else _CATEGORIES.get(path, DATA)
+        if path == "/sapi/v1/asset/transfer" and method == "POST":
+            category = TRANSFER
+        await life.alive()
+        self.counts[CALL] += 1
+        self.counts[category] += 1
+        api = binance_rest.api_of(endpoint)
+        oracle, dice = self.world.oracle, self.world.dice
+        oracle.asked(life, api, category, method, path, params)
+        for how in self.world.struck(CALL, self.counts[CALL]):
+            if how.kind == "crash_in_recovery":
+                again = Fault("crash_at_call", CALL, self.counts[CALL] + 1 + how.size, how.how, 1.0)
+                self.world.plant(again)
+                how = Fault(how.kind, CALL, how.at, "before", 1.0)
+            if how.how == "before":
+                self.world.kill(life, how.size)
+                await life.alive()
+            else:
+                self.world.loop.call_later(0.03, self.world.kill, life, how.size)
+        fault = self._draw(category)
+        late_s, before_s = 0.0, dice.uniform(0.004, 0.03)
+        if fault is not None:
+            if fault.kind in ("never_arrived", "transfer_never_arrived"):
+                await self._lost(life, fault.how or "reset")
+            if fault.kind in ("applied_late", "transfer_late"):
+                late_s = fault.size
+            if fault.kind == "slow_order" and fault.how == "before":
+                before_s += fault.size
+        answered: asyncio.Future[Answer] = self.world.loop.create_future()
+        ticket = oracle.leaves(category, params, path)
+
+        def arrive() -> None:
+            answer = self._arrive(api, method, path, params, fault)
+            oracle.arrived(ticket)
+            if not answered.done():
+                answered.set_result(answer)
+
+        self.world.loop.call_later(before_s + late_s, arrive)
+        if late_s:
+            await self._lost(life, fault.how or "reset" if fault else "reset")
+        answer = await answered
+        after_s = dice.uniform(0.004, 0.02)
+        if fault is not None and fault.kind == "slow_order" and fault.how == "after":
+            after_s += fault.size
+        if before_s + after_s > HANG_S:
+            await self._lost(life, "reset")
+        await asyncio.sleep(after_s)
+        await life.alive()
+        if fault is not None and fault.kind in ("reply_lost", "hidden", "transfer_lost", "query_lost", "data_lost"):
+            await self._lost(life, fault.how)
+        oracle.told(life, category, method, path, params, answer, ticket)
+        return answer
+
+    def _draw(self, category: str) -> Fault | None:
+        found = None
+        for struck in self.world.struck(category, self.counts[category]):
+            found = struck
+        if found is None and category in (TRADES, ACCOUNT, INCOME):
+            self.counts[DATA] += 1
+            for struck in self.world.struck(DATA, self.counts[DATA]):
+                found = struck
+        return found
+
+    async def _lost(self, life: "Life", how: str) -> None:
+        """The daemon gets no answer, or one that says nothing."""
+        url = f"https://fapi.binance.com/fapi/v1/order?timestamp=1&signature={CANARY}"
+        if how == "hang":
+            await asyncio.sleep(HANG_S)
+            await life.alive()
+            raise ccxt.RequestTimeout(f"binance POST {url}")
+        await life.alive()
+        if how == "reset":
+            raise ccxt.NetworkError(f"binance POST {url}")
+        raise _SpoiltError(how)
+
+    def _arrive(self, api: str, method: str, path: str, params: Mapping[str, Any], fault: Fault | None) -> Answer:
+        """The venue's own work, at one moment."""
+        world, now_s = self.world, self.world.loop.now_s
+        if now_s < self.down_until_s:
+            return Answer(503, None, {})
+        if now_s < self.no_route_until_s:
+            return Answer(0, None, {})
+        banned = self.banned_until_s.get(api, 0.0)
+        if now_s < banned:
+            return _limited(418, banned - now_s)
+        if fault is not None:
+            refusal = self._refusal(api, method, path, params, fault)
+            if refusal is not None:
+                return refusal
+        world.step_venue()
+        answer = self._apply(api, method, path, params)
+        if path == "/fapi/v1/leverageBracket":
+            answer.document = json.loads(encode(answer.document), parse_float=Decimal)
+        return self._view(path, params, answer)
+
+    def _refusal(self, api: str, method: str, path: str, params: Mapping[str, Any], fault: Fault) -> Answer | None:
+        world, now_s = self.world, self.world.loop.now_s
+        match fault.kind:
+            case "refused":
+                if fault.size >= 2:
+                    world.plant(Fault("refused", ORDER, 0, fault.how, fault.size - 1))
+                return Answer(400, {"code": int(fault.how), "msg": "refused by the plan"}, {})
+            case "transfer_refused":
+                return Answer(400, {"code": -5013, "msg": "insufficient balance"}, {})
+            case "unavailable" if fault.how == "503":
+                return Answer(503, {"code": 0, "msg": "Service Unavailable."}, {})
+            case "unavailable":
+                return Answer(503, {"code": -1008, "msg": "Server is currently overloaded."}, {})
+            case "rate_limited":
+                self.banned_until_s[api] = now_s + fault.size
+                return _limited(429, fault.size)
+            case "partial_fill" | "empty_ioc":
+                share = fault.size if fault.kind == "partial_fill" else 0.0
+                book = "perp" if path.startswith("/fapi") else "spot"
+                rule = {"kind": "partial_fill", "fraction": share, "count": 1, "book": book}
+                self.sim.exchange.faults.add([{**rule, "symbol": str(params["symbol"])}])
+                if fault.kind == "empty_ioc" and fault.size >= 2:
+                    world.plant(Fault("empty_ioc", ORDER, 0, "", fault.size - 1))
+            case "hidden":
+                self.hidden[str(params["newClientOrderId"])] = now_s + fault.size
+            case "trades_lag":
+                self.trades_lag = now_s + fault.size, int(world.market_ms - 1000 * fault.size * world.speed)
+            case "account_stale":
+                self.stale_until_s = now_s + fault.size
+            case "receipts_late":
+                self.receipts_hidden = now_s + fault.size, int(world.market_ms)
+            case "receipts_repeated":
+                self.repeat_receipts = True
+        return None
+
+    def _apply(self, api: str, method: str, path: str, params: Mapping[str, Any]) -> Answer:
+        endpoint = endpoint_of(method, path)
+        assert endpoint is not None, f"{method} {path}"
+        values = Params({name: str(value) for name, value in params.items()})
+        limiter = self.limiters[api]
+        headers: dict[str, str] = {}
+        try:
+            used = limiter.charge("here", endpoint.weight_of(values))
+            if self.world.loop.now_s < self.pressure_until_s:
+                used = max(used, int(limiter.plan.weight_limit * 0.9))
+            headers = limiter.weight_headers(used)
+            if endpoint.places_order:
+                limiter.charge_order(KEY)
+            document = endpoint.handler(self.sim, Call(values, KEY))
+            self.sim.settle()
+            return Answer(200, document, headers)
+        except VenueError as error:
+            return Answer(error.http_status, {"code": error.code, "msg": error.message}, headers)
+        except LimitExceededError as error:
+            self.banned_until_s[api] = self.world.loop.now_s + error.retry_after_s
+            return _limited(error.http_status, error.retry_after_s)
+
+    def _view(self, path: str, params: Mapping[str, Any], answer: Answer) -> Answer:
+        """What the read views make of it: some lag behind."""
+        if answer.status != 200:
+            return answer
+        category, now_s = _CATEGORIES.get(path), self.world.loop.now_s
+        if category == QUERY and self.hidden and "newClientOrderId" not in params:
+            gone = {name for name, until_s in self.hidden.items() if now_s < until_s}
+            if isinstance(answer.document, list):
+                answer.document = [row for row in answer.document if row["clientOrderId"] not in gone]
+            elif answer.document.get("clientOrderId") in gone:
+                return Answer(400, {"code": -2013, "msg": "Order does not exist."}, answer.headers)
+        elif category == TRADES and now_s < self.trades_lag[0]:
+            answer.document = [row for row in answer.document if row["time"] <= self.trades_lag[1]]
+        elif category == ACCOUNT:
+            if now_s < self.stale_until_s and path in self._kept:
+                answer.document = self._kept[path]
+            else:
+                self._kept[path] = answer.document
+        elif category == INCOME:
+            answer.document = self._receipts(answer.document)
+        return answer
+
+    def _receipts(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if self.world.loop.now_s < self.receipts_hidden[0]:
+            rows = [row for row in rows if row["time"] <= self.receipts_hidden[1] - 1]
+        if self.world.plan.shared_receipt_ids:
+            rows = [{**row, "tranId": row["time"]} for row in rows]
+        if self.repeat_receipts:
+            self.repeat_receipts = False
+            rows = rows + rows[-3:]
+        return rows
+
+
+class _SpoiltError(Exception):
+    """An answer of the given sort that proves nothing."""
+
+
+def _limited(status: int, seconds: float) -> Answer:
+    document = {"code": -1003, "msg": "Too many requests."}
+    return Answer(status, document, {"Retry-After": str(max(1, int(seconds + 0.999)))})
+
+
+_SPOILT: Mapping[str, tuple[int, Any, str]] = {
+    "502": (502, None, "<html>Bad Gateway</html>"),
+    "html": (200, None, "<html>Please wait</html>"),
+    "garbage": (200, {"unexpected": True}, "{}"),
+    "unknown": (503, {"code": -1007, "msg": "Send status unknown; execution status unknown."}, "{}"),
+}
+
+
+class _Caller:
+    """What `BinanceRest` takes for a ccxt exchange: each implicit endpoint is a request on the wire."""
+
+    def __init__(self, wire: Wire, life: "Life", budgets: Any) -> None:
+        self.options: dict[str, Any] = {}
+        self.apiKey = KEY
+        self.budgets = budgets
+        self._wire, self._life = wire, life
+
+    def __getattr__(self, endpoint: str) -> Any:
+        async def call(params: Mapping[str, Any]) -> Any:
+            return await self._request(endpoint, params)
+
+        return call
+
+    async def _request(self, endpoint: str, params: Mapping[str, Any]) -> Any:
+        stamp_error_s = wall_s() - self._wire.wall_ms() / 1000 - self.options.get("timeDifference", 0) / 1000
+        signed = "rivate" in endpoint or "sapi" in endpoint
+        try:
+            if signed and not -5 < stamp_error_s < 1:
+                await asyncio.sleep(0.01)
+                await self._life.alive()
+                answer = Answer(400, {"code": -1021, "msg": "Timestamp is outside of the recvWindow."}, {})
+            else:
+                answer = await self._wire.request(self._life, endpoint, params)
+            body = json.dumps(answer.document) if answer.document is None else "{}"
+        except _SpoiltError as spoilt:
+            status, document, body = _SPOILT[str(spoilt)]
+            answer = Answer(status, document, {})
+        if answer.status == 0:
+            raise ccxt.NetworkError(f"https://api.binance.com/?signature={CANARY}")
+        binance_rest._Exchange.handle_errors(
+            self,
+            answer.status,
+            "",
+            endpoint,
+            "",
+            answer.headers,
+            body,
+            answer.document,
+            None,
+            None,  # type: ignore[arg-type]
+        )
+        return answer.document
+
+
+class RestOfCampaign(BinanceRest):
+    """The daemon's REST client; `connect_to` says which venue it reaches."""
+
+    _wire: Wire
+    _life: "Life"
+
+    def connect_to(self, wire: Wire, life: "Life") -> None:
+        self._wire, self._life = wire, life
+
+    async def open(self) -> None:
+        if self._data is None:
+            self._data = _Caller(self._wire, self._life, self.budgets)
+            self._orders = _Caller(self._wire, self._life, self.budgets)
+            self._data.options["timeDifference"] = self._orders.options["timeDifference"] = 0
+
+    async def close(self) -> None:
+        self._data = self._orders = None
+
+
+__all__ = ["CANARY", "KEY", "Answer", "RestOfCampaign", "Wire", "monotonic"]

@@ -1,0 +1,455 @@
+"""The world of one seed: venue, market, streams, books, daemons, owner and whatever the plan does to them."""
+
+import asyncio
+import dataclasses
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+
+from bot.domain.config import CoreConfig, Execution, ExtremeLimits, Limits
+from bot.domain.events import CloseCoin, Event, Flatten, Halt, Readmit, Reconfigure, Resume
+from bot.simulator.exchange.accounts import Account
+from bot.simulator.exchange.booking import book_fill
+from bot.simulator.exchange.core import Exchange
+from bot.simulator.exchange.matching import Fill
+from bot.simulator.exchange.state import State
+from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
+from tests.campaign.clockwork import VirtualLoop
+from tests.campaign.faults import CALL, COMMIT, HOUR, MARKET_KINDS, Command, Fault, Plan
+from tests.campaign.life import VENUE, Life
+from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
+from tests.campaign.oracle import Oracle
+from tests.campaign.store import Database, Rows
+from tests.campaign.streams import Streams
+from tests.campaign.wire import KEY, Wire
+
+MIDDLE_SPEED, SLOW_SPEED = 1_200.0, 60.0
+"""Market time per wall time while a fault lasts, and while orders or a gap are open; the plan has that of calm."""
+COARSE_STEP_S, SLOW_STEP_S = 0.5, 0.25
+SLOW_AFTER_ORDER_S = 1.5
+SETTLE_S = 150.0
+STOP_S = 15.0
+OWNER_LOOKS_S = 8.0
+WALL_S_MAX = 1_500.0
+
+
+class World:
+    def __init__(
+        self, plan: Plan, loop: VirtualLoop, *, verbose: bool = False, database: Database | None = None
+    ) -> None:
+        self.plan = plan
+        self.verbose = verbose
+        self.loop = loop
+        self.dice = Random(f"world:{plan.seed}")
+        self.market_ms = float(START_MS)
+        self.speed = SLOW_SPEED
+        self._advanced_s = loop.now_s
+        self.slow_until_s = loop.now_s + 5.0
+        self.market = CampaignMarket(Random(f"market:{plan.seed}"), plan.shapes, plan.days + 3, frozen=plan.frozen)
+        self.database = Database() if database is None else database
+        spot = {"USDT": plan.cash, **plan.own_coins}
+        accounts = {KEY: {Book.SPOT: spot, Book.PERP: {"USDT": Decimal(0)}}}
+        self.exchange = Exchange(self.market, accounts, START_MS, plan.seed, look_ms=HOUR_MS // 4)
+        self.config = config_of(plan)
+        self.fired_kinds: Counter[str] = Counter()
+        self.log: list[str] = []
+        self.waiting: dict[str, list[Fault]] = defaultdict(list)
+        for fault in plan.faults:
+            self.plant(fault)
+        for waiting in self.waiting.values():
+            waiting.sort(key=lambda fault: fault.at)
+        self.commands = list(plan.commands)
+        self.oracle = Oracle(self)
+        self.wire = Wire(self, self.exchange)
+        self.streams = Streams(self)
+        self.lives: list[Life] = []
+        self.calm = False
+        self.full_until_s = 0.0
+        self.busy_left = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.faulty_until_s = 0.0
+        """Until when something of what was done to the daemon is still being done."""
+
+    # -- the run --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        self.new_life()
+        end_ms = START_MS + self.plan.days * 24 * HOUR_MS
+        began_s = self.loop.now_s
+        while self.market_ms < end_ms:
+            await self._step()
+            if self.loop.now_s - began_s > WALL_S_MAX:
+                self.oracle.violation(0, f"the run did not end within {WALL_S_MAX:.0f} s of wall time")
+                break
+        await self._finale()
+
+    async def _step(self) -> None:
+        slow = self.calm or self.oracle.restless()
+        middle = self.loop.now_s < self.slow_until_s
+        self.speed = SLOW_SPEED if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
+        await asyncio.sleep(SLOW_STEP_S if slow else COARSE_STEP_S)
+        self.step_venue()
+        hour = (self.market_ms - START_MS) / HOUR_MS
+        for fault in self._due(HOUR, hour):
+            self._strike(fault)
+        self._owner_looks()
+        if self.commands and self.commands[0].hour <= hour and self.life.running and not self._tasks:
+            self._command(self.commands.pop(0))
+        for fault in self.plan.faults:
+            if fault.kind in MARKET_KINDS and fault.at <= hour and fault not in self._told:
+                self._told.add(fault)
+                self.fired(fault.kind)
+        self.streams.tick()
+        self.oracle.tick()
+
+    _told: set[Fault]
+
+    def step_venue(self) -> None:
+        """Market time goes on to this moment."""
+        now_s = self.loop.now_s
+        if now_s > self._advanced_s:
+            self.market_ms += (now_s - self._advanced_s) * self.speed * 1000
+            self._advanced_s = now_s
+            self.wire.sim.step()
+
+    @property
+    def life(self) -> Life:
+        return self.lives[-1]
+
+    def new_life(self) -> None:
+        self._told = getattr(self, "_told", set())
+        self.lives.append(Life(self, len(self.lives) + 1))
+        self.slow(2.0)
+
+    def slow(self, seconds: float) -> None:
+        self.slow_until_s = max(self.slow_until_s, self.loop.now_s + seconds)
+
+    def trouble(self, seconds: float) -> None:
+        """Something is being done to the daemon for so long; the oracle is patient meanwhile."""
+        self.faulty_until_s = max(self.faulty_until_s, self.loop.now_s + seconds)
+        self.slow(seconds + 1.0)
+
+    # -- faults ---------------------------------------------------------------------------------------------
+
+    def plant(self, fault: Fault) -> None:
+        if fault.kind not in MARKET_KINDS and fault.kind != "crash_after_start" and not getattr(self, "calm", False):
+            self.waiting[fault.on].insert(0, fault)
+
+    def fired(self, kind: str) -> None:
+        self.fired_kinds[kind] += 1
+        self.trouble(0.5)
+        self.note(f"fault {kind}")
+
+    def note(self, text: str) -> None:
+        hour = (self.market_ms - START_MS) / HOUR_MS
+        self.log.append(f"{self.loop.now_s - 1000:9.3f} s  {hour:7.3f} h  {text}")
+
+    def _due(self, on: str, at: float, kinds: tuple[str, ...] = ()) -> Iterator[Fault]:
+        waiting = self.waiting.get(on)
+        while waiting:
+            found = next((f for f in waiting if f.at <= at and (not kinds or f.kind in kinds)), None)
+            if found is None or self.calm:
+                return
+            waiting.remove(found)
+            yield found
+
+    def struck(self, on: str, number: int, *kinds: str) -> list[Fault]:
+        """The fault that strikes the n-th request of a sort, if one does; at most one a request."""
+        for fault in self._due(on, number, kinds):
+            self.fired(fault.kind)
+            self.trouble(min(fault.size, 12.0) + 1.0)
+            self.log[-1] += f"  ({fault})"
+            return [fault]
+        return []
+
+    def _strike(self, fault: Fault) -> None:
+        """A fault whose hour has come."""
+        now_s, size = self.loop.now_s, abs(fault.size)
+        if fault.kind in ("crash", "second_daemon", "deleveraged") and not self.life.running:
+            return
+        match fault.kind:
+            case "venue_down":
+                self.wire.down_until_s = now_s + size
+                for feed in ("spot", "perp", "user-spot", "user-perp"):
+                    self.streams.lose(feed, size, "the venue is down")
+            case "no_route":
+                self.wire.no_route_until_s = now_s + size
+                for feed in self.streams.silent_until_s:
+                    self.streams.silent_until_s[feed] = now_s + size
+            case "banned":
+                for api in ("spot", "perp", "sapi"):
+                    self.wire.banned_until_s[api] = now_s + size
+            case "weight_pressure":
+                self.wire.pressure_until_s = now_s + size
+            case "feed_silent":
+                self.streams.silent_until_s[fault.how] = now_s + size
+            case "feed_lost":
+                self.streams.lose(fault.how, size, "the connection ended")
+            case "user_stream_lost":
+                self.streams.lose(f"user-{fault.how}", size, "the connection ended")
+            case "events_repeated":
+                self.streams.repeat_until_s = now_s + size
+            case "events_late":
+                self.streams.late_until_s = now_s + size
+            case "events_shuffled":
+                self.streams.shuffle_until_s = now_s + size
+            case "events_missed":
+                self.streams.miss_until_s = now_s + size
+            case "quotes_gap":
+                self.streams.gap_until_s[fault.how] = now_s + size
+            case "clock_jump":
+                self.loop.wall_offset_s += fault.size
+            case "filters_changed":
+                self._change_filters(fault)
+            case "deleveraged":
+                if not self._deleverage(fault):
+                    return
+            case "crash":
+                self.kill(self.life, size)
+            case "second_daemon":
+                self._second_daemon(size)
+            case _:
+                raise AssertionError(fault)
+        self.fired(fault.kind)
+        self.log[-1] += f"  ({fault})"
+        if not fault.kind.startswith("events_"):
+            self.trouble(size + 1.0)
+
+    def _change_filters(self, fault: Fault) -> None:
+        """Coarser lots and a larger least order, from now on."""
+        coin = self.market.coins[fault.how]
+        for listing in (coin.spot, coin.perp):
+            self.market.relist(
+                dataclasses.replace(
+                    listing,
+                    lot=listing.lot * (10 if listing.book is Book.SPOT else 1),
+                    quantity_min=listing.quantity_min * 10,
+                    notional_min=listing.notional_min * int(fault.size),
+                )
+            )
+
+    def _deleverage(self, fault: Fault) -> bool:
+        """The venue closes one of our positions; False when there is none."""
+        state = self.exchange._state
+        account = state.accounts[KEY]
+        if not account.holdings:
+            return False
+        symbol = sorted(account.holdings)[int(fault.size * 100) % len(account.holdings)]
+        self.step_venue()
+        _deleverage(state, account, symbol)
+        self.wire.sim._collect(self.exchange.advance(state.now_ms))
+        self.wire.sim.settle()
+        return True
+
+    def kill(self, life: Life, pause_s: float) -> None:
+        """SIGKILL, and a new daemon some time later."""
+        if life.dead or life.ended is not None or self.calm or life is not self.life:
+            return
+        self.note(f"daemon {life.number} is killed")
+        self.step_venue()
+        self.speed = min(self.speed, MIDDLE_SPEED)
+        life.kill()
+        self.oracle.killed(life)
+        self.trouble(pause_s + 3.0)
+        self.loop.call_later(pause_s, self._revive)
+
+    def _revive(self) -> None:
+        if self.life.dead or self.life.ended is not None:
+            self.new_life()
+            self.note(f"daemon {self.life.number} starts")
+            for fault in [one for one in self.plan.faults if one.kind == "crash_after_start"]:
+                if len(self.lives) == 2:
+                    self.plant(Fault("crash_at_call", CALL, self.wire.counts[CALL] + fault.at, fault.how, fault.size))
+
+    def _second_daemon(self, seconds: float) -> None:
+        """Another daemon takes over the books while the first still runs; it is killed a little later."""
+        first = self.life
+        self.new_life()
+        self.trouble(seconds + 5.0)
+
+        def end() -> None:
+            first.kill()
+            self.oracle.killed(first)
+
+        self.loop.call_later(seconds, end)
+
+    def life_ended(self, life: Life) -> None:
+        """A daemon ended by itself; whoever supervises it starts it again."""
+        self.note(f"daemon {life.number} ended: {life.ended}")
+        if life.ended is not None and not life.ended.startswith(("unreachable", "stopped")):
+            self.oracle.violation(20, f"the daemon ended: {life.ended}")
+        if life.ended != "stopped":
+            life.dead = True
+            self.oracle.killed(life)
+            self.trouble(5.0)
+            self.loop.call_later(2.0, self._revive)
+
+    # -- the database ---------------------------------------------------------------------------------------
+
+    async def before_commit(self, life: Life, rows: Rows) -> None:
+        self.wire.counts[COMMIT] += 1
+        if self.calm:
+            return
+        for fault in self.struck(COMMIT, self.wire.counts[COMMIT]):
+            match fault.kind:
+                case "crash_at_commit" if fault.how == "before":
+                    self.kill(life, fault.size)
+                    await life.alive()
+                case "crash_at_commit":
+                    self.loop.call_soon(self.kill, life, fault.size)
+                    life.commits = -1
+                case "database_full":
+                    self.full_until_s = self.loop.now_s + fault.size
+                case "database_busy":
+                    self.busy_left = int(fault.size)
+                case "database_error":
+                    raise _database_error("SQLITE_IOERR", "disk I/O error")
+        if self.loop.now_s < self.full_until_s:
+            raise _database_error("SQLITE_FULL", "database or disk is full")
+        if self.busy_left:
+            self.busy_left -= 1
+            raise _database_error("SQLITE_BUSY", "database is locked")
+
+    async def after_commit(self, life: Life) -> None:
+        if life.commits < 0:
+            life.commits = 0
+            self.kill(life, 1.0)
+            await life.alive()
+
+    # -- the owner ------------------------------------------------------------------------------------------
+
+    def _command(self, command: Command) -> None:
+        limits = self.config.limits
+        match command.verb:
+            case "close":
+                event: Event = CloseCoin(command.coin, "the campaign's owner")
+            case "readmit":
+                event = Readmit(command.coin, "the campaign's owner")
+            case "halt":
+                event = Halt("the campaign's owner")
+            case "flatten":
+                event = Flatten("the campaign's owner")
+            case "resume":
+                event = Resume("the campaign's owner")
+            case _:
+                share = Decimal(f"{command.share or 1:.3f}")
+                limits = dataclasses.replace(limits, per_coin_cap=self.plan.per_coin_cap * share)
+                self.config = dataclasses.replace(self.config, limits=limits)
+                event = Reconfigure(self.config)
+        self.note(f"owner: {command.verb} {command.coin}")
+        self.speed = min(self.speed, MIDDLE_SPEED)
+        self.slow(2.0)
+        self.oracle.commanded(command.verb, limits.per_coin_cap)
+        self.ask(event, command.verb)
+
+    def _owner_looks(self) -> None:
+        """Whatever halted the daemon by itself, its owner lets it go on after a while."""
+        if self.oracle.control != "halted" or self.oracle.halted_s is not None or not self.life.running:
+            self._halt_seen_s = self.loop.now_s
+        elif self.loop.now_s - self._halt_seen_s > OWNER_LOOKS_S:
+            self._halt_seen_s = self.loop.now_s
+            self._command(Command(0, "resume"))
+
+    _halt_seen_s = 0.0
+
+    def ask(self, event: Event, verb: str) -> None:
+        life = self.life
+
+        async def asking() -> None:
+            await life.daemon.ask(event)
+            self.oracle.obeyed(verb)
+
+        task = self.loop.create_task(asking())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    async def _finale(self) -> None:
+        """No more faults: the daemon has some time to put everything in order, then it is stopped and audited."""
+        self.note("calm")
+        self.calm = True
+        self.wire.down_until_s = self.wire.no_route_until_s = self.wire.pressure_until_s = self.full_until_s = 0.0
+        self.wire.hidden.clear()
+        self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0), 0.0
+        self.busy_left = 0
+        self.loop.wall_offset_s = 0.0
+        self.streams.calm()
+        until_s = self.loop.now_s + SETTLE_S
+        asked = False
+        while self.loop.now_s < until_s:
+            for _ in range(5):
+                await self._step()
+            if self.life.running and not asked:
+                asked = True
+                verb = "flatten" if self.plan.flatten_at_end else "resume"
+                self._command(Command(0, verb))
+                if verb == "resume":
+                    self._command(Command(0, "limits_back"))
+                until_s = self.loop.now_s + SETTLE_S
+            elif asked and not self.oracle.unsettled():
+                break
+        else:
+            for problem in self.oracle.unsettled():
+                self.oracle.violation(*problem)
+        await self._stop()
+        self.oracle.audit()
+
+    async def _stop(self) -> None:
+        began_s = self.loop.now_s
+        self.life.stop.set()
+        while self.life.ended is None and self.loop.now_s - began_s < STOP_S:
+            await asyncio.sleep(0.2)
+            self.step_venue()
+            self.streams.tick()
+        took_s = self.loop.now_s - began_s
+        if self.life.ended != "stopped" or took_s > 10.0:
+            self.oracle.violation(20, f"stopping took {took_s:.1f} s and ended as {self.life.ended}")
+        for life in self.lives:
+            if life.ended is None:
+                life.kill()
+        await asyncio.sleep(0)
+
+
+def _deleverage(state: State, account: Account, symbol: str) -> None:
+    """The position is closed at the mark, as in a liquidation but without its fee."""
+    holding = account.holdings[symbol]
+    mark, quantity, number = state.mark(symbol, state.now_ms), abs(holding.quantity), state.next_order_id()
+    request = OrderRequest(
+        Book.PERP,
+        symbol,
+        Side.BUY,
+        OrderType.LIMIT,
+        TimeInForce.IOC,
+        quantity,
+        mark,
+        reduce_only=True,
+        client_id="adl_autoclose",
+    )
+    order = Order(number, request, Status.NEW, state.now_ms, state.now_ms)
+    state.tell_order(account, order, state.now_ms, kind="LIQUIDATION")
+    trade = book_fill(state, account, order, Fill(mark, quantity), state.now_ms, maker=False, resting=False)
+    account.remember(order)
+    state.tell_order(account, order, state.now_ms, trade, kind="LIQUIDATION")
+
+
+def _database_error(name: str, text: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorname = name
+    return error
+
+
+def config_of(plan: Plan) -> CoreConfig:
+    """The shipped defaults with the plan's limits, and outages that end within the run's wall time."""
+    limits = Limits(
+        per_coin_cap=plan.per_coin_cap,
+        leverage_ceiling=plan.ceiling,
+        cash_rate=0.0,
+        extreme=ExtremeLimits(outage_s=10, calm_s=15),
+    )
+    return CoreConfig(limits=limits, execution=Execution(slice_usd=plan.slice_usd, order_timeout_s=5))
+
+
+__all__ = ["VENUE", "World", "config_of"]
