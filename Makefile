@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types layers lock scenarios bench clean
+.PHONY: help run test check lint types layers lock scenarios bench campaign campaign-planted clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 $(VENV)/python.ok:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "carrybot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
@@ -52,6 +53,12 @@ scenarios: $(VENV)/run.ok ## play ugly days with each rule on and off (ARGS="--d
 
 bench: $(VENV)/dev.ok ## measure the goals P1, P2, P3 and P5, each beside its bare limit
 	$(BIN)/python -m benchmarks $(ARGS)
+
+campaign: $(VENV)/dev.ok ## the seeded fault campaign (SEEDS=2000, ARGS="--first 5000" and the like)
+	$(BIN)/python -m tests.campaign --seeds $(SEEDS) $(ARGS)
+
+campaign-planted: $(VENV)/dev.ok ## whether the campaign finds each planted bug, as a table
+	$(BIN)/python -m tests.campaign.planted $(ARGS)
 
 clean: ## remove the environment and caches (never data/)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build

@@ -63,7 +63,7 @@ KINDS: Mapping[str, Kind] = {
     "data_lost": Kind(DATA, 2, LOST),
     "trades_lag": Kind(TRADES, 1.5, size=(0.3, 2.5)),
     "account_stale": Kind(ACCOUNT, 1.5, size=(0.5, 3)),
-    "receipts_late": Kind(INCOME, 1.5, size=(1, 9)),
+    "receipts_late": Kind(INCOME, 2, ("", *COIN), (1, 9)),
     "receipts_repeated": Kind(INCOME, 1),
     # transfers
     "transfer_lost": Kind(TRANSFER, 2, ("hang", "reset", "502", "unknown")),
@@ -100,8 +100,8 @@ KINDS: Mapping[str, Kind] = {
     "crash_at_call": Kind(CALL, 1.5, ("before", "after"), (0.2, 3)),
     "crash_in_recovery": Kind(CALL, 1, ("before", "after"), (1, 60)),
     "second_daemon": Kind(HOUR, 0.5, size=(1, 3)),
-    "database_busy": Kind(COMMIT, 1, size=(1, 3.99)),
-    "database_full": Kind(COMMIT, 0.7, size=(0.5, 4)),
+    "database_busy": Kind(COMMIT, 1.5, size=(1, 5.99)),
+    "database_full": Kind(COMMIT, 1, size=(0.5, 4)),
     "database_error": Kind(COMMIT, 0.7, size=(1, 2.99)),
 }
 MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)

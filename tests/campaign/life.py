@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import tests.campaign.wire as wires
 from bot.domain.actions import Emit, Severity
 from bot.domain.events import Event
 from bot.domain.time import Stamp
@@ -16,6 +15,8 @@ from bot.runtime.pollers import Rhythm
 from bot.simulator.wire.shapes import encode
 from bot.venues.binance import venue as binance_venue
 from bot.venues.binance.venue import BinanceVenue
+from tests.campaign.answers import CANARY, HANG_S, KEY
+from tests.campaign.rest import RestOfCampaign
 from tests.campaign.store import RamStore, Rows
 
 if TYPE_CHECKING:
@@ -29,13 +30,11 @@ class CampaignVenue(BinanceVenue):
     """The real adapter; only its transport is another one: requests go to the wire, frames come from the streams."""
 
     def __init__(self, life: "Life", log: Any) -> None:
-        with mock.patch.object(binance_venue, "BinanceRest", wires.RestOfCampaign):
-            super().__init__(
-                VENUE, "main", wires.KEY, wires.CANARY, log=log, rng=life.world.dice, timeout_s=wires.HANG_S
-            )
+        with mock.patch.object(binance_venue, "BinanceRest", RestOfCampaign):
+            super().__init__(VENUE, "main", KEY, CANARY, log=log, rng=life.world.dice, timeout_s=HANG_S)
         self.life = life
         rest = self._rest
-        assert isinstance(rest, wires.RestOfCampaign)
+        assert isinstance(rest, RestOfCampaign)
         rest.connect_to(life.world.wire, life)
 
     async def run(self, deliver: Deliver) -> None:

@@ -52,7 +52,7 @@ class Streams:
 
     def _tell_lost(self, feed: str, reason: str) -> None:
         if self.life is not None and not self.life.dead:
-            self.world.oracle.feed_lost(self.life)
+            self.world.oracle.feed_lost(feed)
             self.life.deliver(FeedLost(f"binance:{feed}", reason))
 
     # -- public ---------------------------------------------------------------------------------------------
@@ -102,6 +102,7 @@ class Streams:
         if self._sent.get(name) is top:
             return
         self._sent[name] = top
+        self.world.oracle.quoted(book.value, symbol)
         if scale == 1:
             life.deliver(Quote(name, top.bid, top.ask, top.bid_size, top.ask_size, at_ms))
         else:

@@ -1,15 +1,13 @@
 """The exchange behind its own wire handlers, without sockets: requests arrive, are counted, applied and answered.
 
 Between a request and its answer stand the plan's faults. What the daemon asked and what it was told is shown to the
-oracle. The daemon's side of it is `RestOfCampaign`, which is the real `BinanceRest` on another transport.
+oracle. The daemon's side of it is in `rest`.
 """
 
 import asyncio
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,20 +23,13 @@ from bot.simulator.wire.routes import endpoint_of
 from bot.simulator.wire.shapes import encode
 from bot.simulator.wire.user_streams import UserStreams
 from bot.simulator.wire.venue import Simulation
-from bot.venues.binance import rest as binance_rest
-from bot.venues.binance.rest import BinanceRest
-from tests.campaign.clockwork import monotonic, wall_s
+from tests.campaign.answers import CANARY, HANG_S, KEY, Answer, SpoiltError
 from tests.campaign.faults import ACCOUNT, CALL, DATA, INCOME, ORDER, QUERY, TRADES, TRANSFER, Fault
 
 if TYPE_CHECKING:
     from tests.campaign.life import Life
     from tests.campaign.world import World
 
-KEY = "demo-key"
-CANARY = "canary5e1d0c77nowhere"
-HANG_S = 4.0
-_VERBS = re.compile(r"^(sapi|fapi|)(Public|Private|public|private|)(V2|V3|)(Get|Post|Delete|Put)(.+)$")
-_PREFIXES = {"": "/api/v3", "fapi": "/fapi/v1", "sapi": "/sapi/v1"}
 _PLACES = {("POST", "/api/v3/order"), ("POST", "/fapi/v1/order")}
 _CATEGORIES = {
     "/api/v3/order": QUERY,
@@ -53,29 +44,6 @@ _CATEGORIES = {
     "/fapi/v3/account": ACCOUNT,
     "/fapi/v3/positionRisk": ACCOUNT,
     "/fapi/v1/income": INCOME,
-}
-
-
-def route(endpoint: str) -> tuple[str, str]:
-    """Method and path of one of ccxt's implicit endpoints: fapiPrivateV3GetAccount -> GET /fapi/v3/account."""
-    match = _VERBS.match(endpoint)
-    assert match is not None, endpoint
-    api, _, version, verb, rest = match.groups()
-    prefix = _PREFIXES[api]
-    if version:
-        prefix = prefix.rsplit("/", 1)[0] + "/" + version.lower()
-    path = _PATHS.get(rest) or rest[0].lower() + rest[1:]
-    return verb.upper(), f"{prefix}/{path}"
-
-
-_PATHS = {
-    "AssetTransfer": "asset/transfer",
-    "AssetTradeFee": "asset/tradeFee",
-    "AccountCommission": "account/commission",
-    "AccountApiRestrictions": "account/apiRestrictions",
-    "TickerPrice": "ticker/price",
-    "Ticker24hr": "ticker/24hr",
-    "PositionSideDual": "positionSide/dual",
 }
 
 
@@ -94,11 +62,7 @@ class _NoState:
         del market_ms
 
 
-@dataclass
-class Answer:
-    status: int
-    document: Any
-    headers: dict[str, str]
+_EXPIRED = Answer(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, {})
 
 
 class Wire(UserStreams):
@@ -131,7 +95,7 @@ class Wire(UserStreams):
         """Client id -> until when no view shows it."""
         self.trades_lag: tuple[float, int] = (0.0, 0)
         self.stale_until_s = 0.0
-        self.receipts_hidden: tuple[float, int] = (0.0, 0)
+        self.receipts_hidden: tuple[float, int, str] = (0.0, 0, "")
         self.repeat_receipts = False
         self._kept: dict[str, Any] = {}
 
@@ -150,16 +114,14 @@ class Wire(UserStreams):
 
     # -- requests -------------------------------------------------------------------------------------------
 
-    async def request(self, life: "Life", endpoint: str, params: Mapping[str, Any]) -> Answer:
+    async def request(self, life: "Life", api: str, method: str, path: str, params: Mapping[str, Any]) -> Answer:
         """From the daemon's call to its answer. Raises ccxt's errors; never returns to a daemon that is dead."""
-        method, path = route(endpoint)
         category = ORDER if (method, path) in _PLACES else _CATEGORIES.get(path, DATA)
         if path == "/sapi/v1/asset/transfer" and method == "POST":
             category = TRANSFER
         await life.alive()
         self.counts[CALL] += 1
         self.counts[category] += 1
-        api = binance_rest.api_of(endpoint)
         oracle, dice = self.world.oracle, self.world.dice
         oracle.asked(life, api, category, method, path, params)
         for how in self.world.struck(CALL, self.counts[CALL]):
@@ -182,10 +144,11 @@ class Wire(UserStreams):
             if fault.kind == "slow_order" and fault.how == "before":
                 before_s += fault.size
         answered: asyncio.Future[Answer] = self.world.loop.create_future()
-        ticket = oracle.leaves(category, params, path)
+        expired = before_s * 1000 > params.get("recvWindow", 1e9)
+        ticket = oracle.leaves(category, params, arrives=not expired)
 
         def arrive() -> None:
-            answer = self._arrive(api, method, path, params, fault)
+            answer = _EXPIRED if expired else self._arrive(api, method, path, params, fault)
             oracle.arrived(ticket)
             if not answered.done():
                 answered.set_result(answer)
@@ -226,7 +189,7 @@ class Wire(UserStreams):
         await life.alive()
         if how == "reset":
             raise ccxt.NetworkError(f"binance POST {url}")
-        raise _SpoiltError(how)
+        raise SpoiltError(how)
 
     def _arrive(self, api: str, method: str, path: str, params: Mapping[str, Any], fault: Fault | None) -> Answer:
         """The venue's own work, at one moment."""
@@ -278,7 +241,7 @@ class Wire(UserStreams):
             case "account_stale":
                 self.stale_until_s = now_s + fault.size
             case "receipts_late":
-                self.receipts_hidden = now_s + fault.size, int(world.market_ms)
+                self.receipts_hidden = now_s + fault.size, int(world.market_ms), fault.how
             case "receipts_repeated":
                 self.repeat_receipts = True
         return None
@@ -328,8 +291,9 @@ class Wire(UserStreams):
         return answer
 
     def _receipts(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if self.world.loop.now_s < self.receipts_hidden[0]:
-            rows = [row for row in rows if row["time"] <= self.receipts_hidden[1] - 1]
+        until_s, since_ms, coin = self.receipts_hidden
+        if self.world.loop.now_s < until_s:
+            rows = [row for row in rows if row["time"] < since_ms or coin not in row["symbol"]]
         if self.world.plan.shared_receipt_ids:
             rows = [{**row, "tranId": row["time"]} for row in rows]
         if self.repeat_receipts:
@@ -338,86 +302,6 @@ class Wire(UserStreams):
         return rows
 
 
-class _SpoiltError(Exception):
-    """An answer of the given sort that proves nothing."""
-
-
 def _limited(status: int, seconds: float) -> Answer:
     document = {"code": -1003, "msg": "Too many requests."}
     return Answer(status, document, {"Retry-After": str(max(1, int(seconds + 0.999)))})
-
-
-_SPOILT: Mapping[str, tuple[int, Any, str]] = {
-    "502": (502, None, "<html>Bad Gateway</html>"),
-    "html": (200, None, "<html>Please wait</html>"),
-    "garbage": (200, {"unexpected": True}, "{}"),
-    "unknown": (503, {"code": -1007, "msg": "Send status unknown; execution status unknown."}, "{}"),
-}
-
-
-class _Caller:
-    """What `BinanceRest` takes for a ccxt exchange: each implicit endpoint is a request on the wire."""
-
-    def __init__(self, wire: Wire, life: "Life", budgets: Any) -> None:
-        self.options: dict[str, Any] = {}
-        self.apiKey = KEY
-        self.budgets = budgets
-        self._wire, self._life = wire, life
-
-    def __getattr__(self, endpoint: str) -> Any:
-        async def call(params: Mapping[str, Any]) -> Any:
-            return await self._request(endpoint, params)
-
-        return call
-
-    async def _request(self, endpoint: str, params: Mapping[str, Any]) -> Any:
-        stamp_error_s = wall_s() - self._wire.wall_ms() / 1000 - self.options.get("timeDifference", 0) / 1000
-        signed = "rivate" in endpoint or "sapi" in endpoint
-        try:
-            if signed and not -5 < stamp_error_s < 1:
-                await asyncio.sleep(0.01)
-                await self._life.alive()
-                answer = Answer(400, {"code": -1021, "msg": "Timestamp is outside of the recvWindow."}, {})
-            else:
-                answer = await self._wire.request(self._life, endpoint, params)
-            body = json.dumps(answer.document) if answer.document is None else "{}"
-        except _SpoiltError as spoilt:
-            status, document, body = _SPOILT[str(spoilt)]
-            answer = Answer(status, document, {})
-        if answer.status == 0:
-            raise ccxt.NetworkError(f"https://api.binance.com/?signature={CANARY}")
-        binance_rest._Exchange.handle_errors(
-            self,
-            answer.status,
-            "",
-            endpoint,
-            "",
-            answer.headers,
-            body,
-            answer.document,
-            None,
-            None,  # type: ignore[arg-type]
-        )
-        return answer.document
-
-
-class RestOfCampaign(BinanceRest):
-    """The daemon's REST client; `connect_to` says which venue it reaches."""
-
-    _wire: Wire
-    _life: "Life"
-
-    def connect_to(self, wire: Wire, life: "Life") -> None:
-        self._wire, self._life = wire, life
-
-    async def open(self) -> None:
-        if self._data is None:
-            self._data = _Caller(self._wire, self._life, self.budgets)
-            self._orders = _Caller(self._wire, self._life, self.budgets)
-            self._data.options["timeDifference"] = self._orders.options["timeDifference"] = 0
-
-    async def close(self) -> None:
-        self._data = self._orders = None
-
-
-__all__ = ["CANARY", "KEY", "Answer", "RestOfCampaign", "Wire", "monotonic"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,20 +9,18 @@ from random import Random
 
 from bot.domain.config import CoreConfig, Execution, ExtremeLimits, Limits
 from bot.domain.events import CloseCoin, Event, Flatten, Halt, Readmit, Reconfigure, Resume
-from bot.simulator.exchange.accounts import Account
-from bot.simulator.exchange.booking import book_fill
 from bot.simulator.exchange.core import Exchange
-from bot.simulator.exchange.matching import Fill
-from bot.simulator.exchange.state import State
-from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
+from bot.simulator.model import Book
+from tests.campaign.answers import KEY
 from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.faults import CALL, COMMIT, HOUR, MARKET_KINDS, Command, Fault, Plan
 from tests.campaign.life import VENUE, Life
 from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
+from tests.campaign.mischief import database_error, strike
 from tests.campaign.oracle import Oracle
 from tests.campaign.store import Database, Rows
 from tests.campaign.streams import Streams
-from tests.campaign.wire import KEY, Wire
+from tests.campaign.wire import Wire
 
 MIDDLE_SPEED, SLOW_SPEED = 1_200.0, 60.0
 """Market time per wall time while a fault lasts, and while orders or a gap are open; the plan has that of calm."""
@@ -93,7 +90,7 @@ class World:
         self.step_venue()
         hour = (self.market_ms - START_MS) / HOUR_MS
         for fault in self._due(HOUR, hour):
-            self._strike(fault)
+            strike(self, fault)
         self._owner_looks()
         if self.commands and self.commands[0].hour <= hour and self.life.running and not self._tasks:
             self._command(self.commands.pop(0))
@@ -164,85 +161,6 @@ class World:
             return [fault]
         return []
 
-    def _strike(self, fault: Fault) -> None:
-        """A fault whose hour has come."""
-        now_s, size = self.loop.now_s, abs(fault.size)
-        if fault.kind in ("crash", "second_daemon", "deleveraged") and not self.life.running:
-            return
-        match fault.kind:
-            case "venue_down":
-                self.wire.down_until_s = now_s + size
-                for feed in ("spot", "perp", "user-spot", "user-perp"):
-                    self.streams.lose(feed, size, "the venue is down")
-            case "no_route":
-                self.wire.no_route_until_s = now_s + size
-                for feed in self.streams.silent_until_s:
-                    self.streams.silent_until_s[feed] = now_s + size
-            case "banned":
-                for api in ("spot", "perp", "sapi"):
-                    self.wire.banned_until_s[api] = now_s + size
-            case "weight_pressure":
-                self.wire.pressure_until_s = now_s + size
-            case "feed_silent":
-                self.streams.silent_until_s[fault.how] = now_s + size
-            case "feed_lost":
-                self.streams.lose(fault.how, size, "the connection ended")
-            case "user_stream_lost":
-                self.streams.lose(f"user-{fault.how}", size, "the connection ended")
-            case "events_repeated":
-                self.streams.repeat_until_s = now_s + size
-            case "events_late":
-                self.streams.late_until_s = now_s + size
-            case "events_shuffled":
-                self.streams.shuffle_until_s = now_s + size
-            case "events_missed":
-                self.streams.miss_until_s = now_s + size
-            case "quotes_gap":
-                self.streams.gap_until_s[fault.how] = now_s + size
-            case "clock_jump":
-                self.loop.wall_offset_s += fault.size
-            case "filters_changed":
-                self._change_filters(fault)
-            case "deleveraged":
-                if not self._deleverage(fault):
-                    return
-            case "crash":
-                self.kill(self.life, size)
-            case "second_daemon":
-                self._second_daemon(size)
-            case _:
-                raise AssertionError(fault)
-        self.fired(fault.kind)
-        self.log[-1] += f"  ({fault})"
-        if not fault.kind.startswith("events_"):
-            self.trouble(size + 1.0)
-
-    def _change_filters(self, fault: Fault) -> None:
-        """Coarser lots and a larger least order, from now on."""
-        coin = self.market.coins[fault.how]
-        for listing in (coin.spot, coin.perp):
-            self.market.relist(
-                dataclasses.replace(
-                    listing,
-                    lot=listing.lot * (10 if listing.book is Book.SPOT else 1),
-                    quantity_min=listing.quantity_min * 10,
-                    notional_min=listing.notional_min * int(fault.size),
-                )
-            )
-
-    def _deleverage(self, fault: Fault) -> bool:
-        """The venue closes one of our positions; False when there is none."""
-        state = self.exchange._state
-        account = state.accounts[KEY]
-        if not account.holdings:
-            return False
-        symbol = sorted(account.holdings)[int(fault.size * 100) % len(account.holdings)]
-        self.step_venue()
-        _deleverage(state, account, symbol)
-        self.wire.sim._collect(self.exchange.advance(state.now_ms))
-        self.wire.sim.settle()
-        return True
-
     def kill(self, life: Life, pause_s: float) -> None:
         """SIGKILL, and a new daemon some time later."""
         if life.dead or life.ended is not None or self.calm or life is not self.life:
@@ -263,7 +181,7 @@ class World:
                 if len(self.lives) == 2:
                     self.plant(Fault("crash_at_call", CALL, self.wire.counts[CALL] + fault.at, fault.how, fault.size))
 
-    def _second_daemon(self, seconds: float) -> None:
+    def second_daemon(self, seconds: float) -> None:
         """Another daemon takes over the books while the first still runs; it is killed a little later."""
         first = self.life
         self.new_life()
@@ -305,12 +223,12 @@ class World:
                 case "database_busy":
                     self.busy_left = int(fault.size)
                 case "database_error":
-                    raise _database_error("SQLITE_IOERR", "disk I/O error")
+                    raise database_error("SQLITE_IOERR", "disk I/O error")
         if self.loop.now_s < self.full_until_s:
-            raise _database_error("SQLITE_FULL", "database or disk is full")
+            raise database_error("SQLITE_FULL", "database or disk is full")
         if self.busy_left:
             self.busy_left -= 1
-            raise _database_error("SQLITE_BUSY", "database is locked")
+            raise database_error("SQLITE_BUSY", "database is locked")
 
     async def after_commit(self, life: Life) -> None:
         if life.commits < 0:
@@ -341,8 +259,8 @@ class World:
         self.note(f"owner: {command.verb} {command.coin}")
         self.speed = min(self.speed, MIDDLE_SPEED)
         self.slow(2.0)
-        self.oracle.commanded(command.verb, limits.per_coin_cap)
-        self.ask(event, command.verb)
+        self.oracle.commanded(command.verb, limits.per_coin_cap, command.coin)
+        self.ask(event, command)
 
     def _owner_looks(self) -> None:
         """Whatever halted the daemon by itself, its owner lets it go on after a while."""
@@ -354,12 +272,12 @@ class World:
 
     _halt_seen_s = 0.0
 
-    def ask(self, event: Event, verb: str) -> None:
+    def ask(self, event: Event, command: Command) -> None:
         life = self.life
 
         async def asking() -> None:
             await life.daemon.ask(event)
-            self.oracle.obeyed(verb)
+            self.oracle.obeyed(command.verb, command.coin)
 
         task = self.loop.create_task(asking())
         self._tasks.add(task)
@@ -373,7 +291,7 @@ class World:
         self.calm = True
         self.wire.down_until_s = self.wire.no_route_until_s = self.wire.pressure_until_s = self.full_until_s = 0.0
         self.wire.hidden.clear()
-        self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0), 0.0
+        self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0, ""), 0.0
         self.busy_left = 0
         self.loop.wall_offset_s = 0.0
         self.streams.calm()
@@ -411,34 +329,6 @@ class World:
             if life.ended is None:
                 life.kill()
         await asyncio.sleep(0)
-
-
-def _deleverage(state: State, account: Account, symbol: str) -> None:
-    """The position is closed at the mark, as in a liquidation but without its fee."""
-    holding = account.holdings[symbol]
-    mark, quantity, number = state.mark(symbol, state.now_ms), abs(holding.quantity), state.next_order_id()
-    request = OrderRequest(
-        Book.PERP,
-        symbol,
-        Side.BUY,
-        OrderType.LIMIT,
-        TimeInForce.IOC,
-        quantity,
-        mark,
-        reduce_only=True,
-        client_id="adl_autoclose",
-    )
-    order = Order(number, request, Status.NEW, state.now_ms, state.now_ms)
-    state.tell_order(account, order, state.now_ms, kind="LIQUIDATION")
-    trade = book_fill(state, account, order, Fill(mark, quantity), state.now_ms, maker=False, resting=False)
-    account.remember(order)
-    state.tell_order(account, order, state.now_ms, trade, kind="LIQUIDATION")
-
-
-def _database_error(name: str, text: str) -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError(text)
-    error.sqlite_errorname = name
-    return error
 
 
 def config_of(plan: Plan) -> CoreConfig:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.domain.config import Execution
 from bot.venues.binance.outcomes import (
     DOCUMENTED_UNKNOWN,
     GENERAL,
@@ -16,6 +17,7 @@ from bot.venues.binance.outcomes import (
     judge_order,
     judge_transfer,
 )
+from bot.venues.binance.rest import ORDER_RECV_WINDOW_MS, BinanceRest
 
 R, U, N = Verdict.REFUSED, Verdict.UNKNOWN, Verdict.NOT_FOUND
 
@@ -101,3 +103,9 @@ def test_what_the_venue_calls_unknown_is_on_no_list() -> None:
 def test_the_words_carry_code_and_text_only() -> None:
     judged = judge_order(AnsweredError(400, -2019, "Margin is insufficient."))
     assert judged.reason == "-2019: Margin is insufficient."
+
+
+def test_an_order_delayed_on_its_way_cannot_arrive_after_not_found_is_believed() -> None:
+    assert Execution().settle_window_s * 1000 > ORDER_RECV_WINDOW_MS
+    rest = BinanceRest("key", "secret", None)
+    assert rest._instance(limited=False).options["recvWindow"] == ORDER_RECV_WINDOW_MS

@@ -26,6 +26,9 @@ from bot.venues.transport import Transport, open_session
 DATA_SPACING_MS = 25
 """ccxt's limiter: one weight of the USD-M API (2,400 a minute) each 25 ms."""
 RECV_WINDOW_MS = 5_000
+ORDER_RECV_WINDOW_MS = 1_500
+"""A request about an order that arrives later than this after its stamp is refused by the venue. Shorter than the
+settle window (2 s), within which "not found" is not believed: what was delayed on its way cannot arrive after it."""
 DATA_PATIENCE_S = 90.0
 """How long a data request waits for weight or a ban before it gives up."""
 WEIGHT_LIMITS: Mapping[str, int] = {Api.SPOT: 6_000, Api.SAPI: 12_000, Api.PERP: 2_400}
@@ -176,6 +179,7 @@ class BinanceRest:
         return str(exchange.eddsa(text.encode(), secret, "ed25519"))
 
     def _instance(self, *, limited: bool) -> Any:
+        recv_window_ms = RECV_WINDOW_MS if limited else ORDER_RECV_WINDOW_MS
         instance = _Exchange(
             {
                 **self._credentials,
@@ -183,7 +187,7 @@ class BinanceRest:
                 "enableRateLimit": limited,
                 "rateLimit": DATA_SPACING_MS,
                 "timeout": int(self.timeout_s * 1_000),
-                "options": {"recvWindow": RECV_WINDOW_MS, "timeDifference": -self.clock_offset_ms},
+                "options": {"recvWindow": recv_window_ms, "timeDifference": -self.clock_offset_ms},
             }
         )
         instance.budgets = self.budgets

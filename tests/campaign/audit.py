@@ -1,0 +1,133 @@
+"""The end of a seed: what is not in order yet, and everything once more from the database."""
+
+import hashlib
+from collections import Counter, defaultdict
+from decimal import Decimal
+
+from bot.simulator.model import Book
+from tests.campaign.answers import CANARY
+from tests.campaign.market import COINS
+from tests.campaign.truth import ZERO
+from tests.campaign.written import Written
+
+
+class Audit(Written):
+    said_names: Counter[str]
+
+    def unsettled(self) -> list[tuple[int, str]]:
+        """What is not in order yet; empty when everything is."""
+        found = [(5, f"{name} is still {row['state']}") for name, row in self.orders.items() if not row["settled"]]
+        for coin in COINS:
+            gap, limit = self._gap(coin)
+            if gap > limit:
+                found.append((1, f"{coin} is unhedged by {gap}, allowed is {limit}"))
+        if self.world.plan.flatten_at_end:
+            for symbol, holding in self._account().holdings.items():
+                if abs(holding.quantity) >= self.world.market.by_symbol[Book.PERP, symbol].perp.lot:
+                    found.append((1, f"{symbol} is still short {holding.quantity} after a flatten"))
+        found += [(8, text) for text in self._ledger_gaps()]
+        missing = self._income() - self.receipts
+        if missing:
+            found.append((9, f"{len(missing)} receipts of the venue are not in the books: {sorted(missing)[:3]}"))
+        lacking = self._trades().keys() - self.fills.keys()
+        if lacking:
+            found.append((8, f"{len(lacking)} trades of the venue are not in the books: {sorted(lacking)[:3]}"))
+        return found
+
+    def _ledger_gaps(self) -> list[str]:
+        account = self._account()
+        theirs = {("venue:binance:spot", a): b.free + b.locked for a, b in account.spot.items()}
+        theirs["venue:binance:perp", "USDT"] = account.perp_wallet
+        ours = {key: amount for key, amount in self.ledger.items() if key[0].startswith("venue:")}
+        fee = -sum((one.amount for one in account.incomes if one.kind == "INSURANCE_CLEAR"), ZERO)
+        if fee and self.said_names["venue.unexplained"]:
+            ours["venue:binance:perp", "USDT"] -= fee  # told, blocked and not papered over: all that can be asked
+        return [
+            f"{key}: ledger {ours.get(key, ZERO)}, venue {theirs.get(key, ZERO)}"
+            for key in sorted(ours.keys() | theirs.keys())
+            if ours.get(key, ZERO) != theirs.get(key, ZERO)
+        ]
+
+    def audit(self) -> None:
+        """Everything once more, from the database as it is on the disk."""
+        for number, text in self.unsettled():
+            self.violation(number, f"at the end: {text}")
+        rows = self.world.database.rows
+        self.check(9, self.receipt_rows == len(self.receipts), "a receipt is booked twice")
+        stored = rows("SELECT count(*) FROM receipts")[0][0]
+        self.check(
+            9, stored == self.receipt_rows, f"{stored} receipts are stored, {self.receipt_rows} were committed"
+        )
+        self._audit_ledger()
+        self._audit_legs()
+        self._audit_hedges()
+        self.check(17, CANARY.encode() not in self.world.database.raw.serialize(), "the canary is in the database")
+        self.check(18, not self.world.loop.failures, f"the loop complains: {self.world.loop.failures[:3]}")
+
+    def books(self) -> dict[str, object]:
+        """The final books by name: what two runs are compared by."""
+        rows = self.world.database.rows
+        found: dict[str, object] = {
+            "hedges": sorted(rows("SELECT coin, state FROM hedges WHERE state <> 'closed'")),
+            "receipts": sorted((name, at_ms, str(paid)) for name, at_ms, paid, _ in self.receipts),
+        }
+        for coin in COINS:
+            spot, perp = self.held(coin)
+            found[f"{coin} spot"], found[f"{coin} perp"] = spot, perp
+        money = [amount for (account, asset), amount in self.ledger.items() if _in_usd(account, asset)]
+        found["USDT at the venue"] = sum(money, ZERO)
+        return found
+
+    def tolerances(self) -> dict[str, Decimal]:
+        """Other slices of the same order round a coin's fee otherwise: up to a lot of it, and its price."""
+        lots = {f"{coin} spot": 2 * listed.spot.lot for coin, listed in self.world.market.coins.items()}
+        return {**lots, "USDT at the venue": Decimal(1)}
+
+    def _audit_ledger(self) -> None:
+        rows, chain, expected = self.world.database.rows, "", 1
+        entries: dict[int, list[tuple[str, str, str]]] = defaultdict(list)
+        for number, account, asset, amount in rows(
+            "SELECT number, account, asset, amount FROM ledger_entries ORDER BY number, line"
+        ):
+            entries[number].append((account, asset, amount))
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for number, name, at_ms, kind, hedge, link in rows(
+            "SELECT number, id, at_ms, kind, hedge_id, chain FROM ledger_transactions ORDER BY number"
+        ):
+            self.check(7, number == expected, f"transaction {expected} is missing")
+            expected = number + 1
+            lines = [chain, str(number), name, str(at_ms), kind, hedge or ""]
+            for account, asset, amount in entries[number]:
+                lines.append(f"{account}\x1f{asset}\x1f{amount}")
+                sums[asset] += Decimal(amount)
+            chain = hashlib.sha256("\x1e".join(lines).encode()).hexdigest()
+            self.check(7, chain == link, f"the chain breaks at transaction {number}")
+        self.check(7, not any(sums.values()), f"the ledger does not sum to nothing: {dict(sums)}")
+
+    def _audit_hedges(self) -> None:
+        """Each hedge by itself is whole, also a closed one: a fill must not count for another one's leg."""
+        legs: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for hedge, coin, quantity in self.world.database.rows(
+            "SELECT h.id, h.coin, l.quantity_base FROM legs l JOIN hedges h ON h.id = l.hedge_id"
+        ):
+            legs[hedge, coin] += Decimal(quantity)
+        for (hedge, coin), left in legs.items():
+            limit = self.tradeable(coin) * 3 + self.world.market.coins[coin].spot.lot
+            self.check(1, abs(left) <= limit, f"the legs of {hedge} ({coin}) leave {left}, allowed is {limit}")
+
+    def _audit_legs(self) -> None:
+        """The legs of all hedges are what the venue holds."""
+        held: dict[str, Decimal] = defaultdict(Decimal)
+        for instrument, quantity in self.world.database.rows("SELECT instrument, quantity_base FROM legs"):
+            held[instrument] += Decimal(quantity)
+        for coin in COINS:
+            listed = self.world.market.coins[coin]
+            spot, perp = self.held(coin)
+            booked = held[f"binance:{listed.perp.symbol}:perp"]
+            self.check(8, booked == perp, f"{coin}: legs hold {booked} of the perpetual, the venue {perp}")
+            booked = held[f"binance:{listed.spot.symbol}:spot"]
+            self.check(8, booked == spot, f"{coin}: legs hold {booked} of the coin, the venue {spot}")
+
+
+def _in_usd(account: str, asset: str) -> bool:
+    return account.startswith("venue:") and asset == "USDT"

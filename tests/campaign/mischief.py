@@ -1,0 +1,126 @@
+"""Faults whose hour has come: what each does to venue, streams, clock, listing and daemons."""
+
+import dataclasses
+import sqlite3
+from typing import TYPE_CHECKING
+
+from bot.simulator.exchange.accounts import Account
+from bot.simulator.exchange.booking import book_fill
+from bot.simulator.exchange.matching import Fill
+from bot.simulator.exchange.state import State
+from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
+from tests.campaign.answers import KEY
+from tests.campaign.faults import Fault
+
+if TYPE_CHECKING:
+    from tests.campaign.world import World
+
+
+def strike(world: "World", fault: Fault) -> None:
+    """A fault whose hour has come."""
+    now_s, size = world.loop.now_s, abs(fault.size)
+    if fault.kind in ("crash", "second_daemon", "deleveraged") and not world.life.running:
+        return
+    match fault.kind:
+        case "venue_down":
+            world.wire.down_until_s = now_s + size
+            for feed in ("spot", "perp", "user-spot", "user-perp"):
+                world.streams.lose(feed, size, "the venue is down")
+        case "no_route":
+            world.wire.no_route_until_s = now_s + size
+            for feed in world.streams.silent_until_s:
+                world.streams.silent_until_s[feed] = now_s + size
+        case "banned":
+            for api in ("spot", "perp", "sapi"):
+                world.wire.banned_until_s[api] = now_s + size
+        case "weight_pressure":
+            world.wire.pressure_until_s = now_s + size
+        case "feed_silent":
+            world.streams.silent_until_s[fault.how] = now_s + size
+        case "feed_lost":
+            world.streams.lose(fault.how, size, "the connection ended")
+        case "user_stream_lost":
+            world.streams.lose(f"user-{fault.how}", size, "the connection ended")
+        case "events_repeated":
+            world.streams.repeat_until_s = now_s + size
+        case "events_late":
+            world.streams.late_until_s = now_s + size
+        case "events_shuffled":
+            world.streams.shuffle_until_s = now_s + size
+        case "events_missed":
+            world.streams.miss_until_s = now_s + size
+        case "quotes_gap":
+            world.streams.gap_until_s[fault.how] = now_s + size
+        case "clock_jump":
+            world.loop.wall_offset_s += fault.size
+        case "filters_changed":
+            _change_filters(world, fault)
+        case "deleveraged":
+            if not _deleverage(world, fault):
+                return
+        case "crash":
+            world.kill(world.life, size)
+        case "second_daemon":
+            world.second_daemon(size)
+        case _:
+            raise AssertionError(fault)
+    world.fired(fault.kind)
+    world.log[-1] += f"  ({fault})"
+    if not fault.kind.startswith("events_"):
+        world.trouble(size + 1.0)
+
+
+def _change_filters(world: "World", fault: Fault) -> None:
+    """Coarser lots and a larger least order, from now on."""
+    coin = world.market.coins[fault.how]
+    for listing in (coin.spot, coin.perp):
+        world.market.relist(
+            dataclasses.replace(
+                listing,
+                lot=listing.lot * (10 if listing.book is Book.SPOT else 1),
+                quantity_min=listing.quantity_min * 10,
+                notional_min=listing.notional_min * int(fault.size),
+            )
+        )
+
+
+def _deleverage(world: "World", fault: Fault) -> bool:
+    """The venue closes one of our positions; False when there is none."""
+    state = world.exchange._state
+    account = state.accounts[KEY]
+    if not account.holdings:
+        return False
+    symbol = sorted(account.holdings)[int(fault.size * 100) % len(account.holdings)]
+    world.step_venue()
+    _close_at_mark(state, account, symbol)
+    world.wire.sim._collect(world.exchange.advance(state.now_ms))
+    world.wire.sim.settle()
+    return True
+
+
+def _close_at_mark(state: State, account: Account, symbol: str) -> None:
+    """The position is closed at the mark, as in a liquidation but without its fee."""
+    holding = account.holdings[symbol]
+    mark, quantity, number = state.mark(symbol, state.now_ms), abs(holding.quantity), state.next_order_id()
+    request = OrderRequest(
+        Book.PERP,
+        symbol,
+        Side.BUY,
+        OrderType.LIMIT,
+        TimeInForce.IOC,
+        quantity,
+        mark,
+        reduce_only=True,
+        client_id="adl_autoclose",
+    )
+    order = Order(number, request, Status.NEW, state.now_ms, state.now_ms)
+    state.tell_order(account, order, state.now_ms, kind="LIQUIDATION")
+    trade = book_fill(state, account, order, Fill(mark, quantity), state.now_ms, maker=False, resting=False)
+    account.remember(order)
+    state.tell_order(account, order, state.now_ms, trade, kind="LIQUIDATION")
+
+
+def database_error(name: str, text: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorname = name
+    return error

@@ -1,0 +1,132 @@
+"""What the exchange really holds, and what it is worth at the prices that the daemon was told."""
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from bot.simulator.model import Book, Mark
+from tests.campaign.answers import KEY
+
+if TYPE_CHECKING:
+    from tests.campaign.world import World
+
+ZERO = Decimal(0)
+MINUTE_MS = 60_000
+
+
+@dataclass(slots=True)
+class Sent:
+    """An order that left the daemon."""
+
+    client_id: str
+    epoch: int
+    hedge: str
+    book: Book
+    symbol: str
+    side: str
+    quantity: Decimal
+    price: Decimal
+    sent_s: float
+    arrived: bool = False
+    told: bool = False
+    """The daemon was told what became of it."""
+
+
+class Truth:
+    """The venue's records of one seed, and the list of what was found wrong."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.violations: list[tuple[int, str]] = []
+        self.checked: Counter[int] = Counter()
+        self.marks: dict[str, Mark] = {}
+        self.marked_s: dict[str, float] = {}
+
+    def violation(self, number: int, text: str) -> None:
+        self.violations.append((number, text))
+        self.world.note(f"VIOLATION {number}: {text}")
+
+    def check(self, number: int, holds: bool, text: str) -> None:
+        self.checked[number] += 1
+        if not holds:
+            self.violation(number, text)
+
+    @property
+    def _now_s(self) -> float:
+        return self.world.loop.now_s
+
+    def _account(self) -> Any:
+        return self.world.exchange._state.accounts[KEY]
+
+    def _venue_order(self, sent: Sent) -> Any:
+        account = self._account()
+        number = account.newest_by_client.get((sent.book, sent.symbol, sent.client_id))
+        return None if number is None else account.orders[number]
+
+    def _scale(self, sent: Sent) -> int:
+        return self._scale_of(sent.symbol, sent.book)
+
+    def _scale_of(self, symbol: str, book: Book) -> int:
+        return self.world.market.by_symbol[book, symbol].multiplier if book is Book.PERP else 1
+
+    def _trades(self) -> dict[tuple[str, str], Any]:
+        return {
+            (f"binance:{symbol}:{book.value}", str(trade.id)): trade
+            for (book, symbol), trades in self._account().trades.items()
+            for trade in trades
+        }
+
+    def _income(self) -> set[tuple[str, int, Decimal, str]]:
+        return {
+            (f"binance:{one.symbol}:perp", _nominal(one.at_ms), one.amount, one.asset)
+            for one in self._account().incomes
+            if one.kind == "FUNDING_FEE"
+        }
+
+    def held(self, coin: str) -> tuple[Decimal, Decimal]:
+        """(spot coins that are not the owner's, perpetual in coins)"""
+        account, listed = self._account(), self.world.market.coins[coin]
+        balance = account.spot.get(coin)
+        spot = (balance.free + balance.locked if balance else ZERO) - self.world.plan.own_coins.get(coin, ZERO)
+        holding = account.holdings.get(listed.perp.symbol)
+        return spot, (holding.quantity if holding else ZERO) * listed.multiplier
+
+    def _price(self, coin: str) -> Decimal:
+        """As the daemon was last told."""
+        listed = self.world.market.coins[coin]
+        mark = self.marks.get(listed.perp.symbol) or self.world.market.mark(
+            listed.perp.symbol, int(self.world.market_ms)
+        )
+        return mark.index / listed.multiplier
+
+    def nav(self) -> Decimal:
+        account = self._account()
+        total = account.perp_wallet
+        for asset, balance in account.spot.items():
+            amount = balance.free + balance.locked
+            total += amount if asset == "USDT" else amount * self._price(asset)
+        for symbol, holding in account.holdings.items():
+            mark = self.marks.get(symbol)
+            price = mark.mark if mark else self.world.market.mark(symbol, int(self.world.market_ms)).mark
+            total += holding.quantity * price - (holding.cost if holding.quantity > 0 else -holding.cost)
+        return total
+
+    def _positions(self) -> None:
+        for symbol, holding in self._account().holdings.items():
+            self.check(11, holding.quantity < 0, f"{symbol} has become long: {holding.quantity}")
+
+    def _gap(self, coin: str) -> tuple[Decimal, Decimal]:
+        """(what is unhedged, what of it is too little to be traded), in coins"""
+        spot, perp = self.held(coin)
+        return abs(spot + perp), self.tradeable(coin)
+
+    def tradeable(self, coin: str) -> Decimal:
+        """The larger lot, and the larger least order with some room."""
+        listed = self.world.market.coins[coin]
+        lot = max(listed.spot.lot, listed.perp.lot * listed.multiplier)
+        return lot + max(listed.spot.notional_min, listed.perp.notional_min) * Decimal("1.25") / self._price(coin)
+
+
+def _nominal(at_ms: int) -> int:
+    return (at_ms + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS

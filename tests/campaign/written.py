@@ -1,0 +1,182 @@
+"""What the daemon wrote down: every committed row is held against the venue's records and what was sent."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from bot.simulator.model import Book, Status
+from tests.campaign.market import COINS
+
+if TYPE_CHECKING:
+    from tests.campaign.life import Life
+    from tests.campaign.store import Rows
+    from tests.campaign.world import World
+
+from tests.campaign.truth import Sent, Truth
+
+CAP_SLACK = Decimal("1.01")
+CAP_SLACK_USD = Decimal(15)
+_INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)")
+ENDED = {"filled", "cancelled", "rejected", "never_sent"}
+OPENING = {"open", "complete"}
+
+
+class Written(Truth):
+    def __init__(self, world: "World") -> None:
+        super().__init__(world)
+        self.sent: dict[str, Sent] = {}
+        self.intents: dict[str, dict[str, Any]] = {}
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.fills: dict[tuple[str, str], dict[str, Any]] = {}
+        self.receipts: set[tuple[str, int, Decimal, str]] = set()
+        self.receipt_rows = 0
+        self.ledger: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self.control = ""
+        self.epoch = 0
+        self.removed: dict[str, bool] = {}
+        """Coins that the books keep out, by rule or by hand."""
+        self.caps: list[Decimal] = [world.plan.per_coin_cap]
+        self._commits = 0
+        self._under_way: set[str] = set()
+
+    def committed(self, life: "Life", rows: "Rows") -> None:
+        entries: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+        opening: list[dict[str, Any]] = []
+        removals: dict[str, bool] = {}
+        self._commits += 1
+        for sql, values in rows:
+            table, columns = _columns(sql)
+            row = dict(zip(columns, values, strict=True))
+            match table:
+                case "order_intents":
+                    self.intents[str(row["client_id"])] = row
+                    row["commit"] = self._commits
+                    if row["purpose"] in OPENING:
+                        opening.append(row)
+                case "orders":
+                    self._order_row(row)
+                case "fills":
+                    self._fill_row(row)
+                case "receipts":
+                    self._receipt_row(row)
+                case "ledger_entries":
+                    amount = Decimal(row["amount"])
+                    entries[row["number"]][row["asset"]] += amount
+                    self.ledger[row["account"], row["asset"]] += amount
+                case "control":
+                    self.control = str(row["control"])
+                case "coin_states" if row["direction"] == 1:
+                    removals[str(row["coin"])] = bool(row["removed"])
+        if opening:
+            self._within_limits(opening)
+            for coin in {self._coin(row["instrument"]) for row in opening if row["purpose"] == "open"}:
+                self.check(12, not self.removed.get(coin), f"{coin} is opened although it was removed")
+        self.removed.update(removals)
+        for number, sums in entries.items():
+            self.check(7, not any(sums.values()), f"transaction {number} does not balance: {dict(sums)}")
+
+    def _order_row(self, row: dict[str, Any]) -> None:
+        name, before = str(row["client_id"]), self.orders.get(str(row["client_id"]))
+        filled, state = Decimal(row["filled_base"]), row["state"]
+        self.orders[name] = row
+        if before is not None:
+            self.check(15, filled >= Decimal(before["filled_base"]), f"{name}: filled falls to {filled}")
+            self.check(15, Decimal(row["fills_base"]) >= Decimal(before["fills_base"]), f"{name}: fills fall")
+            lives_again = before["state"] in ENDED and state not in ENDED
+            self.check(5, not lives_again, f"{name}: {before['state']} is {state} again")
+        intent = self.intents.get(name)
+        if intent is not None:
+            self.check(4, filled <= Decimal(intent["quantity_base"]), f"{name}: filled more than ordered")
+        sent = self.sent.get(name)
+        order = None if sent is None else self._venue_order(sent)
+        scale = 1 if sent is None else self._scale(sent)
+        if state in ("rejected", "never_sent"):
+            living = order is not None and (order.filled > 0 or order.status is Status.NEW)
+            self.check(5, not living, f"{name} counts as {state} but the venue has it: {order}")
+            coming = sent is not None and name in self._under_way
+            self.check(5, not coming, f"{name} counts as {state} while it is under way")
+        elif state in ("filled", "cancelled"):
+            self.check(5, order is not None, f"{name} counts as {state} but the venue has no such order")
+        if order is not None:
+            self.check(15, filled <= order.filled * scale, f"{name}: filled {filled}, at the venue {order.filled}")
+        elif filled:
+            self.violation(5, f"{name}: filled {filled} of an order that the venue does not have")
+        if order is not None and state in ("filled", "cancelled") and row["settled"]:
+            same = filled == order.filled * scale
+            self.check(4, same, f"{name}: settled with {filled}, the venue filled {order.filled * scale}")
+
+    def _fill_row(self, row: dict[str, Any]) -> None:
+        key = str(row["instrument"]), str(row["trade_id"])
+        self.check(8, key not in self.fills, f"trade {key} is booked twice")
+        self.fills[key] = row
+        trade = self._trades().get(key)
+        if trade is None:
+            self.violation(8, f"a fill that the venue does not have: {key}")
+            return
+        scale = self._scale_of(trade.symbol, trade.book)
+        same = (
+            Decimal(row["quantity_base"]) == trade.quantity * scale
+            and Decimal(row["fee"]) == trade.fee
+            and row["fee_asset"] == trade.fee_asset
+            and row["side"] == trade.side.value.lower()
+            and Decimal(row["realized_pnl"]) == trade.realized_pnl
+        )
+        self.check(8, same, f"fill {key} is not the venue's: {row} {trade}")
+
+    def _receipt_row(self, row: dict[str, Any]) -> None:
+        self.receipt_rows += 1
+        key = (str(row["instrument"]), int(row["settled_ms"]), Decimal(row["payment"]), str(row["asset"]))
+        self.receipts.add(key)
+        self.check(9, key in self._income(), f"a receipt that the venue does not have: {key}")
+
+    def _within_limits(self, opening: Sequence[Mapping[str, Any]]) -> None:
+        """10: what is held, and everything that may still fill, at the prices that the daemon was told."""
+        nav = self.nav()
+        coming = self._coming()
+        worst: dict[str, Decimal] = {}
+        for coin in COINS:
+            spot, perp = self.held(coin)
+            side = max(spot + coming[coin, "spot"], -perp + coming[coin, "perp"])
+            worst[coin] = side * self._price(coin)
+        names = ", ".join(str(row["client_id"]) for row in opening)
+        cap = max(self.caps) * nav * CAP_SLACK + CAP_SLACK_USD
+        for coin in {self._coin(row["instrument"]) for row in opening}:
+            why = f"held {self.held(coin)}, coming {dict(coming)}, price {self._price(coin)}, NAV {nav:.0f}"
+            self.check(10, worst[coin] <= cap, f"{names}: {coin} may reach {worst[coin]:.0f}, cap {cap:.0f} ({why})")
+        ceiling = self.world.plan.ceiling * nav * CAP_SLACK + CAP_SLACK_USD
+        total = sum(worst.values())
+        self.check(10, total <= ceiling, f"{names}: the book may reach {total:.0f} of {ceiling:.0f}")
+
+    def _coming(self) -> dict[tuple[str, str], Decimal]:
+        """What opening orders that are not at the venue yet may still bring, by coin and book."""
+        coming: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for name, intent in self.intents.items():
+            row = self.orders.get(name)
+            ended = row is not None and row["state"] in ENDED
+            opens = (intent["side"] == "buy") == str(intent["instrument"]).endswith("spot")
+            if ended or not opens:
+                continue
+            sent = self.sent.get(name)
+            waits = sent is None and name.startswith(f"cb{self.epoch}-")
+            if waits or name in self._under_way:
+                book = str(intent["instrument"]).rsplit(":", 1)[1]
+                coming[self._coin(intent["instrument"]), book] += Decimal(intent["quantity_base"])
+        return coming
+
+    def _coin(self, instrument: str) -> str:
+        _, symbol, kind = instrument.split(":")
+        return self.world.market.by_symbol[Book(kind), symbol].name
+
+
+_parsed: dict[str, tuple[str, list[str]]] = {}
+
+
+def _columns(sql: str) -> tuple[str, list[str]]:
+    found = _parsed.get(sql)
+    if found is None:
+        match = _INSERT.match(sql)
+        assert match is not None, sql
+        found = _parsed[sql] = match.group(1), [name.strip(' "') for name in match.group(2).split(",")]
+    return found
