@@ -52,6 +52,8 @@ def unknown(state: EngineState, event: OrderOutcomeUnknown, out: Actions) -> Hed
     order = state.orders.get(event.client_id)
     if order is None or order.state.ended:
         return None
+    # Only now does the settle window begin: until its request has ended, an order may still leave.
+    order.sent_mono_ms = state.book.now.mono_ms
     if order.state is OrderState.UNKNOWN:
         return None  # a question that found no answer either: `chase` asks again when it is time, not in a loop
     order.state, order.reason = OrderState.UNKNOWN, event.reason

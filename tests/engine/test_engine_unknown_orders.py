@@ -198,3 +198,15 @@ def test_a_trade_named_by_the_venues_number_alone_is_still_our_orders(play: Play
     fill = replace(fill_of(book, intent).fill, client_id="unknown:v77", venue_order_id="v77")
     book >> OrderFilled(fill) << saved(Fill) << orders("buy spot 0.1992", "sell perp 0.199")
     assert intent.client_id not in book.state.orders, "the order is settled"
+
+
+def test_the_settle_window_begins_when_the_request_has_ended(play: Play) -> None:
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    book >> fills("spot") << silence()
+    book.wait(9).alive()  # the order waited for the venue's request weight
+    book >> unanswered("perp") << said("order.unknown", reason="time-out") << asked("cb1-1-2")
+    book.wait(0.5).alive() >> OrderNotFound("cb1-1-2", 3) << silence()
+    assert book.state.orders["cb1-1-2"].state is OrderState.UNKNOWN
+    book.wait(2).alive() >> OrderNotFound("cb1-1-2", 3) << said("order.never_sent")
+    book.unmet.clear()

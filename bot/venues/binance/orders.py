@@ -87,6 +87,8 @@ class OrderDesk:
         self._names = names
         self._trades = TradeReader(rest, names)
         self._log = log
+        self._placing: set[str] = set()
+        """Client ids of orders that wait to be sent or have no answer yet."""
 
     async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
         """All at once; returns when each has an outcome."""
@@ -99,6 +101,13 @@ class OrderDesk:
                 group.create_task(self._place_one(intent, priority, deliver))
 
     async def _place_one(self, intent: OrderIntent, priority: Priority, deliver: Deliver) -> None:
+        self._placing.add(intent.client_id)
+        try:
+            await self._send(intent, priority, deliver)
+        finally:
+            self._placing.discard(intent.client_id)
+
+    async def _send(self, intent: OrderIntent, priority: Priority, deliver: Deliver) -> None:
         instrument = self._book().by_id.get(intent.instrument)
         params = order_params(intent, instrument) if instrument is not None else None
         if instrument is None or params is None:
@@ -154,6 +163,10 @@ class OrderDesk:
         instrument = self._book().by_id.get(instrument_id)
         if instrument is None:
             deliver(OrderOutcomeUnknown(client_id, "query: instrument is not listed"))
+            return
+        if client_id in self._placing:
+            # "Not found" would prove nothing: the order may still leave our own queue.
+            deliver(OrderOutcomeUnknown(client_id, "query: its own request has not ended"))
             return
         try:
             row = await self._find(client_id, instrument, venue_order_id, since_ms)
