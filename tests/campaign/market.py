@@ -199,6 +199,9 @@ class CampaignMarket:
             coin.marked = key, self._mark(coin, at_ms, upcoming)
         return coin.marked[1]
 
+    def mark_price(self, symbol: str, at_ms: int) -> Decimal:
+        return self.mark(symbol, at_ms).mark
+
     def _mark(self, coin: _Coin, at_ms: int, upcoming: int) -> Mark:
         following = coin.settlements[min(upcoming, len(coin.settlements) - 1)]
         mark = Decimal(f"{coin.perp_price(at_ms):.8f}")
