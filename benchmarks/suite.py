@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import p1_ingest, p2_order
-from benchmarks.child import Child
+from benchmarks.child import ROOT, Child, measure
 from benchmarks.figures import Figure, compared, percentile
 
 INGEST_RATIO_MAX = 1.8
@@ -17,6 +17,13 @@ SKEW_US_MAX = 100.0
 COMMIT_RATIO_MAX = 2.0
 COMMIT_P99_US_MAX = 600.0
 EVENTS_PER_S_MIN = 300_000.0
+BACKTEST_COINS = 20
+SCALE_COINS = (5, 20, 80)
+SCALE_RATIO_MAX = 1.25
+"""Cost of an event with many coins beside the cost with the fewest: what noise may make of a line."""
+FROM_MS, SCALE_FROM_MS = 1_577_836_800_000, 1_704_067_200_000
+DATA = ROOT.parent / "shared" / "data"
+"""Recorded data beside the project; without it the coins are made up."""
 
 Samples = list[tuple[float, float]]
 
@@ -33,12 +40,15 @@ class Size:
     orders_warm: int = 20
     gap_ms: float = 145.0
     commits: int = 200
-    hours: int = 96
+    backtest_days: int = 1_827
+    """Days from 2020-01-01 with `BACKTEST_COINS` coins."""
+    scale_days: int = 60
+    """Days from 2024-01-01 with each of `SCALE_COINS` coins."""
 
 
 FULL = Size()
-QUICK = Size(seconds=1.5, orders=40, orders_warm=10, commits=60, hours=36)
-SMOKE = Size(1, 12, 0.5, 0.3, 4, 2, 100.0, 5, 2)
+QUICK = Size(seconds=1.5, orders=40, orders_warm=10, commits=60, backtest_days=90, scale_days=15)
+SMOKE = Size(1, 12, 0.5, 0.3, 4, 2, 100.0, 5, 3, 2)
 
 
 def ingest(size: Size, folder: str) -> list[Figure]:
@@ -178,15 +188,25 @@ def commits(size: Size, folder: str) -> list[Figure]:
     return rows
 
 
-def sessions(size: Size, folder: str) -> list[Figure]:
-    """P4, as far as there is a session in virtual time."""
+def backtests(size: Size, folder: str) -> list[Figure]:
+    """P4: each run in a process of its own."""
     del folder
-    with Child("p4_session", {"hours": size.hours, "repeats": size.repeats}) as child:
-        found = [child.answer(120) for _ in range(size.repeats)]
+
+    def run(coins: int, from_ms: int, days: int, *, beside: bool) -> dict[str, Any]:
+        options = {"data": str(DATA), "coins": coins, "from_ms": from_ms, "days": days, "bare": beside}
+        return measure("p4_backtest", options, within_s=120 + days * coins / 10)
+
+    found = [run(BACKTEST_COINS, FROM_MS, size.backtest_days, beside=True) for _ in range(size.repeats)]
+    last = found[-1]
+    scaled = {
+        coins: [run(coins, SCALE_FROM_MS, size.scale_days, beside=False)["cpu_us"] for _ in range(size.repeats)]
+        for coins in SCALE_COINS
+    }
+    fewest = SCALE_COINS[0]
     return [
         compared(
             "P4",
-            f"virtual session, {size.hours} steps of an hour",
+            f"backtest, {last['coins']} coins, {size.backtest_days} days by the hour, {last['peak_mb']:.0f} MB",
             "a loop over the events",
             "events/s",
             [one["product"] for one in found],
@@ -194,12 +214,25 @@ def sessions(size: Size, folder: str) -> list[Figure]:
             more_is_better=True,
             product_min=EVENTS_PER_S_MIN,
             goal="≥ 300,000 events/s",
-            notes={"events": found[-1]["events"], "hedges": found[-1]["hedges"]},
-        )
+            notes={**last, "peak_mb": [one["peak_mb"] for one in found], "recorded": DATA.is_dir()},
+        ),
+        *(
+            compared(
+                "P4",
+                f"CPU an event, {coins} coins, {size.scale_days} days by the hour",
+                f"{fewest} coins",
+                "µs",
+                scaled[coins],
+                scaled[fewest],
+                ratio_max=SCALE_RATIO_MAX,
+                goal=f"linear: ≤ {SCALE_RATIO_MAX} ×",
+            )
+            for coins in SCALE_COINS[1:]
+        ),
     ]
 
 
-PARTS: dict[str, Callable[[Size, str], list[Figure]]] = {"P1": ingest, "P2": orders, "P4": sessions, "P5": commits}
+PARTS: dict[str, Callable[[Size, str], list[Figure]]] = {"P1": ingest, "P2": orders, "P4": backtests, "P5": commits}
 SAME = {"P3": "P2"}
 """Goals that are measured together with another one."""
 
