@@ -5,7 +5,6 @@ import gzip
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from bot.research.history.download import Progress, Wish, download
 from bot.research.history.files import CANDLES, candle_gaps, rate_gaps, read_lines, write_lines
 from bot.research.recordings import read_recordings
 from bot.simulator.market.table import HistoryError
-from bot.simulator.process import arguments, find_running
-from bot.simulator.wire.options import Endpoint, SimulatorOptions
+from bot.simulator.wire.options import Endpoint
 from bot.venues.binance.history import CANDLES_MAX, BinanceHistory, Listed, Row
+from tests.simulated import running
 
 ROOT = Path(__file__).resolve().parents[2]
 START = 20_000 * DAY_MS
@@ -28,18 +27,8 @@ START = 20_000 * DAY_MS
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    options = SimulatorOptions(state_dir=tmp_path_factory.mktemp("simulator"), speed=1.0, idle_exit_s=120)
-    process = subprocess.Popen([sys.executable, "-m", "bot.simulator", *arguments(options)])
-    try:
-        deadline = time.monotonic() + 30
-        while (endpoint := find_running(options.state_dir)) is None:
-            assert process.poll() is None, "the simulator ended at once"
-            assert time.monotonic() < deadline, "the simulator did not answer within 30 s"
-            time.sleep(0.05)
+    with running(tmp_path_factory.mktemp("simulator")) as endpoint:
         yield endpoint
-    finally:
-        process.terminate()
-        process.wait(timeout=15)
 
 
 @pytest.fixture(scope="module")

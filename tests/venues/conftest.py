@@ -2,18 +2,16 @@
 
 import asyncio
 import contextlib
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from bot.simulator.process import arguments, ask, find_running
-from bot.simulator.wire.options import Endpoint, SimulatorOptions
+from bot.simulator.process import ask
+from bot.simulator.wire.options import Endpoint
 from bot.venues.binance import BinanceVenue
 from bot.venues.transport import Transport
+from tests.simulated import running
 from tests.venues.contract import Bench
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -28,19 +26,8 @@ def recorded() -> Path:
 
 @pytest.fixture(scope="session")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """Ends by itself when nobody has been connected for two minutes, should the session be killed."""
-    options = SimulatorOptions(state_dir=tmp_path_factory.mktemp("simulator"), speed=1.0, idle_exit_s=120)
-    process = subprocess.Popen([sys.executable, "-m", "bot.simulator", *arguments(options)])
-    try:
-        deadline = time.monotonic() + 30
-        while (endpoint := find_running(options.state_dir)) is None:
-            assert process.poll() is None, "the simulator ended at once"
-            assert time.monotonic() < deadline, "the simulator did not answer within 30 s"
-            time.sleep(0.05)
+    with running(tmp_path_factory.mktemp("simulator")) as endpoint:
         yield endpoint
-    finally:
-        process.terminate()
-        process.wait(timeout=15)
 
 
 @pytest.fixture
