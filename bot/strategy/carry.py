@@ -100,7 +100,7 @@ def waterfall(
 def _usual_basis(book: Book, pair: Pair) -> float:
     """Mean perp over spot less one of the window that R4 keeps; zero before it has seen anything."""
     spread = book.guards.spreads_of(SHORT_PERP).get(pair.key)
-    return spread.moments.mean if spread is not None else 0.0
+    return spread.moments.mean_and_deviation()[0] if spread is not None else 0.0
 
 
 def _both_legs(book: Book, pair: Pair, notional_usd: float) -> float:
