@@ -8,7 +8,7 @@ from bot.research.backtest import Answer
 from bot.research.html_page import percent
 from bot.research.rule_actions import RuleAction
 
-DUST, HELD_MIN = 1e-9, 1e-4
+DUST, HELD_MIN = 1e-7, 1e-4
 """Less of NAV than these, earned and held, is what a lot size left over."""
 HEADS = ("day", "held at its end", "net", *PARTS, "trades", "rules")
 

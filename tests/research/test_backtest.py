@@ -158,7 +158,7 @@ def test_a_coin_is_followed_day_by_day(usual) -> None:
     """The days' parts are the coin's own, and the rules' actions stand on their days."""
     rows = trace(usual, "ADA")
     coins = {row["coin"]: row for row in as_json(usual)["coins"]}
-    assert sum(row["net"] for row in rows) == pytest.approx(coins["ADA"]["net"], abs=1e-9)
+    assert sum(row["net"] for row in rows) == pytest.approx(coins["ADA"]["net"], abs=1e-6)
     assert sum(row["trades"] for row in rows) == sum(one.coin == "ADA" for one in usual.book.trades)
     acted = [one for one in usual.actions if one.coin == "ADA"]
     assert sum(len(row["rules"]) for row in rows) == len(acted)

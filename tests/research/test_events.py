@@ -39,7 +39,7 @@ def lost(recordings: list[Recording], config: CoreConfig) -> tuple[float, float,
     return sum(row["net"] for row in rows), sum(row["funding"] for row in rows), rules
 
 
-def test_the_shipped_book_is_out_before_it_costs_anything(sol: list[Recording]) -> None:
+def test_the_shipped_book_loses_next_to_nothing(sol: list[Recording]) -> None:
     net, funding, _ = lost(sol, SHIPPED)
     assert net > -0.0003
     assert funding > -0.0002
