@@ -1,0 +1,37 @@
+"""What must not be wrong, and the tests that have to notice when it is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Modules of one safeguard, and the tests that must notice when one of them is wrong."""
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+TARGETS = (
+    Target(
+        "ledger",
+        ("bot.ledger.journal", "bot.ledger.postings", "bot.ledger.chain"),
+        ("tests/ledger", "tests/engine/test_engine_money.py"),
+    ),
+    Target(
+        "sizing",
+        ("bot.execution.plan", "bot.execution.repair", "bot.execution.drafts", "bot.execution.cash"),
+        (
+            "tests/execution",
+            "tests/engine/test_engine_legs.py",
+            "tests/engine/test_engine_opening.py",
+            "tests/engine/test_engine_closing.py",
+        ),
+    ),
+    Target("outcomes", ("bot.venues.binance.outcomes",), ("tests/venues/test_binance_outcomes.py",)),
+    Target(
+        "recovery",
+        ("bot.engine.recovery", "bot.engine.orders"),
+        ("tests/engine/test_engine_recovery.py", "tests/engine/test_engine_unknown_orders.py"),
+    ),
+)
