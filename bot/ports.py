@@ -172,6 +172,10 @@ class StoreError(Exception):
     """The database refused: nothing of the commit happened."""
 
 
+class TakenOverError(StoreError):
+    """A newer daemon has taken the books over: this one must end at once."""
+
+
 class Tape(Protocol):
     """Keeps everything that enters the core and what it decided, for a replay; never blocks and never raises."""
 

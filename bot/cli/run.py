@@ -29,14 +29,19 @@ from bot.observe.reports import Books
 from bot.observe.views import View
 from bot.observe.wording import describe
 from bot.ports import StoreError, Tape, VenueError
+from bot.runtime.clock import mono_ms
 from bot.runtime.daemon import Daemon, Plan
+from bot.runtime.lease import Lease
 from bot.runtime.lock import AlreadyRunningError, InstanceLock
 from bot.runtime.reload import ConfigWatcher, described
 from bot.runtime.taping import NoTape
 from bot.settings import Settings, redacted, require_credentials, secrets
 from bot.store.database import SqlStore
+from bot.store.errors import file_of
+from bot.store.lock import lock_file
 from bot.store.migrate import upgrade
 from bot.store.tape.writer import TapeWriter
+from bot.venues.binance import BinanceVenue
 
 LOCK_FILE = "carrybot.lock"
 
@@ -49,13 +54,20 @@ def run(config: Path | None, run_for_s: float | None) -> int:
     install_hooks()
     wiring.only_venue(settings)
     try:
-        with InstanceLock(settings.data_dir / LOCK_FILE):
+        with InstanceLock(settings.data_dir / LOCK_FILE, _store_locks(settings)) as lock:
+            if lock.taken_over is not None:
+                structlog.get_logger("carrybot").warning("lock.taken_over", from_process=lock.taken_over)
             money = claim(settings)
             upgrade(settings.database.url)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 return runner.run(_Run(settings, run_for_s, money).main())
     except AlreadyRunningError as error:
         raise Failure(FAILED, str(error), "stop it first, or give this one its own CARRYBOT_DATA") from None
+
+
+def _store_locks(settings: Settings) -> list[Path]:
+    path = file_of(settings.database.url)
+    return [] if path is None else [lock_file(path)]
 
 
 def _loop_factory() -> Any:
@@ -140,6 +152,9 @@ class _Run:
         held = {hedge["coin"] for hedge in await books.hedges(every=False)}
         venue = wiring.build_venue(self._settings, name, self._exchange, venue_log, held)
         stack.push_async_callback(venue.close)
+        lease = Lease(mono_ms, store.confirm)
+        if isinstance(venue, BinanceVenue):
+            venue.permit_by(lease.refusal)
         plan = Plan(
             config=self._settings.core,
             run_for_s=self._run_for_s,
@@ -148,6 +163,7 @@ class _Run:
             beside=(("config", self._keep_watch),),
             describe=lambda emit: self._alerting.redact(describe(emit)),
             tape=self._tape(stack),
+            lease=lease,
         )
         self._venue = venue
         daemon = self._daemon = Daemon({name: venue}, store, plan, self._announcer)

@@ -71,11 +71,19 @@ class ControlServer:
         write_private(self._endpoint_file, json.dumps(endpoint) + "\n")
         return self.port
 
+    def _files_are_ours(self) -> bool:
+        """A daemon that took over has put its own in their place."""
+        try:
+            return bool(json.loads(self._endpoint_file.read_text())["pid"] == os.getpid())
+        except (OSError, ValueError, KeyError):
+            return False
+
     async def close(self) -> None:
         """Stop listening and remove the files."""
         if self._runner is not None:
-            self._endpoint_file.unlink(missing_ok=True)
-            self._token_file.unlink(missing_ok=True)
+            if self._files_are_ours():
+                self._endpoint_file.unlink(missing_ok=True)
+                self._token_file.unlink(missing_ok=True)
             await self._runner.cleanup()
             self._runner = None
 

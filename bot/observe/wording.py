@@ -347,6 +347,11 @@ DAEMON = {
         "They are in force all the same.",
         "Look at the database.",
     ),
+    "lock.taken_over": Wording(
+        "The daemon took over from process {from_process}, which held the lock and showed no life.",
+        "The other one can neither write to the books nor send any more; it ends when it wakes.",
+        "Find out what froze it: a stopped process, a paused machine or a stuck disk.",
+    ),
     "tape.paused": Wording(
         "The inputs tape paused: {reason}.",
         "Trading and the books go on; taping begins again in a new file as soon as it can.",

@@ -22,7 +22,7 @@ from bot.domain.events import Event, Halt, OrderReported, TransferFailed
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderState
 from bot.domain.time import Stamp
-from bot.ports import Clock, StoreError, Tape
+from bot.ports import Clock, StoreError, TakenOverError, Tape
 from bot.runtime.counters import Counters
 from bot.runtime.inbox import Inbox, Ticket
 from bot.runtime.notices import Notices
@@ -157,6 +157,8 @@ class Consumer:
         began = time.perf_counter()
         try:
             await self._commit(records)
+        except TakenOverError:
+            raise
         except StoreError as error:
             counters.commit_failures += 1
             self._refused(str(error))

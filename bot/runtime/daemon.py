@@ -26,6 +26,7 @@ from bot.runtime.counters import Counters
 from bot.runtime.desk import Desk
 from bot.runtime.dispatcher import Dispatcher
 from bot.runtime.inbox import Inbox
+from bot.runtime.lease import Lease
 from bot.runtime.notices import Notices, Sink, describe
 from bot.runtime.pollers import Rhythm, tick
 from bot.runtime.reconcile import START_TRIES, BooksEnd
@@ -64,6 +65,8 @@ class Plan:
     describe: Callable[[Emit], str] = describe
     """An emitted line in words, for the alert's record."""
     tape: Tape = field(default_factory=NoTape)
+    lease: Lease | None = None
+    """Kept from the start on; None where nobody else can take over."""
 
 
 class Daemon:
@@ -214,6 +217,8 @@ class Daemon:
 
     async def _start(self, tasks: asyncio.TaskGroup) -> None:
         assert self._consumer is not None
+        if self.plan.lease is not None:
+            self._long.append(tasks.create_task(self.plan.lease.keep(self.vitals), name="lease"))
         for name, venue in self.venues.items():
             await self._insist(venue.name, venue.connect)
             self.notices.report(Severity.INFO, "venue.connected", venue=name)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.domain.actions import Severity
+from bot.ports import StoreError
 
 STALL_MS = 8_000
 PATIENCE_S = 60.0
@@ -121,5 +122,7 @@ async def guard(
         vitals.died(name, reason)
         report(Severity.CRITICAL, "task.died", task=name, reason=reason, restarts=restarts)
         if restarts > restarts_max:
+            if isinstance(error, StoreError):
+                raise error
             raise RuntimeError(f"task {name} died {restarts} times: {reason}") from error
         await asyncio.sleep(min(0.25 * 2**restarts, 10.0))

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from bot.domain.actions import Persist
 from bot.domain.books import Books
-from bot.ports import StoreError
+from bot.ports import StoreError, TakenOverError
 from bot.store import schema, sqlite
 from bot.store.errors import DATABASE_ERRORS, UPGRADE, file_of, name_of, parse, refusal
 from bot.store.loading import load_books
@@ -131,7 +131,19 @@ class SqlStore:
         except DATABASE_ERRORS as error:
             raise refusal(self._url, error) from None
         if not current:
-            raise StoreError(f"{self.name}: a newer daemon has taken over these books; this one must stop")
+            raise self._taken_over()
+
+    async def confirm(self) -> None:
+        """That these books are still ours. TakenOverError when they are not, StoreError when they do not answer."""
+        connection = self._open_connection()
+        async with self._turn:
+            try:
+                async with connection.begin():
+                    current = (await connection.execute(text(_EPOCH_SQL))).scalar_one()
+            except DATABASE_ERRORS as error:
+                raise refusal(self._url, error) from None
+        if self._epoch is not None and current != self._epoch:
+            raise self._taken_over()
 
     async def save_config(self, content: str) -> bool:
         """Keep the text of a config that came into force; False when it is the newest one already."""
@@ -149,6 +161,9 @@ class SqlStore:
             except DATABASE_ERRORS as error:
                 raise refusal(self._url, error) from None
         return True
+
+    def _taken_over(self) -> TakenOverError:
+        return TakenOverError(f"{self.name}: a newer daemon has taken over these books; this one must stop")
 
     async def _connect(self) -> None:
         if self._path is None:

@@ -11,11 +11,16 @@ except ImportError:  # pragma: no cover  Windows has no flock; the epoch still s
     fcntl = None  # type: ignore[assignment]
 
 
+def lock_file(books: Path) -> Path:
+    """The file that is locked for these books."""
+    return books.with_name(books.name + ".lock")
+
+
 class WriterLock:
     """Held from `acquire` to `release`. Two SQLite writers can damage a WAL database before 3.51.3."""
 
     def __init__(self, books: Path) -> None:
-        self._path = books.with_name(books.name + ".lock")
+        self._path = lock_file(books)
         self._descriptor: int | None = None
         self._books = books
 

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
@@ -51,14 +51,18 @@ class Owner:
     def start(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
         """The daemon in the background, its output in a file."""
         with log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "bot", "run", "-c", str(self.config), *words],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            return self.start_into(output, *words)
+
+    def start_into(self, output: int | IO[bytes], *words: str) -> subprocess.Popen[bytes]:
+        """The same, its output wherever it shall go."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "bot", "run", "-c", str(self.config), *words],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The lines of the daemon's log about one event."""
@@ -107,8 +111,14 @@ class Exchange:
     endpoint: dict[str, Any]
 
     def get(self, host: str, path: str) -> Any:
+        return self.ask("GET", path, host=host)
+
+    def ask(self, method: str, path: str, document: Any = None, host: str = "simulator.carrybot") -> Any:
         context = ssl.create_default_context(cafile=self.endpoint["ca_file"])
-        request = urllib.request.Request(f"https://localhost:{self.endpoint['port']}{path}", headers={"Host": host})
+        body = None if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(
+            f"https://localhost:{self.endpoint['port']}{path}", data=body, headers={"Host": host}, method=method
+        )
         with urllib.request.urlopen(request, context=context, timeout=20) as answer:
             return json.loads(answer.read())
 
@@ -126,8 +136,9 @@ class Exchange:
         return found
 
 
-def wait_for(condition: Any, timeout_s: float, what: str) -> None:
+def wait_for(condition: Callable[[], Any], timeout_s: float, what: str | Callable[[], str]) -> None:
+    """`what` says what is missing when the time is over; a function is asked only then."""
     until = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, what() if callable(what) else what
         time.sleep(0.1)

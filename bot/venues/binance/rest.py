@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from time import monotonic, time_ns
 from typing import Any
@@ -109,6 +109,8 @@ class BinanceRest:
         self._orders: Any = None
         self.clock_offset_ms = 0
         """Venue's clock less ours, as last measured."""
+        self.permit: Callable[[], str | None] = lambda: None
+        """Why nothing that changes the account may be signed now; asked right before it is."""
         self.clock_refused = asyncio.Event()
         """Set when the venue refused a time stamp: the offset must be measured again."""
 
@@ -142,6 +144,9 @@ class BinanceRest:
         """A request about an order or a transfer. Raises AnsweredError, NoAnswerError or NotSentError."""
         gate = self._gates[api_of(endpoint)]
         await gate.enter(priority, within_s=self.timeout_s, counted=counted)
+        refused = None if "Get" in endpoint else self.permit()
+        if refused is not None:
+            raise NotSentError(refused)
         return await self._call(self._orders, endpoint, params)
 
     async def measure_clock(self) -> int:

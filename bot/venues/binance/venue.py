@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bot.domain.actions import Severity
 from bot.domain.events import AccountReported, VenueListed
@@ -76,6 +76,10 @@ class BinanceVenue:
         self._trades = TradeReader(self._rest, self._names)
         self._desk = OrderDesk(self._rest, lambda: self._book, self._names, log)
         self._users = UserLines(name, self._rest, lambda: self._book, self._names, self._clock, log)
+
+    def permit_by(self, permit: Callable[[], str | None]) -> None:
+        """From now on nothing that changes the account is signed while `permit` gives a reason against it."""
+        self._rest.permit = permit
 
     @property
     def malformed_frames(self) -> int:
