@@ -3,12 +3,16 @@
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.cli import context
 from bot.cli.failure import DONE, FAILED, USAGE, Failure
 from bot.cli.output import say, show_json
+
+if TYPE_CHECKING:
+    from bot.store.backup import Proof
 
 
 def control(config: Path | None, name: str, fields: dict[str, str], as_json: bool) -> None:
@@ -115,24 +119,52 @@ def db_upgrade(config: Path | None) -> None:
         say(f"the books are at version {after}" + (f" (before: {before})" if before else ", newly made"))
 
 
-def db_backup(config: Path | None, target: Path) -> None:
+def db_backup(config: Path | None, target: Path, as_json: bool) -> None:
     from bot.store.backup import backup
 
-    size = backup(context.load(config).database.url, target)
-    say(f"{target}: {size:,} bytes, integrity checked")
+    _show_proof(target, backup(context.load(config).database.url, target), as_json)
 
 
-def db_check(config: Path | None, as_json: bool) -> int:
-    """Version, double entry and hash chain of the books; 0 sound, 1 not."""
+def db_restore(config: Path | None, source: Path, as_json: bool) -> None:
+    """The books out of a backup, where there are none."""
+    from bot.store.backup import restore
+
+    settings = context.load(config)
+    _show_proof(source, restore(source, settings.database.url), as_json)
+    if not as_json:
+        say("restored: `carrybot run` fetches what the venue did since, then compares; `ledger --verify` shows it")
+
+
+def _show_proof(path: Path, proof: "Proof", as_json: bool) -> None:
+    if as_json:
+        show_json({"file": str(path), **asdict(proof)})
+        return
+    total = sum(proof.rows.values())
+    say(
+        f"{path}: {proof.size_bytes:,} bytes, integrity checked, {total:,} rows, "
+        f"chain of {proof.transactions:,} transactions verified"
+    )
+
+
+def db_check(config: Path | None, file: Path | None, as_json: bool) -> int:
+    """Pages, keys, version, double entry and hash chain of the books, or of a backup; 0 sound, 1 not."""
     from bot.observe.reports import Books
+    from bot.store.backup import prove, rows_of
+    from bot.store.errors import file_of
     from bot.store.migrate import current, head
 
+    if file is not None:
+        _show_proof(file, prove(file), as_json)
+        return DONE
     settings = context.load(config)
     found, wanted = current(settings.database.url), head()
     if found is None:
         raise Failure(FAILED, "there are no books yet", "`carrybot db upgrade` or `carrybot run` makes them")
     if found != wanted:
         raise Failure(FAILED, f"the books have version {found}, this program {wanted}", "`carrybot db upgrade`")
+    path = file_of(settings.database.url)
+    if path is not None:
+        rows_of(path)
     books = Books(settings.database.url, tuple(settings.venues))
     state = asyncio.run(books.ledger_state(next(iter(settings.venues))))
     view = {"sound": state.problem is None, "version": found, "transactions": state.transactions}

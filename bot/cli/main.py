@@ -265,19 +265,36 @@ def db_upgrade(config: Config = None) -> None:
 def db_backup(
     target: Annotated[Path, typer.Argument(help="A new file.")],
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
-    """Copy the books, also while the daemon runs."""
+    """Copy the books, also while the daemon runs, and prove the copy."""
     from bot.cli import commands
 
-    commands.db_backup(config, target)
+    commands.db_backup(config, target, as_json)
+
+
+@db.command("restore")
+def db_restore(
+    source: Annotated[Path, typer.Argument(help="A file that `db backup` made.")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Make the books out of a backup, where there are none."""
+    from bot.cli import commands
+
+    commands.db_restore(config, source, as_json)
 
 
 @db.command("check")
-def db_check(config: Config = None, as_json: Json = False) -> None:
-    """Verify version, double entry and hash chain."""
+def db_check(
+    config: Config = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A backup instead.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify pages, keys, version, double entry and hash chain, of the books or of a backup."""
     from bot.cli import commands
 
-    raise typer.Exit(commands.db_check(config, as_json))
+    raise typer.Exit(commands.db_check(config, file, as_json))
 
 
 @config_app.command("schema")

@@ -1,37 +1,144 @@
-"""Online backup of SQLite books: a consistent copy while the daemon writes, checked before it counts."""
+"""Backups of SQLite books: copied while the daemon writes, proven before they count, and made into books again."""
 
+import asyncio
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from bot.ports import StoreError
-from bot.store import sqlite
+from bot.store import audit, schema, sqlite
 from bot.store.errors import UPGRADE, file_of, refusal
+from bot.store.lock import WriterLock
+from bot.store.reader import SqlReader
 
+EPOCHS_SKIPPED = 1_000
+"""By how much a restore lifts the epoch: orders sent since the backup bore later ones, and no id may come twice."""
 _PAGES_AT_ONCE = 1_024
 
 
-def backup(url: str, target: Path) -> int:
-    """Copy the books into the new file `target` and check the copy; returns its size in bytes.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found out about a file of books: all of it sound, or StoreError was raised instead.
+
+    `transactions` and `chain` are of the ledger, recomputed from its first transaction on.
+    """
+
+    size_bytes: int
+    version: str
+    transactions: int
+    chain: str
+    rows: dict[str, int]
+    """Number of rows by table."""
+
+
+def backup(url: str, target: Path) -> Proof:
+    """Copy the books into the new file `target` and prove the copy: pages, keys, chain, and each table's rows.
 
     Blocking; safe beside a running daemon, which it reads without locking. The copy is first written under another
-    name, so that `target` is whole or absent. StoreError when it exists, cannot be written or fails the check.
+    name, so that `target` is whole or absent. StoreError when it exists, cannot be written or fails the proof.
     """
+    source = _source_of(url)
+    if target.exists():
+        raise StoreError(f"{target}: it exists already; name another file")
+    with _new_file(target, url) as part:
+        counted = _copy(source, part)
+        found = prove(part)
+        if found.rows != counted:
+            wrong = sorted(name for name in counted if counted[name] != found.rows.get(name))
+            raise StoreError(f"{part}: the copy has not all rows of {', '.join(wrong)}; try again")
+    return found
+
+
+def restore(source: Path, url: str) -> Proof:
+    """Make the books anew out of a backup, which is proven before and afterwards. The daemon must be down.
+
+    StoreError when there are books already, the backup is not sound, or a newer program made it.
+    """
+    target = file_of(url)
+    if target is None:
+        raise StoreError("PostgreSQL is restored with pg_restore")
+    prove(source)
+    if any(path.exists() for path in _files_of(target)):
+        raise StoreError(f"{target}: there are books; move them away first, with the files -wal and -shm beside them")
+    lock = WriterLock(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        with _new_file(target, url) as part:
+            _copy(source, part)
+            with closing(sqlite3.connect(part)) as books:
+                lifted = "INSERT INTO epochs SELECT coalesce(max(epoch), 0) + ?, 0 FROM epochs"
+                books.execute(lifted, (EPOCHS_SKIPPED,))
+                books.commit()
+            return prove(part)
+    finally:
+        lock.release()
+
+
+def prove(path: Path) -> Proof:
+    """Look at every page, key and ledger entry of a file of books, read-only. StoreError names what is wrong."""
+    rows = rows_of(path)
+    # A thread of its own, because the caller may have an event loop already.
+    with ThreadPoolExecutor(1) as pool:
+        check = pool.submit(asyncio.run, _verify(_url_of(path))).result()
+    if not check.sound:
+        raise StoreError(f"{path}: its ledger is not sound: {'; '.join(check.broken)}")
+    return Proof(path.stat().st_size, schema.VERSION, check.transactions, check.chain, rows)
+
+
+def rows_of(path: Path) -> dict[str, int]:
+    """Rows by table, after a look at every page and key. StoreError when one is damaged."""
+    sqlite.must_be_file(path, "name a file that `carrybot db backup` made")
+    try:
+        with closing(_reading(path)) as books:
+            found = [row[0] for row in books.execute("PRAGMA integrity_check")]
+            broken = books.execute("PRAGMA foreign_key_check").fetchall()
+            if found != ["ok"] or broken:
+                raise StoreError(f"{path}: it failed its integrity check; the books may be damaged")
+            books.execute("BEGIN")
+            return _counts(books)
+    except sqlite3.Error as error:
+        raise refusal(_url_of(path), error) from None
+
+
+def _url_of(path: Path) -> str:
+    return f"sqlite:///{path.absolute()}"
+
+
+async def _verify(url: str) -> audit.LedgerCheck:
+    async with SqlReader(url) as reader, reader.snapshot() as connection:
+        return await audit.verify_chain(connection)
+
+
+def _source_of(url: str) -> Path:
     source = file_of(url)
     if source is None:
         raise StoreError("backups of PostgreSQL are made with pg_dump")
     sqlite.must_be_file(source, UPGRADE)
-    if target.exists():
-        raise StoreError(f"{target}: it exists already; name another file")
+    return source
+
+
+def _files_of(books: Path) -> list[Path]:
+    return [books, *(books.with_name(books.name + end) for end in ("-wal", "-shm", "-journal"))]
+
+
+@contextmanager
+def _new_file(target: Path, url: str) -> Iterator[Path]:
+    """A file beside `target` that becomes it when everything went well. StoreError for what the disk refuses."""
     part = target.with_name(target.name + ".part")
     try:
-        _copy(source, part)
-        _check(part)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+        yield part
+        _sync(part)
         part.replace(target)
-        _sync_folder(target.parent)
-        return target.stat().st_size
+        _sync(target.parent)
     except sqlite3.Error as error:
         raise refusal(url, error) from None
     except OSError as error:
@@ -41,34 +148,32 @@ def backup(url: str, target: Path) -> int:
             part.unlink()
 
 
-def _copy(source: Path, part: Path) -> None:
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
-    name = f"file:{quote(str(source))}?mode=ro"
-    with (
-        closing(sqlite3.connect(name, uri=True, timeout=sqlite.BUSY_S)) as books,
-        closing(sqlite3.connect(part)) as copy,
-    ):
+def _reading(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=sqlite.BUSY_S)
+
+
+def _copy(source: Path, part: Path) -> dict[str, int]:
+    """Copy one state of the books; the rows of each table in that state."""
+    with closing(_reading(source)) as books, closing(sqlite3.connect(part)) as copy:
         # One read transaction over the whole copy: otherwise each commit of the daemon starts it anew.
+        books.isolation_level = None
         books.execute("BEGIN")
-        books.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
+        rows = _counts(books)
         books.backup(copy, pages=_PAGES_AT_ONCE)
         books.execute("ROLLBACK")
         # A copy is one file: without a WAL beside it that could be forgotten.
         copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+    return rows
 
 
-def _check(part: Path) -> None:
-    with closing(sqlite3.connect(part)) as copy:
-        found = [row[0] for row in copy.execute("PRAGMA integrity_check")]
-        broken = copy.execute("PRAGMA foreign_key_check").fetchall()
-    if found != ["ok"] or broken:
-        raise StoreError(f"{part}: the copy failed its integrity check; the books may be damaged")
+def _counts(books: sqlite3.Connection) -> dict[str, int]:
+    names = [row[0] for row in books.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+    # Names of our own schema: no text from outside is in the statement.
+    return {name: books.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -211,11 +211,20 @@ def test_db_commands(carrybot: Run, books: Path, tmp_path: Path) -> None:
     assert "nothing to do" in carrybot("db", "upgrade").out
     assert carrybot("db", "check", "--json").json["sound"] is True
     copy = tmp_path / "copy.db"
-    assert "integrity checked" in carrybot("db", "backup", str(copy)).out
+    made = carrybot("db", "backup", str(copy)).out
+    assert "integrity checked" in made
+    assert "chain of 2 transactions verified" in made
+    assert carrybot("db", "check", "--file", str(copy), "--json").json["transactions"] == 2
     assert carrybot("db", "backup", str(copy)).code == 1, "a backup overwrites nothing"
     connection = sqlite3.connect(copy)
     assert connection.execute("select count(*) from receipts").fetchone() == (1,)
     connection.close()
+    refused = carrybot("db", "restore", str(copy))
+    assert refused.code == 1
+    assert "move them away first" in refused.err
+    moved = {"CARRYBOT_DATA": str(tmp_path / "moved")}
+    assert "restored" in carrybot("db", "restore", str(copy), **moved).out
+    assert carrybot("receipts", "--json", **moved).json == carrybot("receipts", "--json").json
 
 
 def test_an_altered_past_does_not_verify(carrybot: Run, books: Path) -> None:

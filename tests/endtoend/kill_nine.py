@@ -38,11 +38,7 @@ def campaign(kills: int, seconds: float, seed: int, data: Path) -> dict[str, obj
         truth = exchange.truth()
     return {
         "kills": kills,
-        "orders": oracle.no_order_sent_twice(owner, truth),
-        "receipts": oracle.receipts_agree(owner, truth),
-        "assets": oracle.books_verify(owner),
-        "hedges": oracle.hedges_are_flat(owner, truth),
-        "worst": {name: f"{share:.4f}" for name, share in oracle.limits_were_kept(owner, truth).items()},
+        **oracle.everything(owner, truth),
         "epochs": owner.rows("select count(*) from epochs")[0][0],
     }
 

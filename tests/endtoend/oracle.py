@@ -14,6 +14,17 @@ COIN_CAP = Decimal("0.05")
 LEVERAGE_CEILING = Decimal(2)
 
 
+def everything(owner: Owner, truth: dict[str, Any]) -> dict[str, Any]:
+    """All checks that hold for any run at rest."""
+    return {
+        "orders": no_order_sent_twice(owner, truth),
+        "receipts": receipts_agree(owner, truth),
+        "assets": books_verify(owner),
+        "hedges": hedges_are_flat(owner, truth),
+        "worst": {name: f"{share:.4f}" for name, share in limits_were_kept(owner, truth).items()},
+    }
+
+
 def no_order_sent_twice(owner: Owner, truth: dict[str, Any]) -> int:
     """Each of our client ids is at most one order at the venue, has an intent in the books, and is not overfilled."""
     seen = Counter((order["book"], order["client_id"]) for order in truth["orders"])

@@ -10,7 +10,8 @@ import pytest
 
 from bot.ports import StoreError
 from bot.store import audit
-from bot.store.backup import backup
+from bot.store import backup as backup_module
+from bot.store.backup import EPOCHS_SKIPPED, backup, prove, restore
 from bot.store.database import SqlStore
 from bot.store.reader import SqlReader
 
@@ -28,14 +29,16 @@ async def test_a_backup_beside_a_writing_daemon(url: str, tmp_path: Path) -> Non
 
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(write())
-            size = await asyncio.to_thread(backup, url, target)
+            proof = await asyncio.to_thread(backup, url, target)
         assert writing.done()
-    assert size == target.stat().st_size
+    assert proof.size_bytes == target.stat().st_size
     assert [entry.name for entry in target.parent.iterdir()] == ["copy.db"]
     async with SqlReader(f"sqlite:///{target}") as reader, reader.snapshot() as connection:
         check = await audit.verify_chain(connection)
     assert check.sound
     assert 300 <= check.transactions <= 400
+    assert (proof.transactions, proof.chain) == (check.transactions, check.chain)
+    assert proof.rows["ledger_transactions"] == check.transactions
 
 
 async def test_a_backup_can_be_gone_on_with(url: str, tmp_path: Path) -> None:
@@ -78,3 +81,76 @@ async def test_a_damaged_copy_does_not_count(url: str, path: Path, tmp_path: Pat
         backup(url, tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
     assert not (tmp_path / "copy.db.part").exists()
+
+
+async def test_books_are_made_anew_out_of_a_backup_with_a_later_epoch(url: str, path: Path, tmp_path: Path) -> None:
+    async with SqlStore(url) as store:
+        await store.load()
+        await store.commit(make.persist(make.receipt(1), *make.transactions(5)))
+    copy = tmp_path / "copy.db"
+    made = backup(url, copy)
+    anew = tmp_path / "fresh" / "carrybot.db"
+    proof = restore(copy, f"sqlite:///{anew}")
+    assert proof.chain == made.chain
+    assert proof.rows == {**made.rows, "epochs": made.rows["epochs"] + 1}
+    async with SqlStore(f"sqlite:///{anew}") as store:
+        books = await store.load()
+        assert books.recent_receipts == [make.receipt(1)]
+        assert books.epoch > 1 + EPOCHS_SKIPPED, "no client id of a later epoch can come twice"
+        await store.commit(make.persist(make.receipt(2)))
+    assert prove(copy).rows == made.rows, "the backup itself is as it was"
+
+
+async def test_books_that_exist_are_never_overwritten(url: str, path: Path, tmp_path: Path) -> None:
+    backup(url, tmp_path / "copy.db")
+    with pytest.raises(StoreError, match="there are books; move them away first"):
+        restore(tmp_path / "copy.db", url)
+    anew = tmp_path / "anew.db"
+    anew.with_name("anew.db-wal").write_bytes(b"left behind")
+    with pytest.raises(StoreError, match="with the files -wal and -shm"):
+        restore(tmp_path / "copy.db", f"sqlite:///{anew}")
+    assert not anew.exists()
+
+
+async def test_a_backup_whose_ledger_was_altered_is_not_restored(url: str, tmp_path: Path) -> None:
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(*make.transactions(3)))
+    copy = tmp_path / "copy.db"
+    backup(url, copy)
+    with closing(sqlite3.connect(copy, isolation_level=None)) as books:
+        for (name,) in books.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            books.execute(f"DROP TRIGGER {name}")
+        books.execute("UPDATE ledger_entries SET amount = '7' WHERE number = 2 AND line = 0")
+    with pytest.raises(StoreError, match="its ledger is not sound: transaction 2"):
+        restore(copy, f"sqlite:///{tmp_path}/anew.db")
+    assert not (tmp_path / "anew.db").exists()
+
+
+def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
+    (tmp_path / "copy.db").write_text("not a database, but long enough to be looked at" * 40)
+    with pytest.raises(StoreError, match="not a SQLite database"):
+        restore(tmp_path / "copy.db", f"sqlite:///{tmp_path}/anew.db")
+    with pytest.raises(StoreError, match="name a file that"):
+        restore(tmp_path / "nothing.db", f"sqlite:///{tmp_path}/anew.db")
+    assert not (tmp_path / "anew.db").exists()
+
+
+async def test_a_copy_that_misses_rows_does_not_count(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(make.receipt(1), make.receipt(2)))
+    original = backup_module._copy
+
+    def loses_a_receipt(source: Path, part: Path) -> dict[str, int]:
+        rows = original(source, part)
+        with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+                copy.execute(f"DROP TRIGGER {name}")
+            copy.execute("DELETE FROM receipts WHERE venue_id = (SELECT max(venue_id) FROM receipts)")
+        return rows
+
+    monkeypatch.setattr(backup_module, "_copy", loses_a_receipt)
+    with pytest.raises(StoreError, match="has not all rows of receipts"):
+        backup(url, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
