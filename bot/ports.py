@@ -61,6 +61,21 @@ class TransferBooked:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class CapitalBooked:
+    """A deposit (positive) or withdrawal that changed one wallet, by the venue's own record.
+
+    `amount` is the change of the balance, fees included. `returned`: it failed afterwards and changed nothing.
+    """
+
+    venue_id: str
+    wallet: str
+    asset: str
+    amount: Decimal
+    at_ms: int
+    returned: bool = False
+
+
 class VenueError(Exception):
     """A venue could not be reached or did not answer in a form that can be trusted. Never carries secrets."""
 
@@ -113,6 +128,10 @@ class Venue(Protocol):
 
     async def fetch_receipts(self, since_ms: int) -> Sequence[Receipt]: ...
     async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory: ...
+    async def fetch_capital(self, since_ms: int) -> Sequence[CapitalBooked]:
+        """Deposits and withdrawals of the owner. A dear question: asked when a balance differs."""
+        ...
+
     async def fetch_open_orders(self) -> Sequence[tuple[str, str, str]]:
         """(client id, instrument id, venue order id) of all open orders of the account."""
         ...

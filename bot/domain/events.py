@@ -131,6 +131,8 @@ class CapitalMoved:
     amount: Decimal
     venue_id: str
     at_ms: int
+    internal: bool = False
+    """One side of a move between two wallets of the account: what the account is worth stays the same."""
 
 
 @struct(frozen=True, slots=True)

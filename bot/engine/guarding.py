@@ -249,13 +249,13 @@ def accept_drawdown(state: EngineState, out: Actions) -> None:
 def capital_moved(state: EngineState, event: CapitalMoved, out: Actions) -> None:
     """A deposit or withdrawal, by the venue's own record: booked against the owner's equity, taken out of R5."""
     entries = postings.capital_entries(event.venue, event.wallet, event.asset, event.amount)
-    name = f"capital:{event.venue}:{event.venue_id}"
+    name = postings.capital_id(event.venue, event.venue_id)
     measured = r05_drawdown.measure(state.book)
     transaction = state.ledger.post(name, event.at_ms, "capital", None, entries)
     if transaction is None:
         return
     out.persist(transaction)
-    if event.asset in USD_ASSETS and measured is not None:
+    if event.asset in USD_ASSETS and measured is not None and not event.internal:
         r05_drawdown.capital_moved(state.book, measured[0], event.amount)
         save_mark(state, out)
     out.info("capital.moved", venue=event.venue, wallet=event.wallet, asset=event.asset, amount=event.amount)

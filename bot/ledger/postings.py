@@ -70,6 +70,11 @@ def transfer_entries(intent: TransferIntent) -> list[Entry]:
     return list(_pair(target, wallet_account(intent.venue, intent.source), intent.asset, intent.amount))
 
 
+def capital_id(venue: str, venue_id: str) -> str:
+    """Id of the transaction of a deposit or withdrawal, by the venue's id of it."""
+    return f"capital:{venue}:{venue_id}"
+
+
 def capital_entries(venue: str, wallet: str, asset: str, amount: Decimal) -> list[Entry]:
     """The owner's money in (positive) or out."""
     return list(_pair(wallet_account(venue, wallet), "equity:capital", asset, amount))

@@ -19,7 +19,7 @@ from bot.domain.time import DAY_MS
 from bot.domain.valuation import USD_ASSETS
 from bot.ledger import postings
 from bot.observe.views import View, exact, iso
-from bot.ports import Venue, VenueError
+from bot.ports import CapitalBooked, Venue, VenueError
 
 OVERLAP_MS = 3 * DAY_MS
 TRIES = 12
@@ -143,6 +143,8 @@ async def _explain_by_history(compared: _Comparison, venue: Venue, instruments: 
         listed = [name for name in ledger.instruments if name in instruments]
         history = await venue.fetch_history(ledger.since_ms, listed)
         compared.add(_facts(venue.name, history.fills, history.receipts, instruments))
+        if not compared.balanced:
+            compared.add(_capital(venue.name, await venue.fetch_capital(ledger.since_ms)))
     return await _balances(venue) == compared.venue
 
 
@@ -159,6 +161,15 @@ def _facts(
             instrument = instruments[receipt.instrument]
             facts[postings.receipt_id(receipt)] = postings.receipt_entries(receipt, instrument, "unbooked")
     return {name: [e for e in lines if e.account.startswith(f"venue:{venue}:")] for name, lines in facts.items()}
+
+
+def _capital(venue: str, booked: Sequence[CapitalBooked]) -> dict[str, list[Entry]]:
+    """Deposits and withdrawals as the ledger would book them; a move within the account changes no sum."""
+    return {
+        postings.capital_id(venue, one.venue_id): [Entry(f"venue:{venue}:{one.wallet}", one.asset, one.amount)]
+        for one in booked
+        if not one.returned
+    }
 
 
 def _view(venue: Venue, compared: _Comparison) -> View:

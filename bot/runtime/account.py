@@ -61,6 +61,10 @@ class StateView:
         """Whether the books have this receipt."""
         return self._state.ledger.knows(postings.receipt_id(receipt))
 
+    def knows_capital(self, venue_id: str) -> bool:
+        """Whether the books have this deposit or withdrawal."""
+        return self._state.ledger.knows(postings.capital_id(self._venue, venue_id))
+
     def _positions(self) -> dict[str, Decimal]:
         held: dict[str, Decimal] = {}
         for hedge in self._state.hedges.values():

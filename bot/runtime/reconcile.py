@@ -9,6 +9,7 @@ A pass that cannot be complete is tried again a bounded number of times.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -17,6 +18,7 @@ from typing import Protocol
 from bot.domain.actions import Severity
 from bot.domain.events import (
     AccountReported,
+    CapitalMoved,
     FundingReceived,
     OrderFilled,
     Reconciled,
@@ -42,6 +44,9 @@ PERP_WALLET, UNIFIED_WALLET = "perp", "unified"
 """Where funding is paid to."""
 TRANSFER_SLACK_MS = HOUR_MS
 """How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
+CAPITAL_EVERY_S = 10.0
+CAPITAL_OVERLAP_MS = 7 * DAY_MS
+"""A deposit may be told this much later than its time."""
 BACKOFF_S_MAX = 10.0
 
 
@@ -55,6 +60,7 @@ class AccountView(Protocol):
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool: ...
     def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]: ...
     def booked(self, receipt: Receipt) -> bool: ...
+    def knows_capital(self, venue_id: str) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -100,6 +106,7 @@ class Reconciler:
         self._asked = asyncio.Event()
         self._reason = ""
         self._missing: dict[str, int] = {}
+        self._capital_s = -CAPITAL_EVERY_S
         self._short = 0
         """Passes in a row that could not be complete."""
         self.passes = 0
@@ -151,7 +158,8 @@ class Reconciler:
         for attempt in range(tries):
             if attempt:
                 await asyncio.sleep(TRY_PAUSE_S)
-            report, complete = await self._compare(whole=attempt >= SUSPECTS_TRIES or self._short >= WHOLE_AFTER)
+            whole = attempt >= SUSPECTS_TRIES or self._short >= WHOLE_AFTER
+            report, complete = await self._compare(whole=whole, lasting=bool(attempt or self._short))
             if complete:
                 break
         assert report is not None
@@ -185,8 +193,9 @@ class Reconciler:
                 done="left alone",
             )
 
-    async def _compare(self, *, whole: bool) -> tuple[AccountReported, bool]:
-        """One try, as cheap as it can be: balances alone, then receipts, then (`whole`) all of the history.
+    async def _compare(self, *, whole: bool, lasting: bool) -> tuple[AccountReported, bool]:
+        """One try, as cheap as it can be: balances alone, then receipts, then (where the difference is `lasting`)
+        what the owner moved, then (`whole`) all of the history.
 
         On True the balances were delivered as complete.
         """
@@ -198,6 +207,8 @@ class Reconciler:
             if self._explained(report, receipts):
                 self._books.complete_ms = max(self._books.complete_ms, began_ms)
                 return report, True
+        if lasting and not self._agreed(report):
+            await self._ask_for_capital()
         if self._agreed(report):
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
             self._deliver(replace(report, complete=True))
@@ -206,6 +217,28 @@ class Reconciler:
             return report, False
         instruments = self._view.instruments() if whole else self._view.suspects(report)
         return await self._compare_history(report, instruments, began_ms)
+
+    async def _ask_for_capital(self) -> None:
+        """Deliver deposits, withdrawals and moves between wallets that are not ours; seldom, for it is dear."""
+        quiet = not (self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers())
+        rested = time.monotonic() - self._capital_s >= CAPITAL_EVERY_S
+        if not (self._books.floor_ms and quiet and rested):
+            return
+        self._capital_s = time.monotonic()
+        since_ms = max(self._books.floor_ms, self._books.complete_ms - CAPITAL_OVERLAP_MS)
+        self._match((await self._venue.fetch_history(since_ms, ())).transfers)
+        for one in await self._venue.fetch_capital(since_ms):
+            known = self._view.knows_capital(one.venue_id)
+            if one.returned and known:
+                self._move_capital(f"{one.venue_id}:returned", one.wallet, one.asset, -one.amount, one.at_ms)
+            elif not one.returned and not known:
+                self._move_capital(one.venue_id, one.wallet, one.asset, one.amount, one.at_ms)
+        await self._flush()
+
+    def _move_capital(
+        self, venue_id: str, wallet: str, asset: str, amount: Decimal, at_ms: int, *, internal: bool = False
+    ) -> None:
+        self._deliver(CapitalMoved(self._venue.name, wallet, asset, amount, venue_id, at_ms, internal))
 
     def _explained(self, report: AccountReported, receipts: Sequence[Receipt]) -> bool:
         """Deliver the receipts, and the balances at the very place among them where they agree with the books.
@@ -239,6 +272,8 @@ class Reconciler:
         still = before.balances == after.balances and before.positions == after.positions
         quiet = traffic == self._traffic() and traffic[0] == 0
         settled = not self._view.unsettled() and not waiting
+        if still and quiet and settled and not self._agreed(after):
+            await self._ask_for_capital()
         fresh = not self._books.floor_ms
         empty = not (history.fills or history.receipts or history.transfers)
         complete = self._agreed(after) or (still and quiet and settled and (empty or not fresh))
@@ -296,7 +331,18 @@ class Reconciler:
                 self._deliver(TransferFailed(intent.id, "the venue has no record of it, twice"))
             else:
                 undecided = True
+        if not undecided and not self._traffic()[0]:
+            self._take_foreign(free)
         return undecided
+
+    def _take_foreign(self, free: Sequence[TransferBooked]) -> None:
+        """Moves between the wallets that nobody here decided: the owner made them on the venue's page."""
+        for entry in free:
+            self._books.transfers_seen.add(entry.venue_id)
+            for wallet, amount in ((entry.source, -entry.amount), (entry.target, entry.amount)):
+                name = f"{entry.venue_id}:{wallet}"
+                if not self._view.knows_capital(name):
+                    self._move_capital(name, wallet, entry.asset, amount, entry.at_ms, internal=True)
 
     async def _wait(self) -> None:
         while not self._asked.is_set():

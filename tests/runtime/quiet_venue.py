@@ -14,7 +14,7 @@ from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Payof
 from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side
 from bot.domain.time import DAY_MS, HOUR_MS
-from bot.ports import Deliver, KeyRights, TransferBooked, VenueError, VenueHistory
+from bot.ports import CapitalBooked, Deliver, KeyRights, TransferBooked, VenueError, VenueHistory
 
 START_MS = 1_730_419_200_000
 SPOT, PERP = "toy:BTCUSDT:spot", "toy:BTCUSDT:perp"
@@ -62,6 +62,7 @@ class QuietVenue:
         self.fills: list[Fill] = []
         self.receipts: list[Receipt] = []
         self.transfers: list[TransferBooked] = []
+        self.capital: list[CapitalBooked] = []
         self.open_orders: list[tuple[str, str, str]] = []
         self.placed: list[OrderIntent] = []
         self.asked: list[str] = []
@@ -207,6 +208,10 @@ class QuietVenue:
         fills = tuple(f for f in self.fills if f.traded_ms >= since_ms and f.instrument in instruments)
         receipts = tuple(r for r in self.receipts if r.settled_ms >= since_ms)
         return VenueHistory(fills, receipts, tuple(t for t in self.transfers if t.at_ms >= since_ms), self.now_ms)
+
+    async def fetch_capital(self, since_ms: int) -> Sequence[CapitalBooked]:
+        self._answer("capital")
+        return [one for one in self.capital if one.at_ms >= since_ms]
 
     async def fetch_open_orders(self) -> Sequence[tuple[str, str, str]]:
         self._answer("open orders")

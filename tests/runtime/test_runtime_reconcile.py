@@ -16,7 +16,7 @@ from bot.domain.orders import OrderRecord
 from bot.domain.time import Stamp
 from bot.engine.core import step
 from bot.engine.recovery import restore
-from bot.ports import TransferBooked, VenueError
+from bot.ports import CapitalBooked, TransferBooked, VenueError
 from bot.runtime.account import StateView
 from bot.runtime.reconcile import BooksEnd, Reconciler
 from bot.runtime.vitals import Vitals
@@ -262,6 +262,80 @@ async def test_a_venue_that_does_not_answer_ends_the_pass() -> None:
     with pytest.raises(VenueError):
         await rig.reconciler.once("regular")
     assert rig.delivered == []
+
+
+class TestCapital:
+    """What the owner moved is booked as such; only what nobody explains is a difference."""
+
+    @staticmethod
+    def moved(rig: Rig, name: str, amount: str, *, asset: str = "USDT", returned: bool = False) -> CapitalBooked:
+        return CapitalBooked(name, "spot", asset, Decimal(amount), rig.venue.now_ms, returned)
+
+    @pytest.mark.parametrize(("asset", "amount"), [("USDT", "5000"), ("USDT", "-7000.5"), ("BTC", "0.25")])
+    async def test_a_deposit_or_withdrawal_explains_the_balance(self, asset: str, amount: str) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.now_ms += 1_000
+        held = rig.venue.balances["spot"]
+        held[asset] = held.get(asset, Decimal(0)) + Decimal(amount)
+        rig.venue.capital = [self.moved(rig, "w1", amount, asset=asset)]
+        assert await rig.reconciler.once("regular")
+        await rig.flush()
+        assert rig.accounts[-1].complete
+        assert rig.state.differences == {}
+        assert rig.state.ledger.balance("equity:capital", asset) == -Decimal(amount)
+        rig.delivered.clear()
+        rig.applied = 0
+        assert await rig.reconciler.once("regular")
+        assert rig.kinds == ["AccountReported", "Reconciled"], "it is booked once"
+
+    async def test_a_withdrawal_that_failed_comes_back(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.now_ms += 1_000
+        rig.venue.balances["spot"]["USDT"] -= 100
+        rig.venue.capital = [self.moved(rig, "w1", "-100")]
+        assert await rig.reconciler.once("regular")
+        rig.venue.balances["spot"]["USDT"] += 100
+        rig.venue.capital = [self.moved(rig, "w1", "-100", returned=True)]
+        rig.reconciler._capital_s -= 60
+        assert await rig.reconciler.once("regular")
+        await rig.flush()
+        assert rig.state.differences == {}
+        assert rig.state.ledger.balance("equity:capital", "USDT") == 0
+
+    async def test_a_withdrawal_that_failed_before_it_was_booked_is_nothing(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.capital = [self.moved(rig, "w1", "-100", returned=True)]
+        rig.venue.balances["spot"]["USDT"] += 1
+        assert not await rig.reconciler.once("regular")
+        assert "CapitalMoved" not in rig.kinds
+
+    async def test_a_move_between_wallets_by_hand_is_booked_and_changes_no_worth(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.now_ms += 1_000
+        rig.venue.balances["spot"]["USDT"] -= 300
+        rig.venue.balances["perp"]["USDT"] += 300
+        rig.venue.transfers = [TransferBooked("m1", "USDT", Decimal(300), "spot", "perp", rig.venue.now_ms)]
+        assert await rig.reconciler.once("regular")
+        await rig.flush()
+        assert rig.state.differences == {}
+        assert rig.state.ledger.balance("equity:capital", "USDT") == 0
+        assert [e.internal for e in rig.delivered if isinstance(e, ev.CapitalMoved)] == [True, True]
+
+    async def test_what_no_record_explains_stays_a_difference(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.now_ms += 1_000
+        rig.venue.balances["spot"]["USDT"] += 50
+        rig.venue.capital = [self.moved(rig, "w1", "49")]
+        for _ in range(9):
+            await rig.reconciler.once("regular")
+            await rig.flush()
+        assert rig.state.differences["toy", "spot", "USDT"] == (Decimal(1), 3)
+
+    async def test_agreeing_balances_cost_no_dear_question(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        for _ in range(3):
+            await rig.reconciler.once("regular")
+        assert "capital" not in rig.venue.asked
 
 
 def test_suspects_are_the_coins_that_differ() -> None:

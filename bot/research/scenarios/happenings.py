@@ -61,7 +61,7 @@ def withdraw(at: When, usd: Decimal) -> Happening:
     """The owner takes money out of the spot wallet, by the venue's own record."""
 
     def do(session: StagedSession) -> None:
-        session.exchange.deposit(KEY, "USDT", -usd)
+        session.exchange.move_capital(KEY, "USDT", -usd, Decimal(0), session.market_ms)
         session.tell(CapitalMoved(VENUE, "spot", "USDT", -usd, "withdrawal-1", session.market_ms))
 
     return Happening(at, f"{usd:f} USDT withdrawn", do)

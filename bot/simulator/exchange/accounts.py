@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bot.simulator.exchange.interface import Transfer
+from bot.simulator.exchange.interface import CapitalMove, Transfer
 from bot.simulator.exchange.money import ZERO, average_price
 from bot.simulator.model import Book, Income, LoanEntry, Order, Position, Side, Status, Trade
 
@@ -77,6 +77,7 @@ class Account:
     trades: dict[SymbolKey, list[Trade]] = field(default_factory=dict)
     incomes: list[Income] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
+    capital: list[CapitalMove] = field(default_factory=list)
     # (book, asset) -> (free, locked) before the current call, for BALANCE happenings.
     touched: dict[tuple[Book, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
 

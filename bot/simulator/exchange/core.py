@@ -12,8 +12,9 @@ from bot.simulator.exchange import lending
 from bot.simulator.exchange import snapshot as snapshots
 from bot.simulator.exchange.accounts import MARGIN_ASSET, Account, Balance
 from bot.simulator.exchange.booking import end_order
+from bot.simulator.exchange.capital import move_capital
 from bot.simulator.exchange.faults import FaultPlan
-from bot.simulator.exchange.interface import Checkpoint, JournalRecord, PositionRisk, Transfer
+from bot.simulator.exchange.interface import CapitalMove, Checkpoint, JournalRecord, PositionRisk, Transfer
 from bot.simulator.exchange.margin import notional_max, open_notionals, position_risk, tier_of, value
 from bot.simulator.exchange.money import ZERO, divide, half_even
 from bot.simulator.exchange.placing import place
@@ -170,6 +171,9 @@ class Exchange:
     def transfers(self, api_key: str) -> Sequence[Transfer]:
         return list(self._state.account(api_key).transfers)
 
+    def capital(self, api_key: str) -> Sequence[CapitalMove]:
+        return list(self._state.account(api_key).capital)
+
     def positions(self, api_key: str) -> Sequence[Position]:
         holdings = self._state.account(api_key).holdings
         return [holdings[symbol].public() for symbol in sorted(holdings)]
@@ -225,12 +229,13 @@ class Exchange:
         now_ms = self._catch_up(at_ms)
         return lending.move_collateral(self._state, account, quantity, now_ms), self._told()
 
-    def deposit(self, api_key: str, asset: str, amount: Decimal) -> None:
-        """A deposit into the spot wallet, or (negative) a withdrawal. Raises ValueError for more than is free."""
+    def move_capital(
+        self, api_key: str, asset: str, quantity: Decimal, fee: Decimal, at_ms: int, *, told: bool = True
+    ) -> tuple[int, Sequence[Happening]]:
         account = self._state.account(api_key)
-        if account.amounts(Book.SPOT, asset)[0] + amount < 0:
-            raise ValueError(f"account {api_key!r}: cannot withdraw {-amount:f} {asset}, more than is free")
-        account.balance(asset).free += amount
+        now_ms = self._catch_up(at_ms)
+        number = move_capital(self._state, account, asset, quantity, fee, now_ms, told=told)
+        return number, self._told()
 
     def fee_rates(self, api_key: str, book: Book, symbol: str) -> tuple[Decimal, Decimal]:
         account = self._state.account(api_key)

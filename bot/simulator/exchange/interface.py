@@ -43,7 +43,7 @@ from bot.simulator.model import (
 
 @dataclass(frozen=True, slots=True)
 class JournalRecord:
-    """One row of history: `table` is orders, trades, incomes, transfers or loans; `row` is JSON-ready.
+    """One row of history: `table` is orders, trades, incomes, transfers, loans or capital; `row` is JSON-ready.
 
     The key is (table, api_key, id): an order that changed since the last checkpoint comes again, whole.
     """
@@ -88,6 +88,17 @@ class Transfer:
     quantity: Decimal
     source: Book
     target: Book
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalMove:
+    """A deposit (positive) or withdrawal of the spot wallet; a withdrawal takes `fee` as well."""
+
+    id: int
+    asset: str
+    quantity: Decimal
+    fee: Decimal
     at_ms: int
 
 
@@ -139,6 +150,7 @@ class ExchangeCore(Protocol):
     def trades(self, api_key: str, book: Book, symbol: str | None) -> Sequence[Trade]: ...
     def income(self, api_key: str) -> Sequence[Income]: ...
     def transfers(self, api_key: str) -> Sequence[Transfer]: ...
+    def capital(self, api_key: str) -> Sequence[CapitalMove]: ...
     def positions(self, api_key: str) -> Sequence[Position]: ...
     def position_risk(self, api_key: str, at_ms: int) -> Sequence[PositionRisk]:
         """The open positions valued at `at_ms`, in order of symbol."""
@@ -171,6 +183,12 @@ class ExchangeCore(Protocol):
     def set_lending(self, asset: str, rate_per_h: Decimal, pool: Decimal) -> None: ...
     def move_collateral(self, api_key: str, quantity: Decimal, at_ms: int) -> tuple[int, Sequence[Happening]]:
         """USDT from the spot wallet into the margin wallet, or out of it where negative. Raises VenueError."""
+        ...
+
+    def move_capital(
+        self, api_key: str, asset: str, quantity: Decimal, fee: Decimal, at_ms: int, *, told: bool = True
+    ) -> tuple[int, Sequence[Happening]]:
+        """A deposit or (negative) withdrawal by the owner; without `told` no record says why. Returns its id."""
         ...
 
     def fee_rates(self, api_key: str, book: Book, symbol: str) -> tuple[Decimal, Decimal]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from bot.simulator.exchange.interface import Transfer
+from bot.simulator.exchange.interface import CapitalMove, Transfer
 from bot.simulator.exchange.money import text
 from bot.simulator.model import (
     Book,
@@ -188,3 +188,17 @@ def transfer_of(row: Mapping[str, Any]) -> Transfer:
         target=Book(row["target"]),
         at_ms=row["at_ms"],
     )
+
+
+def capital_row(move: CapitalMove) -> dict[str, Any]:
+    return {
+        "id": move.id,
+        "asset": move.asset,
+        "quantity": text(move.quantity),
+        "fee": text(move.fee),
+        "at_ms": move.at_ms,
+    }
+
+
+def capital_of(row: Mapping[str, Any]) -> CapitalMove:
+    return CapitalMove(row["id"], row["asset"], Decimal(row["quantity"]), Decimal(row["fee"]), row["at_ms"])

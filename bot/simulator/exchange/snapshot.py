@@ -7,9 +7,11 @@ from typing import Any
 from bot.simulator.exchange.accounts import OPEN_STATUSES, Account, Balance, Holding
 from bot.simulator.exchange.faults import FaultPlan
 from bot.simulator.exchange.interface import JournalRecord
-from bot.simulator.exchange.journal import INCOMES, LOANS, ORDERS, TRADES, TRANSFERS
+from bot.simulator.exchange.journal import CAPITAL, INCOMES, LOANS, ORDERS, TRADES, TRANSFERS
 from bot.simulator.exchange.money import text
 from bot.simulator.exchange.rows import (
+    capital_of,
+    capital_row,
     income_of,
     income_row,
     loan_of,
@@ -61,6 +63,7 @@ def history(state: State) -> list[JournalRecord]:
         records += [JournalRecord(INCOMES, key, i.id, i.at_ms, income_row(i)) for i in account.incomes]
         records += [JournalRecord(TRANSFERS, key, t.id, t.at_ms, transfer_row(t)) for t in account.transfers]
         records += [JournalRecord(LOANS, key, e.id, e.at_ms, loan_row(e)) for e in account.margin.entries]
+        records += [JournalRecord(CAPITAL, key, c.id, c.at_ms, capital_row(c)) for c in account.capital]
     return records
 
 
@@ -118,6 +121,8 @@ def _load_history(state: State, records: Iterable[JournalRecord]) -> None:
             account.transfers.append(transfer_of(record.row))
         elif record.table == LOANS:
             account.margin.entries.append(loan_of(record.row))
+        elif record.table == CAPITAL:
+            account.capital.append(capital_of(record.row))
         else:
             raise ValueError(f"a record of the unknown table {record.table!r}")
 

@@ -9,7 +9,7 @@ from bot.simulator.exchange.accounts import MARGIN_ASSET, Account
 from bot.simulator.exchange.interface import Transfer
 from bot.simulator.exchange.margin import position_risk
 from bot.simulator.exchange.money import text
-from bot.simulator.exchange.rows import loan_row, maybe_text, order_row, trade_row
+from bot.simulator.exchange.rows import capital_row, loan_row, maybe_text, order_row, trade_row
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Income, Order, Trade
 
@@ -30,6 +30,7 @@ def truth(state: State, account: Account, at_ms: int) -> dict[str, Any]:
         "receipts": [_receipt(income) for income in account.incomes if income.kind == "FUNDING_FEE"],
         "incomes": [_income(income) for income in account.incomes],
         "transfers": [_transfer(transfer) for transfer in account.transfers],
+        "capital": [{**capital_row(move), "id": str(move.id)} for move in account.capital],
         **_margin(account),
     }
 

@@ -36,7 +36,7 @@ from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.numbers import ZERO, ceil_to, floor_to
 from bot.domain.orders import OrderIntent, OrderState, Side
 from bot.domain.time import DAY_MS
-from bot.ports import Deliver, KeyRights, LiveMarket, OrderBook, VenueError, VenueHistory
+from bot.ports import CapitalBooked, Deliver, KeyRights, LiveMarket, OrderBook, VenueError, VenueHistory
 from bot.simulator.model import Book, Happening
 from bot.simulator.model import VenueError as Refusal
 from bot.simulator.paper.account import PaperAccount, PaperTerms
@@ -314,6 +314,11 @@ class PaperVenue:
             transfers=tuple(account.transfers(since_ms)),
             until_ms=self.market_ms(),
         )
+
+    async def fetch_capital(self, since_ms: int) -> Sequence[CapitalBooked]:
+        """Nobody pays play money in."""
+        del since_ms
+        return ()
 
     async def fetch_open_orders(self) -> Sequence[tuple[str, str, str]]:
         return self.account.open_orders()

@@ -6,17 +6,22 @@ GET  /faults            the rules in force and how often each kind fired
 POST /faults            one rule, a list of rules, or {"rules": [...]}; answers their ids
 DELETE /faults          ?id=N; all rules without an id
 GET  /clock, POST /clock   {"speed": 14400, "paused": false}
+POST /capital          {"asset": "USDT", "quantity": "5000"}: a deposit; negative: a withdrawal, with "fee"; with
+                       "told": false no record says why
+POST /transfer         {"quantity": "100", "source": "spot", "target": "perp"}: by the owner's own hand
 POST /listen-keys/expire   ends every listen key now
 POST /shutdown          saves and ends the process
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from bot.simulator.exchange.faults import FaultRuleError
+from bot.simulator.model import Book, VenueError
 from bot.simulator.wire.shapes import encode
 from bot.simulator.wire.venue import Simulation
 
@@ -38,7 +43,7 @@ class Control:
             body = await request.read()
             document = msgspec.json.decode(body) if body else None
             result = self._run(request.method, path, dict(request.query), document)
-        except (Refusal, FaultRuleError, msgspec.DecodeError, ValueError, TypeError) as error:
+        except (Refusal, VenueError, FaultRuleError, ArithmeticError, ValueError, TypeError) as error:
             return _reply(400, {"error": str(error)})
         if result is None:
             return _reply(404, {"error": f"nothing at {request.method} {path}"})
@@ -61,6 +66,10 @@ class Control:
                 return self._clock()
             case "POST", "/clock":
                 return self._set_clock(document)
+            case "POST", "/capital":
+                return self._move_capital(document)
+            case "POST", "/transfer":
+                return self._transfer(document)
             case "POST", "/listen-keys/expire":
                 self._sim.touch()
                 return {"expired": self._sim.listen_keys.expire_all()}
@@ -99,6 +108,21 @@ class Control:
         self._sim.touch()
         return {"removed": self._sim.faults.clear(None if rule_id is None else [int(rule_id)])}
 
+    def _move_capital(self, document: Any) -> dict[str, Any]:
+        given = _object(document, {"asset", "quantity"}, {"fee", "told", "key"})
+        quantity, fee = Decimal(str(given["quantity"])), Decimal(str(given.get("fee", 0)))
+        told = given.get("told", True)
+        if not isinstance(told, bool):
+            raise Refusal("told must be true or false")
+        asset, key = str(given["asset"]), str(given.get("key", DEFAULT_KEY))
+        return {"id": self._sim.move_capital(key, asset, quantity, fee, told=told)}
+
+    def _transfer(self, document: Any) -> dict[str, Any]:
+        given = _object(document, {"quantity", "source", "target"}, {"asset", "key"})
+        source, target = Book(given["source"]), Book(given["target"])
+        asset, key = str(given.get("asset", "USDT")), str(given.get("key", DEFAULT_KEY))
+        return {"id": self._sim.transfer(key, asset, Decimal(str(given["quantity"])), source, target)}
+
     def _set_clock(self, document: Any) -> dict[str, Any]:
         if not isinstance(document, dict) or not set(document) <= {"speed", "paused"}:
             raise Refusal('send {"speed": number, "paused": true or false}, either or both')
@@ -111,6 +135,12 @@ class Control:
         self._sim.clock.change(None if speed is None else float(speed), paused=paused)
         self._sim.touch()
         return self._clock()
+
+
+def _object(document: Any, needed: set[str], allowed: set[str]) -> dict[str, Any]:
+    if not isinstance(document, dict) or not needed <= set(document) <= needed | allowed:
+        raise Refusal(f"send {', '.join(sorted(needed))}, and if you like {', '.join(sorted(allowed))}")
+    return document
 
 
 def _reply(status: int, document: Any) -> web.Response:

@@ -1,10 +1,11 @@
 """Wallet endpoints, /sapi: coins, fees, transfers between the two wallets, and the rights of the key."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from bot.simulator.exchange.interface import Transfer
+from bot.simulator.exchange.interface import CapitalMove, Transfer
 from bot.simulator.model import Book, Listing, VenueError
 from bot.simulator.wire.api import Call, Endpoint, Security, Table
 from bot.simulator.wire.auth import CREDENTIALS
@@ -13,6 +14,9 @@ from bot.simulator.wire.spot_account import spot_assets
 from bot.simulator.wire.venue import Simulation
 
 _ZERO = Decimal(0)
+_NO_SUCH_WALLET = frozenset({"MAIN_FUNDING", "FUNDING_MAIN", "UMFUTURE_FUNDING", "FUNDING_UMFUTURE"})
+"""Routes of the funding wallet, which has no account here: their history is empty."""
+_HISTORY_MS = 90 * 86_400_000
 _ROUTES = {"MAIN_UMFUTURE": (Book.SPOT, Book.PERP), "UMFUTURE_MAIN": (Book.PERP, Book.SPOT)}
 
 
@@ -99,6 +103,8 @@ def transfer(sim: Simulation, call: Call) -> Any:
 
 def transfer_history(sim: Simulation, call: Call) -> Any:
     """Newest first, `size` rows (10, at most 100) of page `current`."""
+    if call.params.need("type") in _NO_SUCH_WALLET:
+        return {"total": 0}
     source, target = _route(call)
     start_ms, end_ms = call.params.window()
     rows: Sequence[Transfer] = [
@@ -124,6 +130,77 @@ def _transfer_row(row: Transfer, kind: str) -> dict[str, Any]:
         "status": "CONFIRMED",
         "tranId": row.id,
         "timestamp": row.at_ms,
+    }
+
+
+_WAY_TO_SPOT = 0
+"""walletType of the spot wallet."""
+_CREDITED, _COMPLETED = 1, 6
+
+
+def deposits(sim: Simulation, call: Call) -> Any:
+    """capital/deposit/hisrec: newest first; `offset` and `limit` (1,000 at most)."""
+    return _page(call, [_deposit_row(m) for m in _capital(sim, call) if m.quantity > 0])
+
+
+def withdrawals(sim: Simulation, call: Call) -> Any:
+    """capital/withdraw/history: newest first; `amount` is what left, `transactionFee` was taken as well."""
+    return _page(call, [_withdrawal_row(m) for m in _capital(sim, call) if m.quantity < 0])
+
+
+def _capital(sim: Simulation, call: Call) -> list[CapitalMove]:
+    """Within the asked window, which is at most 90 days, as is the default up to now."""
+    start_ms, end_ms = call.params.window()
+    end_ms = sim.now_ms if end_ms is None else end_ms
+    start_ms = end_ms - _HISTORY_MS if start_ms is None else start_ms
+    if end_ms - start_ms > _HISTORY_MS:
+        raise VenueError(-4047, "Time interval must be within 0-90 days")
+    return [m for m in reversed(sim.exchange.capital(call.api_key)) if start_ms <= m.at_ms <= end_ms]
+
+
+def _page(call: Call, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    offset = call.params.integer("offset") or 0
+    return rows[offset : offset + call.params.limit(1_000, 1_000)]
+
+
+def _deposit_row(move: CapitalMove) -> dict[str, Any]:
+    return {
+        "id": str(move.id),
+        "amount": plain(move.quantity),
+        "coin": move.asset,
+        "network": "SIM",
+        "status": _CREDITED,
+        "address": "simulated",
+        "addressTag": "",
+        "txId": f"deposit-{move.id}",
+        "insertTime": move.at_ms,
+        "completeTime": move.at_ms,
+        "transferType": 0,
+        "confirmTimes": "12/12",
+        "unlockConfirm": 12,
+        "walletType": _WAY_TO_SPOT,
+    }
+
+
+def _withdrawal_row(move: CapitalMove) -> dict[str, Any]:
+    told = datetime.fromtimestamp(move.at_ms // 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return {
+        "id": str(move.id),
+        "amount": plain(-move.quantity),
+        "transactionFee": plain(move.fee),
+        "coin": move.asset,
+        "status": _COMPLETED,
+        "address": "simulated",
+        "txId": f"withdrawal-{move.id}",
+        "applyTime": told,
+        "completeTime": told,
+        "network": "SIM",
+        "transferType": 0,
+        "withdrawOrderId": "",
+        "info": "",
+        "confirmNo": 12,
+        "walletType": _WAY_TO_SPOT,
+        "txKey": "",
     }
 
 
@@ -198,6 +275,8 @@ _SIGNED = Security.SIGNED
 TABLE: Table = {
     ("GET", "/sapi/v1/system/status"): Endpoint(system_status),
     ("GET", "/sapi/v1/capital/config/getall"): Endpoint(coins, _SIGNED, 10),
+    ("GET", "/sapi/v1/capital/deposit/hisrec"): Endpoint(deposits, _SIGNED),
+    ("GET", "/sapi/v1/capital/withdraw/history"): Endpoint(withdrawals, _SIGNED),
     ("GET", "/sapi/v1/margin/allPairs"): Endpoint(nothing, Security.KEY),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Endpoint(nothing, Security.KEY, 10),
     ("GET", "/sapi/v1/asset/tradeFee"): Endpoint(trade_fee, _SIGNED),

@@ -161,6 +161,12 @@ class Simulation:
         self._outbox.append((api_key, list(happenings)))
         return number
 
+    def move_capital(self, api_key: str, asset: str, quantity: Decimal, fee: Decimal, *, told: bool) -> int:
+        self._dirty = True
+        number, happenings = self.exchange.move_capital(api_key, asset, quantity, fee, self.now_ms, told=told)
+        self._outbox.append((api_key, list(happenings)))
+        return number
+
     def set_leverage(self, api_key: str, symbol: str, leverage: int) -> None:
         self._dirty = True
         self.exchange.set_leverage(api_key, symbol, leverage)

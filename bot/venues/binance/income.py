@@ -113,17 +113,20 @@ class IncomeReader:
             (SPOT_TO_PERP, Wallet.SPOT, Wallet.PERP),
             (PERP_TO_SPOT, Wallet.PERP, Wallet.SPOT),
         ):
-            for row in await self._transfer_rows(kind, since_ms, until_ms):
-                if row.status == "CONFIRMED":
-                    booked[str(row.transaction_id)] = TransferBooked(
-                        venue_id=str(row.transaction_id),
-                        asset=row.asset,
-                        amount=row.amount,
-                        source=source.value,
-                        target=target.value,
-                        at_ms=row.at_ms,
-                    )
+            for row in await self.confirmed(kind, since_ms, until_ms):
+                booked[str(row.transaction_id)] = TransferBooked(
+                    venue_id=str(row.transaction_id),
+                    asset=row.asset,
+                    amount=row.amount,
+                    source=source.value,
+                    target=target.value,
+                    at_ms=row.at_ms,
+                )
         return sorted(booked.values(), key=lambda t: (t.at_ms, t.venue_id))
+
+    async def confirmed(self, kind: str, since_ms: int, until_ms: int) -> list[TransferRow]:
+        """Transfers of one route (Binance's `type`) that happened."""
+        return [row for row in await self._transfer_rows(kind, since_ms, until_ms) if row.status == "CONFIRMED"]
 
     async def _transfer_rows(self, kind: str, since_ms: int, until_ms: int) -> list[TransferRow]:
         rows: list[TransferRow] = []

@@ -10,8 +10,9 @@ from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.instruments import Instrument, Kind
 from bot.domain.market import Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
-from bot.ports import Deliver, FundingSettled, KeyRights, OrderBook, VenueError, VenueHistory
+from bot.ports import CapitalBooked, Deliver, FundingSettled, KeyRights, OrderBook, VenueError, VenueHistory
 from bot.venues.binance.account import AccountModes, AccountReader
+from bot.venues.binance.capital import CapitalReader
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.income import IncomeReader
 from bot.venues.binance.liquidity import LiquidityReader
@@ -73,6 +74,7 @@ class BinanceVenue:
         self._rates = RateHistory(self._rest)
         self._liquidity = LiquidityReader(self._rest)
         self._income = IncomeReader(name, account, self._rest, self._rates)
+        self._capital = CapitalReader(self._rest, self._income)
         self._trades = TradeReader(self._rest, self._names)
         self._desk = OrderDesk(self._rest, lambda: self._book, self._names, log)
         self._users = UserLines(name, self._rest, lambda: self._book, self._names, self._clock, log)
@@ -263,6 +265,10 @@ class BinanceVenue:
                 raise answer
             fills += answer
         return fills
+
+    async def fetch_capital(self, since_ms: int) -> Sequence[CapitalBooked]:
+        await self._read_market_time()
+        return await self._capital.fetch(since_ms, self.market_ms())
 
     async def fetch_open_orders(self) -> Sequence[tuple[str, str, str]]:
         return await self._desk.open_orders()

@@ -1,0 +1,32 @@
+"""Deposits and withdrawals of the spot wallet: what the owner does on the venue's page, and its record of it."""
+
+from decimal import Decimal
+
+from bot.simulator.exchange.accounts import Account
+from bot.simulator.exchange.interface import CapitalMove
+from bot.simulator.exchange.money import ZERO, decimals
+from bot.simulator.exchange.state import State
+from bot.simulator.model import Book, VenueError
+
+_DECIMALS = 8
+
+
+def move_capital(
+    state: State, account: Account, asset: str, quantity: Decimal, fee: Decimal, at_ms: int, *, told: bool
+) -> int:
+    """Positive: a deposit. Negative: a withdrawal, which costs its `fee` on top. Returns the record's id.
+
+    Without `told` the balance changes and no record says why. Raises VenueError; then nothing has changed.
+    """
+    if not quantity or fee < 0 or max(decimals(quantity), decimals(fee)) > _DECIMALS:
+        raise VenueError(-1102, "Mandatory parameter 'amount' was not sent, was empty/null, or malformed.")
+    change = quantity if quantity > 0 else quantity - fee
+    if account.amounts(Book.SPOT, asset)[0] + change < 0:
+        raise VenueError(-4026, "User has insufficient balance")
+    record = CapitalMove(state.next_transaction_id(), asset, quantity, fee if quantity < 0 else ZERO, at_ms)
+    account.balance(asset).free += change
+    if told:
+        account.capital.append(record)
+        state.journal.capital.append((account.api_key, record))
+    state.tell_balances(account, "DEPOSIT" if quantity > 0 else "WITHDRAW", at_ms)
+    return record.id
