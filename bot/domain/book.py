@@ -41,6 +41,8 @@ class Book:
     """Venues whose truth has been reconciled since the last disconnect."""
     unexplained: set[str] = field(default_factory=set)
     """Venues whose balances differ from the ledger for sure: nothing opens there, what reduces goes on."""
+    doubted: dict[str, int] = field(default_factory=dict)
+    """Venue -> monotonic time since when it refuses orders for want of money that the books say is there."""
     transfers: dict[str, TransferIntent] = field(default_factory=dict)
     """Moves of margin without an outcome, by our id."""
     margin_stuck: set[str] = field(default_factory=set)

@@ -48,6 +48,8 @@ class OrderReported:
     filled_base: Decimal
     venue_order_id: str | None = None
     reason: str | None = None
+    short: bool = False
+    """Rejected because the account has not the money for it."""
 
 
 @struct(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from bot.domain.hedges import Control, Hedge
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
-from bot.engine import borrowing, control, guarding, margin_moves, money, orders, settlements, watching
+from bot.engine import borrowing, control, guarding, margin_moves, money, orders, settlements, trust, watching
 from bot.engine.deciding import adjust, decide, decision_due, flatten
 from bot.engine.hedging import admit_waiting, rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
@@ -225,6 +225,7 @@ def _reconciled(state: EngineState, event: ev.Reconciled, out: Actions) -> None:
     margin_moves.give_up_unknown(state, event.venue, out)
     state.book.ready[event.venue] = True
     _explain(state, event.venue, out)
+    trust.insist(state, event.venue, out)
     if was:
         return
     state.decide_due = True

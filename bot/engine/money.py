@@ -8,7 +8,7 @@ from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord
 from bot.domain.valuation import USD_ASSETS, coin_price
-from bot.engine import entry_costs
+from bot.engine import entry_costs, trust
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 from bot.risk.rules import r01_negative_funding, r07_liquidation
@@ -194,6 +194,7 @@ def compare_account(state: EngineState, event: AccountReported, out: Actions) ->
         state.differences[key] = difference, count
         if count == DIFFERENCE_CONFIRMED:
             out.critical("ledger.difference", venue=key[0], wallet=key[1], asset=key[2], venue_less_ledger=difference)
+    trust.compared(state, event.venue, out)
 
 
 def _differences(state: EngineState, event: AccountReported) -> dict[tuple[str, str, str], Decimal]:

@@ -4,6 +4,7 @@ from bot.domain.actions import PlaceOrders, QueryOrder
 from bot.domain.events import OrderFilled, OrderNotFound, OrderOutcomeUnknown, OrderReported
 from bot.domain.hedges import Hedge
 from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpose
+from bot.engine import trust
 from bot.engine.money import book_fill
 from bot.engine.state import Actions, EngineState
 
@@ -44,6 +45,8 @@ def reported(state: EngineState, event: OrderReported, out: Actions) -> Hedge | 
         order.state, order.reason = ended, event.reason
         if ended is OrderState.REJECTED:
             out.warning("order.rejected", client_id=event.client_id, reason=event.reason)
+            if event.short and order.intent.purpose in (Purpose.OPEN, Purpose.COMPLETE):
+                trust.doubt(state, order.intent.venue, out)
     return _after(state, order, out)
 
 

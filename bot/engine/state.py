@@ -56,6 +56,10 @@ class EngineState:
     transfer_wait_mono_ms: int = 0
     reconciled_mono_ms: dict[str, int] = field(default_factory=dict)
     """When each venue was last asked to be reconciled."""
+    agreed_mono_ms: dict[str, int] = field(default_factory=dict)
+    """When each venue's complete balances last agreed with the books."""
+    trusted_mono_ms: dict[str, int] = field(default_factory=dict)
+    """When a doubt about each venue's money last ended."""
     rates_due_ms: dict[str, int] = field(default_factory=dict)
     """Perpetuals whose settlement at this market time has passed and whose rate is not known yet."""
     receipts_due_ms: dict[tuple[str, int], int] = field(default_factory=dict)

@@ -221,12 +221,32 @@ BOOKS = {
     "ledger.difference": Wording(
         "The balance of {asset} in {venue} {wallet} is {venue_less_ledger} off the ledger.",
         "The difference is kept as it is; while it stands, nothing opens at {venue}.",
-        "Run `carrybot ledger --verify`. A deposit, withdrawal or trade by hand explains most of them.",
+        "Run `carrybot ledger --verify`. Deposits and withdrawals were looked for: a trade by hand is most likely.",
     ),
     "venue.unexplained": Wording(
         "The balances at {venue} differ from the ledger for sure.",
         "Nothing opens there until the difference is explained; what reduces goes on.",
-        "Run `carrybot ledger --verify`. A deposit, withdrawal or trade by hand explains most of them.",
+        "Run `carrybot ledger --verify`. Deposits and withdrawals were looked for: a trade by hand is most likely.",
+    ),
+    "venue.short": Wording(
+        "{venue} refused an order for want of money that the books say is there.",
+        "Nothing opens there until its balances were fetched and agree; what had filled is taken back.",
+        "Nothing, if you have just withdrawn: it is found and booked. Else see that margin is not used by hand.",
+    ),
+    "capital.moved": Wording(
+        "{amount} {asset} came into (or, negative, left) {venue} {wallet}, by the venue's own record.",
+        "It was booked as the owner's capital and taken out of the drawdown.",
+        "Nothing, if it was you. If not, secure the account.",
+    ),
+    "paper.not_saved": Wording(
+        "The paper account at {venue} could not be written to {file}: {reason}.",
+        "Orders count as unknown until it can be.",
+        "Free the disk or repair the file.",
+    ),
+    "paper.funding_untold": Wording(
+        "{venue} has not told what {instrument} settled at, for a day.",
+        "The paper account is not charged for it.",
+        "Nothing, if the instrument was delisted.",
     ),
     "venue.explained": Wording(
         "The balances at {venue} agree with the ledger again.", "Opening there is allowed again.", NOTHING

@@ -19,10 +19,10 @@ from bot.domain.events import (
 from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.instruments import FeeRates, Instrument, Kind, Payoff, Wallet, instrument_id
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
-from bot.domain.orders import Fill, OrderIntent, OrderState
+from bot.domain.orders import Fill, OrderIntent
 from bot.domain.time import nominal_ms
 from bot.research.loans import Loans, spots_of
-from bot.simulator.base_units import STATES, fill_of, margin_tiers, receipt_of, request_of
+from bot.simulator.base_units import STATES, fill_of, margin_tiers, receipt_of, rejected, request_of
 from bot.simulator.exchange.core import Exchange
 from bot.simulator.model import (
     Book,
@@ -129,7 +129,7 @@ class DirectVenue:
             try:
                 order, trades, _ = self.exchange.place(KEY, request, at_ms)
             except VenueError as refused:
-                events.append(OrderReported(intent.client_id, OrderState.REJECTED, Decimal(0), None, str(refused)))
+                events.append(rejected(intent.client_id, refused))
                 continue
             events += [OrderFilled(self._fill(trade)) for trade in trades]
             filled = order.filled * instrument.multiplier

@@ -166,7 +166,9 @@ class Reconciler:
         if not complete:
             self._deliver(replace(report, complete=False))
         self._deliver(Reconciled(self._venue.name))
-        self._short = 0 if complete else self._short + 1
+        self._short = 0 if complete and self._agreed(report) else self._short + 1
+        if not complete and self._quiet() and self._short <= WHOLE_AFTER:
+            self.request(reason)  # only money differs, and it stays so: look closer, and at once
         self._report(Severity.DEBUG, "reconcile.done", venue=self._venue.name, reason=reason, complete=complete)
         return complete
 
@@ -220,9 +222,8 @@ class Reconciler:
 
     async def _ask_for_capital(self) -> None:
         """Deliver deposits, withdrawals and moves between wallets that are not ours; seldom, for it is dear."""
-        quiet = not (self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers())
         rested = time.monotonic() - self._capital_s >= CAPITAL_EVERY_S
-        if not (self._books.floor_ms and quiet and rested):
+        if not (self._books.floor_ms and rested and self._quiet()):
             return
         self._capital_s = time.monotonic()
         since_ms = max(self._books.floor_ms, self._books.complete_ms - CAPITAL_OVERLAP_MS)
@@ -286,8 +287,11 @@ class Reconciler:
 
     def _agreed(self, report: AccountReported) -> bool:
         """Nothing is in flight and the venue agrees with the books."""
-        in_flight = self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers()
-        return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report)
+        return self._quiet() and bool(self._books.floor_ms) and self._view.agrees(report)
+
+    def _quiet(self) -> bool:
+        """Nothing is being sent, and no order or transfer is undecided."""
+        return not (self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers())
 
     def _only_money(self, report: AccountReported) -> bool:
         """Whether funding alone can explain the difference: positions and coins are as booked."""

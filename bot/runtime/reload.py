@@ -66,39 +66,48 @@ class ConfigWatcher:
             now = _stamp(path)
             if now != read and now == before:
                 read = now
-                digest = await asyncio.to_thread(_digest, path)
-                if digest != self._digest:
-                    try:
-                        await self.check()
-                    except BufferError:
-                        read = (0, 0, 0)  # the inbox is full: look again
+                try:
+                    await self._look(path)
+                except BufferError:
+                    read = (0, 0, 0)  # the inbox is full: look again
             before = now
+
+    async def _look(self, path: Path) -> None:
+        """Act on a file that is not the one acted on last; a check by hand may have been faster."""
+        async with self._turn:
+            if await asyncio.to_thread(_digest, path) != self._digest:
+                await self._check()
 
     async def check(self) -> Outcome:
         """Read the file now and act on it. Raises what `apply` raises; then the old settings are in force."""
         async with self._turn:
-            path = self.in_force.source
-            digest = await asyncio.to_thread(_digest, path)
-            try:
-                found = await asyncio.to_thread(load, path)
-            except SettingsError as error:
-                self._digest = digest
-                return self._refuse(error)
-            outcome = await self._take_over(found)
-            self._digest = digest
-            return outcome
+            return await self._check()
 
-    def _refuse(self, error: SettingsError) -> Outcome:
+    async def _check(self) -> Outcome:
+        path = self.in_force.source
+        digest = await asyncio.to_thread(_digest, path)
+        try:
+            found = await asyncio.to_thread(load, path)
+        except SettingsError as error:
+            again, self._digest = self._refused and digest == self._digest, digest
+            return self._refuse(error, told=again)
+        outcome = await self._take_over(found)
+        self._digest = digest
+        return outcome
+
+    def _refuse(self, error: SettingsError, *, told: bool) -> Outcome:
+        """`told`: this very content has been complained of already."""
         first = error.problems[0]
         self._refused = True
-        self._report(
-            Severity.WARNING,
-            "config.refused",
-            problems=_listed([str(each) for each in error.problems]),
-            count=len(error.problems),
-            file=str(self.in_force.source),
-            line=first.line,
-        )
+        if not told:
+            self._report(
+                Severity.WARNING,
+                "config.refused",
+                problems=_listed([str(each) for each in error.problems]),
+                count=len(error.problems),
+                file=str(self.in_force.source),
+                line=first.line,
+            )
         return Outcome(problems=tuple(str(each) for each in error.problems))
 
     async def _take_over(self, found: Settings) -> Outcome:

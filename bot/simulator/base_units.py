@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
+from bot.domain.events import OrderReported
 from bot.domain.hedges import Receipt
 from bot.domain.instruments import Instrument, Kind, MarginTier
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side, TimeInForce
 from bot.domain.time import nominal_ms
 from bot.simulator import model
-from bot.simulator.model import Book, Income, Listing, OrderRequest, OrderType, Status, Trade
+from bot.simulator.model import Book, Income, Listing, OrderRequest, OrderType, Status, Trade, VenueError
 
 BOOKS = {Kind.SPOT: Book.SPOT, Kind.PERP: Book.PERP}
 STATES = {
@@ -23,6 +24,12 @@ _FORCES = {
     TimeInForce.GTC: model.TimeInForce.GTC,
     TimeInForce.POST_ONLY: model.TimeInForce.POST_ONLY,
 }
+
+
+def rejected(client_id: str, refused: VenueError) -> OrderReported:
+    """The report of an order that the exchange core refused."""
+    short = refused.code in (-2018, -2019) or (refused.code == -2010 and "insufficient balance" in refused.message)
+    return OrderReported(client_id, OrderState.REJECTED, Decimal(0), None, str(refused), short)
 
 
 def request_of(intent: OrderIntent, listing: Listing, scale: Decimal) -> OrderRequest:

@@ -14,7 +14,19 @@ from bot.domain.hedges import Control
 from bot.observe.wording import WORDINGS, describe, said
 
 BOT = Path(__file__).resolve().parents[2] / "bot"
-EMITTING = ("domain", "strategy", "risk", "execution", "engine", "runtime", "venues", "cli", "observe", "store")
+EMITTING = (
+    "domain",
+    "strategy",
+    "risk",
+    "execution",
+    "engine",
+    "runtime",
+    "venues",
+    "simulator",
+    "cli",
+    "observe",
+    "store",
+)
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 QUIET = ("INFO", "DEBUG")
 LOG_ONLY = ("process.crashed", "process.thread_crashed", "process.warned")

@@ -9,7 +9,8 @@ RULE = "R15"
 
 
 def allows(book: Book, venue: str) -> bool:
-    return book.control is Control.RUNNING and book.ready.get(venue, False) and venue not in book.unexplained
+    trusted = venue not in book.unexplained and venue not in book.doubted
+    return book.control is Control.RUNNING and book.ready.get(venue, False) and trusted
 
 
 def check(book: Book, venue: str) -> Verdict:
@@ -18,4 +19,6 @@ def check(book: Book, venue: str) -> Verdict:
         observed = "not reconciled"
     elif venue in book.unexplained:
         observed = "balances differ from the ledger"
+    elif venue in book.doubted:
+        observed = "an order was refused for want of money that the books say is there"
     return judge(RULE, ok=allows(book, venue), limit=Control.RUNNING.value, observed=observed)

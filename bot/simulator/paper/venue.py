@@ -37,6 +37,7 @@ from bot.domain.numbers import ZERO, ceil_to, floor_to
 from bot.domain.orders import OrderIntent, OrderState, Side
 from bot.domain.time import DAY_MS
 from bot.ports import CapitalBooked, Deliver, KeyRights, LiveMarket, OrderBook, VenueError, VenueHistory
+from bot.simulator.base_units import rejected
 from bot.simulator.model import Book, Happening
 from bot.simulator.model import VenueError as Refusal
 from bot.simulator.paper.account import PaperAccount, PaperTerms
@@ -237,7 +238,7 @@ class PaperVenue:
             if "uplicate" in refused.message:  # an order of this id is open: it is that one that is asked about
                 deliver(OrderOutcomeUnknown(intent.client_id, str(refused)))
             else:
-                deliver(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, reason=str(refused)))
+                deliver(rejected(intent.client_id, refused))
             return
         if not self._save():
             deliver(OrderOutcomeUnknown(intent.client_id, NOT_SAVED))

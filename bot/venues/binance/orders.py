@@ -126,7 +126,8 @@ class OrderDesk:
         except _FAILURES as error:
             judged = judge_order(error)
             if judged.verdict is Verdict.REFUSED:
-                deliver(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, reason=judged.reason))
+                rejected = OrderState.REJECTED
+                deliver(OrderReported(intent.client_id, rejected, ZERO, None, judged.reason, judged.short))
             else:
                 deliver(OrderOutcomeUnknown(intent.client_id, judged.reason))
         except DecodeError as error:

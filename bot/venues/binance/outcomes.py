@@ -42,6 +42,8 @@ class NotSentError(Exception):
 class Judged:
     verdict: Verdict
     reason: str
+    short: bool = False
+    """Refused because the account has not the money for it."""
 
 
 # Codes that say "not executed" for any request.
@@ -134,6 +136,7 @@ TRANSFER: Mapping[int, str] = {
 # Binance says of these that it does not know itself. They are unknown also because they are on no list.
 DOCUMENTED_UNKNOWN = frozenset({-1000, -1001, -1006, -1007})
 
+SHORT_OF_MONEY = frozenset({-2018, -2019})
 _DUPLICATE = "duplicate order sent"
 _SERVICE_UNAVAILABLE = "service unavailable."
 NO_SUCH_ORDER = frozenset({-2011, -2013})
@@ -174,7 +177,8 @@ def _judge(error: RequestError, refused: Mapping[int, str]) -> Judged:
     if error.code == -2010 and text.startswith(_DUPLICATE):
         return Judged(Verdict.UNKNOWN, words)
     if error.code is not None and error.code in refused:
-        return Judged(Verdict.REFUSED, words)
+        short = error.code in SHORT_OF_MONEY or (error.code == -2010 and "insufficient balance" in text)
+        return Judged(Verdict.REFUSED, words, short)
     return Judged(Verdict.UNKNOWN, words)
 
 
