@@ -12,6 +12,8 @@ from rich.table import Table
 from tests.campaign import runner, session
 from tests.campaign.faults import plan
 
+LINE_EVERY = 100
+"""Seeds between two lines of a log that is no terminal."""
 INVARIANTS = {
     1: "at rest every hedge is whole, the rest is dust",
     2: "nothing stays unhedged while the venue answers",
@@ -70,6 +72,11 @@ def _many(given: argparse.Namespace, console: Console) -> int:
         for result, so_far in runner.timed(range(given.first, given.first + given.seeds), given.processes):
             summary = so_far
             progress.advance(task)
+            if not console.is_terminal and so_far.seeds % LINE_EVERY == 0:
+                figures = (
+                    f"{so_far.seeds:,} seeds, {len(so_far.failed)} failed, {so_far.cpu_s / so_far.seeds:.2f} s each"
+                )
+                console.print(figures, soft_wrap=True)
             if result.failed:
                 number, text = result.violations[0]
                 progress.console.print(f"seed {result.seed}: invariant {number}: {text}", markup=False)

@@ -31,6 +31,10 @@ NAKED_S = 45.0
 """How long something may stay unhedged while nothing is being done to the daemon: its longest pause and some more."""
 NAKED_LARGE_S = 15.0
 """The same for more than a slice."""
+NAKED_KNOWN_S = 6.0
+"""By then the daemon knows, whatever became of the private streams' events: what is older is not news."""
+PRESSED_TASKS_S = 130.0
+"""Used weight counts by the minute: reading requests wait for the next one, and perhaps for the one after it."""
 PRESSED_S = 0.3
 """An order that was admitted a moment before the weight was told may still be on its way."""
 QUEUE_MAX = 5_000
@@ -74,7 +78,7 @@ class Oracle(Audit):
             name = str(params.get("origClientOrderId", ""))
             self.check(13, name.startswith("cb"), f"cancels an order that is not ours: {name}")
         if category == ORDER:
-            self._order_leaves(life, api, path, params)
+            self._order_leaves(api, path, params)
 
     def leaves(self, category: str, params: Mapping[str, Any], *, arrives: bool) -> Sent | None:
         """A request is on its way to the venue: the order that it is of, if it is of one."""
@@ -85,7 +89,7 @@ class Oracle(Audit):
             self._under_way.add(name)
         return self.sent.get(name)
 
-    def _order_leaves(self, life: "Life", api: str, path: str, params: Mapping[str, Any]) -> None:
+    def _order_leaves(self, api: str, path: str, params: Mapping[str, Any]) -> None:
         name = str(params["newClientOrderId"])
         self.last_order_s = self._now_s
         book = Book.PERP if path.startswith("/fapi") else Book.SPOT
@@ -116,7 +120,7 @@ class Oracle(Audit):
             self.check(11, only, f"{name} buys the perpetual back without reduceOnly")
             self.check(11, intent["purpose"] not in OPENING or book is Book.SPOT, f"{name} closes as an opening")
         else:
-            self._may_open(life, api, sent)
+            self._may_open(api, sent)
 
     def _as_intended(self, sent: Sent, intent: Mapping[str, Any]) -> None:
         coin = self.world.market.by_symbol[sent.book, sent.symbol]
@@ -128,31 +132,47 @@ class Oracle(Audit):
         )
         self.check(3, same, f"{sent.client_id} is not what was committed: {intent} {sent}")
 
-    def _may_open(self, life: "Life", api: str, sent: Sent) -> None:
+    def _may_open(self, api: str, sent: Sent) -> None:
         now_s, name = self._now_s, sent.client_id
-        for other in self.sent.values() if len(self.sent) < 40 else self.flying.values():
+        coin = self.world.market.by_symbol[sent.book, sent.symbol]
+        for other in self.flying.values():
             earlier = self._commit_of(other.client_id) < self._commit_of(name)
             if other.hedge == sent.hedge and earlier:
                 self.check(6, self._known(other), f"{name} opens while {other.client_id} is unknown")
         fresh = min(self.account_s.get("/api/v3/account", -2.0), self.account_s.get("/fapi/v3/account", -2.0))
         self.check(6, fresh > self.lost_s or now_s - self.lost_s < 0.05, f"{name} opens before the account was read")
-        for feed in ("spot", "perp"):
-            age_s = now_s - self.alive_s.get(feed, -1e9)
-            self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
-        coin = self.world.market.by_symbol[sent.book, sent.symbol]
-        for listed, feed in ((coin.spot, "spot"), (coin.perp, "perp")):
-            told_s, lost_s = self.quoted_s.get(f"{feed} {listed.symbol}", -1.0), self.feed_lost_s.get(feed, -2.0)
-            fresh_quote = told_s >= lost_s or now_s - lost_s < 0.05
-            self.check(16, fresh_quote, f"{name} opens without a {feed} quote since the feed was lost")
-        age_s = now_s - self.marked_s.get(coin.perp.symbol, -1e9)
-        self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a mark that is {age_s:.1f} s old")
+        self._on_fresh_data(name, coin)
+        if self.intents[name]["purpose"] == "open":
+            self._adds_to_what_is_whole(sent, coin)
         self.check(12, coin.name not in self.closed, f"{name} opens {coin.name}, which the owner closed")
         if self.halted_s is not None:
             self.check(12, now_s <= self.halted_s + 1e-6, f"{name} opens while halted by the owner")
         self.check(12, self.control in ("", "running"), f"{name} opens while the books say {self.control}")
         pressed_s, minute = self._pressed_s.get(api, (1e18, -1))
-        pressed = pressed_s < now_s - PRESSED_S and minute == self._minute()
+        opens = self.intents[name]["purpose"] == "open"  # completing a hedge is repair: it may use what is reserved
+        pressed = opens and pressed_s < now_s - PRESSED_S and minute == self._minute()
         self.check(19, not pressed, f"{name} opens with the weight that closing orders need")
+
+    def _on_fresh_data(self, name: str, coin: Any) -> None:
+        now_s = self._now_s
+        for feed in ("spot", "perp"):
+            age_s = now_s - self.alive_s.get(feed, -1e9)
+            self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
+        for listed, feed in ((coin.spot, "spot"), (coin.perp, "perp")):
+            told_s, lost_s = self.quoted_s.get(f"{feed} {listed.symbol}", -1.0), self.feed_lost_s.get(feed, -2.0)
+            fresh = told_s >= lost_s or now_s - lost_s < 0.05
+            self.check(16, fresh, f"{name} opens without a {feed} quote since the feed was lost")
+        age_s = now_s - self.marked_s.get(coin.perp.symbol, -1e9)
+        self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a mark that is {age_s:.1f} s old")
+
+    def _adds_to_what_is_whole(self, sent: Sent, coin: Any) -> None:
+        """2: a slice is all that can be naked, and nothing is added to a hedge that has been naked for seconds."""
+        naked_s = self._now_s - self.naked_s.get(coin.name, self._now_s)
+        self.check(2, naked_s <= NAKED_KNOWN_S, f"{sent.client_id} adds to {coin.name}, naked for {naked_s:.1f} s")
+        usd = sent.quantity * sent.price
+        least = max(coin.spot.notional_min, coin.perp.notional_min)
+        most = self.world.plan.slice_usd * Decimal("1.3") + least * 4
+        self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.world.plan.slice_usd}")
 
     def _minute(self) -> int:
         """The minute in which the daemon's machine believes to be: used weight is of one minute."""
@@ -328,6 +348,7 @@ class Oracle(Audit):
         self._calls = calls
         tasks = len(daemon._dispatcher._running) if daemon._dispatcher is not None else 0
         self.check(18, tasks <= TASKS_MAX, f"{tasks} requests in flight")
-        if self.world.life.running and self._now_s > self.world.faulty_until_s + 30:
+        pressed = self._now_s < self.world.wire.pressure_until_s + PRESSED_TASKS_S
+        if self.world.life.running and self._now_s > self.world.faulty_until_s + 30 and not pressed:
             problems = daemon.task_problems()
             self.check(20, not problems, f"tasks: {problems}")

@@ -1,0 +1,58 @@
+"""Planted bugs of the single writer, of request limits and of secrets."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from bot.engine import hedging
+from bot.store.database import SqlStore
+from bot.venues.binance import gate, outcomes, rest
+from tests.campaign.planted.catalogue import planted, put
+
+ZERO = Decimal(0)
+
+
+@planted("an older daemon's commits fail")
+def epoch_ignored(stack: ExitStack) -> None:
+    load = SqlStore.load
+
+    async def unfenced(self: SqlStore) -> Any:
+        books = await load(self)
+        self._epoch = None
+        return books
+
+    put(stack, SqlStore, "load", unfenced)
+
+
+@planted("client ids carry the writer's epoch")
+def ids_without_epoch(stack: ExitStack) -> None:
+    intent = hedging._intent
+
+    def plain(state: Any, hedge: Any, position: int, draft: Any) -> Any:
+        made = intent(state, hedge, position, draft)
+        return replace(made, client_id="cb1-" + made.client_id.split("-", 1)[1])
+
+    put(stack, hedging, "_intent", plain)
+
+
+@planted("nothing is sent before a Retry-After has passed")
+def retry_after_ignored(stack: ExitStack) -> None:
+    put(stack, gate.WeightBudget, "observe", lambda self, headers, status: None)
+
+
+@planted("request weight for closing orders is reserved")
+def closing_weight_not_reserved(stack: ExitStack) -> None:
+    pause = gate.WeightBudget.pause_s
+    put(stack, gate.WeightBudget, "pause_s", lambda self, *, reserved: pause(self, reserved=True))
+
+
+@planted("no secret in errors, logs and books")
+def secret_in_errors(stack: ExitStack) -> None:
+    async def telling(self: Any, instance: Any, endpoint: str, params: Any) -> Any:
+        try:
+            return await getattr(instance, endpoint)(dict(params or {}))
+        except rest.ccxt.BaseError as error:
+            raise outcomes.NoAnswerError(str(error)) from None
+
+    put(stack, rest.BinanceRest, "_call", telling)
