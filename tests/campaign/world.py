@@ -289,7 +289,8 @@ class World:
         """No more faults: the daemon has some time to put everything in order, then it is stopped and audited."""
         self.note("calm")
         self.calm = True
-        self.wire.down_until_s = self.wire.no_route_until_s = self.wire.pressure_until_s = self.full_until_s = 0.0
+        self.wire.down_until_s = self.wire.no_route_until_s = self.full_until_s = 0.0
+        self.wire.pressure_until_s = min(self.wire.pressure_until_s, self.loop.now_s)
         self.wire.hidden.clear()
         self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0, ""), 0.0
         self.busy_left = 0
