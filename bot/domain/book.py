@@ -21,6 +21,8 @@ class Valued:
     """By hedge."""
     perp_margins: dict[str, Decimal] = field(default_factory=dict)
     """By venue."""
+    staying: dict[str, Decimal] | None = None
+    """By coin; None when a target has changed since."""
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ class Book:
         return None
 
     def pair_of(self, hedge: Hedge) -> Pair | None:
-        return self.market.pair(hedge.venue, hedge.coin, hedge.direction)
+        pairs = self.market.pairs if hedge.direction > 0 else self.market.reverse
+        return pairs.get((hedge.venue, hedge.coin))
 
     def orders_of(self, hedge: Hedge) -> list[OrderRecord]:
         return [self.orders[client_id] for client_id in hedge.order_ids if client_id in self.orders]

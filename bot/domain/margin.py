@@ -68,7 +68,11 @@ def survives(margin_usd: float, positions: Sequence[ShortPosition], move: float,
 
     The same answer as comparing `liquidation_distance` with the move, for two evaluations instead of twenty.
     """
-    return all(buffer_usd(margin_usd, positions, signed, basis_stress) > 0 for signed in (0.0, move, -move))
+    # A book of shorts loses by a rise alone: what survives it survives the rest.
+    moves: tuple[float, ...] = (0.0, move, -move)
+    if all(position.notional_usd < 0 for position in positions):
+        moves = (move,)
+    return all(buffer_usd(margin_usd, positions, signed, basis_stress) > 0 for signed in moves)
 
 
 def _bisect(margin_usd: float, positions: Sequence[ShortPosition], basis_stress: float, far: float) -> float:

@@ -126,9 +126,14 @@ def notional_usd(book: Book, hedge: Hedge) -> Decimal:
 
 def coins_usd(book: Book) -> dict[str, Decimal]:
     """`staying_usd` of all live hedges of each coin."""
+    valued = book.valued
+    if valued is not None and valued.staying is not None:
+        return valued.staying
     found: dict[str, Decimal] = {}
     for hedge in book.live_hedges():
         found[hedge.coin] = found.get(hedge.coin, ZERO) + staying_usd(book, hedge)
+    if valued is not None:
+        valued.staying = found
     return found
 
 

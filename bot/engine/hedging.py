@@ -62,6 +62,8 @@ def aim(state: EngineState, hedge: Hedge, target_base: Decimal, reason: str, out
     """Give a hedge a new target; a growing one is guarded by the basis at this moment."""
     grows = target_base > hedge.size_base
     hedge.target_base, hedge.reason = target_base, reason
+    if state.book.valued is not None:
+        state.book.valued.staying = None
     hedge.wait_until_mono_ms = 0
     if target_base == 0:
         hedge.state = HedgeState.CLOSING
@@ -90,7 +92,8 @@ def guard(state: EngineState, hedge: Hedge) -> None:
 
 def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     """Take the next step of a hedge that has no order in flight."""
-    _disarm(state, hedge)
+    if state.armed:
+        _disarm(state, hedge)
     if hedge.order_ids:
         _quarantine(state, hedge, out)
         return
@@ -124,14 +127,10 @@ def _at_rest(state: EngineState, hedge: Hedge) -> bool:
     """Whether a hedge is just what it should be, so that `plan` would find nothing to do, whatever the prices are."""
     if hedge.state is not HedgeState.HEDGED or hedge.unbalanced_mono_ms is not None or not hedge.target_base:
         return False
-    perp = hedge.legs[PERP]
-    held = perp.direction * perp.quantity_base
-    return held == hedge.target_base and abs(hedge.imbalance_base) <= _tolerance(state, hedge)
-
-
-def _tolerance(state: EngineState, hedge: Hedge) -> Decimal:
-    """What the legs may differ by: the larger lot."""
-    return max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
+    perp, pair = hedge.legs[PERP], state.book.pair_of(hedge)
+    if pair is None or perp.direction * perp.quantity_base != hedge.target_base:
+        return False
+    return abs(hedge.imbalance_base) <= pair.tolerance
 
 
 def _one_legged(state: EngineState, hedge: Hedge, out: Actions) -> bool:
@@ -278,7 +277,8 @@ def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool
     `dust` says that what is left over, if anything, is too small to be traded on either leg.
     """
     now = state.book.now.mono_ms
-    if dust or abs(hedge.imbalance_base) <= _tolerance(state, hedge):
+    tolerance = max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
+    if dust or abs(hedge.imbalance_base) <= tolerance:
         if hedge.unbalanced_mono_ms is not None and hedge.rehedges:
             out.info("hedge.balanced", hedge=hedge.id, coin=hedge.coin, after_ms=now - hedge.unbalanced_mono_ms)
         hedge.unbalanced_mono_ms, hedge.rehedges = None, 0

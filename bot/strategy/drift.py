@@ -27,7 +27,9 @@ def trims(book: Book, nav: Decimal) -> Iterator[tuple[Hedge, Decimal]]:
     for hedge in book.live_hedges():
         cap, usd = coin_cap_usd(limits, hedge.coin, nav), held[hedge.coin]
         beyond = usd - cap
-        if hedge.state is not HedgeState.HEDGED or not drift.trim_at * band * cap < beyond <= JUMP_BANDS * band * cap:
+        if beyond <= 0 or hedge.state is not HedgeState.HEDGED:
+            continue
+        if not drift.trim_at * band * cap < beyond <= JUMP_BANDS * band * cap:
             continue
         pair, price = book.pair_of(hedge), price_of(book, hedge)
         if pair is None or not price:
