@@ -41,6 +41,33 @@ def terms(state: EngineState, event: BorrowTerms, out: Actions) -> None:
         out.info("borrow.rate_normal", rule=r09_borrow.RULE, asset=event.asset, venue=event.venue)
 
 
+def watch(state: EngineState, out: Actions) -> None:
+    """Once a tick: are the terms of what is owed still heard? Without them no alarm could be raised."""
+    if not state.market.reverse:
+        return
+    lost = state.book.guards.terms_lost
+    owed = {(one.venue, one.coin): one for one in state.book.live_hedges() if one.structure.owes and one.size_base}
+    for key in lost - owed.keys():
+        lost.discard(key)
+    for key, hedge in owed.items():
+        age_s = r09_borrow.terms_age_s(state.book, key)
+        limit_s = state.config.reverse_carry.terms_stale_s
+        if age_s is not None and age_s <= limit_s:
+            lost.discard(key)
+        elif key not in lost:
+            lost.add(key)
+            out.warning(
+                "borrow.terms_lost",
+                rule=r09_borrow.RULE,
+                coin=hedge.coin,
+                hedge=hedge.id,
+                limit=limit_s,
+                observed=age_s,
+                done="the hedge is kept; its rate alarm waits for the venue's answer",
+                remedy="look at what the venue asks for this asset; `carrybot close COIN` ends the hedge",
+            )
+
+
 def recalled(state: EngineState, event: LoanRecalled, out: Actions) -> None:
     """What was borrowed is bought back and its perpetual closed together: rule R9 asks for it at the next tick."""
     key = event.venue, event.asset

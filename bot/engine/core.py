@@ -157,6 +157,7 @@ def _tick(state: EngineState, out: Actions) -> None:
 def _look(state: EngineState, out: Actions) -> None:
     orders.chase(state, out)
     guarding.watch(state, out)
+    borrowing.watch(state, out)
     watching.watch(state, out)
     if guarding.hard_breach(state):
         control.drawdown_halt(state, out)

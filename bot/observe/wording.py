@@ -210,6 +210,11 @@ LOANS = {
         "The hedge is closed as soon as the loan costs more than the funding brings.",
         "Run `carrybot explain {coin}`; `carrybot close {coin}` ends it now.",
     ),
+    "borrow.terms_lost": Wording(
+        "The venue has not said for {observed} s what borrowing {coin} costs (hedge {hedge}).",
+        "The hedge is kept; a rate beyond the alarm would not be noticed until the venue answers.",
+        "Look at the venue's page for the rate; `carrybot close {coin}` ends the hedge.",
+    ),
     "loan.recalled": Wording(
         "The venue wants back what it lent of {coin} (hedge {hedge}): {reason}.",
         "The coin is bought back and repaid and its perpetual closed together; it is not borrowed again for now.",

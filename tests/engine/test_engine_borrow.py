@@ -100,6 +100,19 @@ def test_old_terms_open_nothing(play: Play) -> None:
     assert (verdict.approved, verdict.observed) == (False, "601")
 
 
+def test_the_owner_hears_once_that_the_terms_of_what_is_owed_are_lost(play: Play) -> None:
+    book = opened(play)
+    book.wait(601).alive()
+    book >> Tick() << said("borrow.terms_lost", hedge="h1", limit=600)
+    book.wait(1).alive()
+    book >> Tick()
+    assert severity_of(book, "borrow.terms_lost") is None, "told once"
+    book >> terms("0.0876") << silence()
+    book >> Tick() << silence()
+    book.wait(602).alive()
+    book >> Tick() << said("borrow.terms_lost"), "and again when they are lost again"
+
+
 def test_a_recall_closes_both_legs_together_and_tells_the_owner(play: Play) -> None:
     book = opened(play)
     due = book.market_ms + HOUR_MS

@@ -37,10 +37,9 @@ def _entry(book: Book, pair: Pair) -> Verdict:
     if recalled(book, *key):
         hours = (book.now.market_ms - book.guards.recalls[key]) / HOUR_MS
         return _refused(limits.recall_pause_h, hours, "hours since the loan was recalled")
-    terms, seen = terms_of(book.market, pair), book.market.borrow_seen_ms.get(key)
-    if terms is None or seen is None:
+    terms, age_s = terms_of(book.market, pair), terms_age_s(book, key)
+    if terms is None or age_s is None:
         return _refused(limits.terms_stale_s, "never", f"no terms for borrowing {pair.coin}")
-    age_s = (book.now.mono_ms - seen) / 1000
     if age_s > limits.terms_stale_s:
         return _refused(limits.terms_stale_s, age_s, "seconds since the terms of the loan were heard")
     yearly = rate_per_year(terms)
@@ -66,6 +65,12 @@ def received_per_h(book: Book, pair: Pair) -> float:
     mark, settled = book.market.marks.get(pair.perp.id), book.market.rates.get(pair.perp.id)
     rate = mark.predicted_rate if mark is not None and mark.next_funding_ms else settled[-1].rate if settled else ZERO
     return float(pair.structure.facing(rate)) / (book.market.funding_interval_s(pair.perp) / 3600)
+
+
+def terms_age_s(book: Book, key: tuple[str, str]) -> float | None:
+    """Wall seconds since the terms of (venue, asset) were heard; None if they never were."""
+    seen = book.market.borrow_seen_ms.get(key)
+    return None if seen is None else (book.now.mono_ms - seen) / 1000
 
 
 def recalled(book: Book, venue: str, asset: str) -> bool:
