@@ -103,7 +103,8 @@ def _show(view: dict[str, Any], as_json: bool) -> None:
     ]
     show_table("each rule in its scenario, and what would have happened without it; of NAV", columns, rows, "none")
     for row in view["rows"]:
-        say(f"{row['scenario']}, {row['rule']}: {row['action']}")
+        also = f" (also: {', '.join(row['also'])})" if row["also"] else ""
+        say(f"{row['scenario']}, {row['rule']}: {row['action']}{also}")
     for row in view["rows"]:
         for text in row["failures"]:
             say(f"FAILED {row['scenario']}: {text}")

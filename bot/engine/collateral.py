@@ -2,13 +2,16 @@
 
 from decimal import Decimal
 
+from bot.domain.instruments import Wallet
 from bot.domain.loans import collateral_share
 from bot.domain.numbers import ZERO
 from bot.domain.structures import COIN
 from bot.domain.valuation import margin_wallet, mark_price
 from bot.engine.state import EngineState
+from bot.ledger import postings
 from bot.risk.rules import r07_liquidation
 
+QUOTE = "USDT"
 SLACK = 1.04
 """Collateral aims this far above what R7 and the venue ask for, so that it is not moved for every tick."""
 
@@ -29,7 +32,9 @@ def spare_usd(state: EngineState, venue: str) -> Decimal:
     wallet = margin_wallet(state.book, venue)
     if _needed_usd(state, venue) > 0 or wallet.assets_usd <= 0:
         return ZERO
-    return Decimal(repr(wallet.withdrawable_usd))
+    # Coins left over by lots are worth something and cannot be moved: what goes is quote currency that is there.
+    cash = state.ledger.balance(postings.wallet_account(venue, Wallet.MARGIN), QUOTE)
+    return min(Decimal(repr(wallet.withdrawable_usd)), cash)
 
 
 def _needed_usd(state: EngineState, venue: str) -> float:

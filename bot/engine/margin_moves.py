@@ -60,10 +60,16 @@ def manage(state: EngineState, venue: str, out: Actions) -> None:
 
 
 def _needed_usd(state: EngineState, venue: str) -> float:
-    """Perp margin for what is held or aimed at, whichever is more."""
+    """Perp margin for what is held or aimed at, whichever is more.
+
+    Shorts and longs carry each other once both are there. While a book is built one side comes first and must stand
+    alone, or R7 refuses either entry for want of the other.
+    """
     liquidation = state.config.limits.liquidation
     held = []
+    growing = False
     for hedge in state.book.live_hedges():
+        growing |= hedge.venue == venue and hedge.target_base > hedge.size_base
         for leg in hedge.legs:
             if hedge.venue != venue or leg.kind is not Kind.PERP:
                 continue
@@ -71,7 +77,11 @@ def _needed_usd(state: EngineState, venue: str) -> float:
             if price is not None:
                 usd = float(max(abs(leg.quantity_base), hedge.target_base) * price)
                 held.append(ShortPosition(leg.direction * usd, state.market.tiers.get(leg.instrument, ())))
-    return margin_needed_usd(held, liquidation.warn + r07_liquidation.AIM_MARGIN, liquidation.basis_stress)
+    books = [held]
+    if growing:
+        books += [[one for one in held if one.notional_usd < 0], [one for one in held if one.notional_usd > 0]]
+    distance = liquidation.warn + r07_liquidation.AIM_MARGIN
+    return max(margin_needed_usd(book, distance, liquidation.basis_stress) for book in books)
 
 
 def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:

@@ -33,6 +33,11 @@ def _legs(config: CoreConfig) -> CoreConfig:
     return replace(config, execution=replace(config.execution, max_leg_s=NEVER, rehedges_max=NEVER))
 
 
+def _borrow(config: CoreConfig) -> CoreConfig:
+    loose = replace(config.reverse_carry, rate_max=NEVER, rate_alarm=NEVER, recall_pause_h=0)
+    return replace(config, reverse_carry=loose)
+
+
 OFF: dict[str, Edit] = {
     "R1": _limits(negative_funding_days=NEVER),
     "R1b": _limits(readmit_days=NEVER),
@@ -44,6 +49,7 @@ OFF: dict[str, Edit] = {
     "R6": _part("extreme", move=NEVER, outage_s=NEVER),
     "R7": _part("liquidation", warn=0.0, min=0.0, basis_stress=-0.99),
     "R8": _universe,
+    "R9": _borrow,
     "R10": _legs,
     "R11": _limits(stale_s=NEVER),
     "R12": _limits(receipt_grace_s=NEVER),
@@ -64,6 +70,7 @@ HOW = {
     "R6": "extreme.move and outage_s without end",
     "R7": "liquidation.warn and min at zero, under no stress: margin is not moved either",
     "R8": "universe limits at zero",
+    "R9": "reverse_carry.rate_max and rate_alarm without end, recall_pause_h at zero",
     "R10": "max_leg_s and rehedges_max without end",
     "R11": "stale_s without end",
     "R12": "receipt_grace_s without end, or no complete account report",

@@ -44,8 +44,24 @@ def fault(at: When, until: When, **conditions: object) -> tuple[Happening, Happe
 
 def refuse(at: When, until: When, book: Book, symbol: str) -> tuple[Happening, Happening]:
     """The venue refuses a symbol's orders for a while."""
+    rule: dict[str, object] = {"kind": "reject", "book": book.value, "symbol": symbol, "code": -1008}
+    return _rule(at, until, rule, f"{symbol} {book.value} refuses orders")
+
+
+def recall(at: When, until: When, asset: str, grace_s: int) -> tuple[Happening, Happening]:
+    """The lender wants its coins back within `grace_s` of market time, or the venue buys them itself."""
+    return _rule(at, until, {"kind": "loan_recall", "asset": asset, "grace_s": grace_s}, f"{asset} is recalled")
+
+
+def borrow_rate(at: When, until: When, asset: str, rate_year: float) -> tuple[Happening, Happening]:
+    """Borrowing costs this much a year for a while."""
+    rule: dict[str, object] = {"kind": "borrow_rate", "asset": asset, "rate_year": rate_year}
+    return _rule(at, until, rule, f"borrowing {asset} costs {rate_year:.0%} a year")
+
+
+def _rule(at: When, until: When, rule: dict[str, object], text: str) -> tuple[Happening, Happening]:
+    """A fault of the simulated exchange's own, in force for a while."""
     added: list[FaultRule] = []
-    rule = {"kind": "reject", "book": book.value, "symbol": symbol, "code": -1008, "message": "Server is overloaded"}
 
     def begin(session: StagedSession) -> None:
         added.extend(session.exchange.faults.add([rule]))
@@ -54,7 +70,7 @@ def refuse(at: When, until: When, book: Book, symbol: str) -> tuple[Happening, H
         session.exchange.faults.clear([one.id for one in added])
         added.clear()
 
-    return Happening(at, f"{symbol} {book.value} refuses orders", begin), Happening(until, "it accepts again", end)
+    return Happening(at, text, begin), Happening(until, f"{text}: over", end)
 
 
 def withdraw(at: When, usd: Decimal) -> Happening:

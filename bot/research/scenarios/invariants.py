@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bot.domain.config import CapOf, CoreConfig
+from bot.domain.instruments import Wallet
 from bot.domain.orders import OrderIntent, Purpose
 from bot.research.direct import KEY, VENUE
 from bot.research.scenarios.wallets import ZERO, View, view
@@ -51,14 +52,10 @@ class Invariants:
             parts = account.split(":")
             if parts[:2] == ["venue", VENUE] and amount:
                 booked[parts[2], asset] = amount
-        for book in Book:
-            for asset, both in session.exchange.wallet(KEY, book).items():
-                amount = sum(both, ZERO)
-                if book is Book.PERP:
-                    amount -= session.staged.late_usd
-                found = booked.pop((book.value, asset), ZERO)
-                detail = f"{book.value} {asset}: ledger {found}, exchange {amount}"
-                self._hold("ledger equals wallets", at_ms, ok=found == amount, detail=detail)
+        for (wallet, asset), amount in _wallets(session).items():
+            found = booked.pop((wallet, asset), ZERO)
+            detail = f"{wallet} {asset}: ledger {found}, exchange {amount}"
+            self._hold("ledger equals wallets", at_ms, ok=found == amount, detail=detail)
         self._hold("nothing booked that is not there", at_ms, ok=not booked, detail=str(booked))
 
     def _legs(self, session: "StagedSession", now: View) -> None:
@@ -116,6 +113,18 @@ class Invariants:
         self._hold(
             "every order was intended", at_ms, ok=ids.keys() <= self.intended, detail=str(ids.keys() - self.intended)
         )
+
+
+def _wallets(session: "StagedSession") -> dict[tuple[str, str], Decimal]:
+    """(wallet, asset) -> what the exchange holds for the account, less what it lent and what it does not show yet."""
+    found = {
+        (book.value, asset): sum(both, ZERO)
+        for book in Book
+        for asset, both in session.exchange.wallet(KEY, book).items()
+    }
+    found["perp", "USDT"] -= session.staged.late_usd
+    owed = session.exchange.margin_wallet(KEY).items()
+    return found | {(Wallet.MARGIN.value, asset): free - loan for asset, (free, loan) in owed}
 
 
 def cap_usd(config: CoreConfig, coin: str, nav_usd: Decimal) -> Decimal:

@@ -36,6 +36,10 @@ class Judged:
     off_unhedged_s: float
     off_drawdown: Decimal
     off_result: Decimal
+    chosen_on: bool
+    """Whether the defaults were chosen with these days in view."""
+    also: tuple[str, ...]
+    """Other rules that spoke, with how often and since when."""
     failures: tuple[str, ...]
 
 
@@ -79,6 +83,8 @@ def _row(outcome: Outcome, act: Act) -> Judged:
         without.naked.longest_ms / 1000,
         without.drawdown,
         without.result,
+        scenario.chosen_on,
+        tuple(f"{rule} x{times} since {at}" for rule, (times, at) in sorted(others(outcome).items())),
         tuple(failures),
     )
 
@@ -111,6 +117,17 @@ def told(one: Heard) -> str:
 
 def utc(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def others(outcome: Outcome) -> dict[str, tuple[int, str]]:
+    """Rules that also did or refused something once the book stood: how often, and when first."""
+    asked = {act.rule for act in outcome.scenario.acts}
+    found: dict[str, tuple[int, str]] = {}
+    for one in outcome.base.record.heard:
+        if one.rule and one.rule not in asked and one.at_ms >= outcome.base.record.judged_ms:
+            times, first = found.get(one.rule, (0, utc(one.at_ms)))
+            found[one.rule] = times + 1, first
+    return found
 
 
 def as_json(rows: list[Judged], scenarios: list[Scenario]) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from bot.domain.config import CoreConfig
 from bot.domain.events import Event, FeedAlive, Reconciled, Reconfigure, Tick, TransferSettled
 from bot.domain.market import Mark
 from bot.domain.orders import OrderIntent
+from bot.domain.structures import REVERSE_CARRY
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.engine.recovery import restore
 from bot.research.direct import KEY, VENUE
+from bot.research.loans import LoanModel
 from bot.research.scenarios.language import Scenario, Stage
 from bot.research.scenarios.market import StagedMarket
 from bot.research.scenarios.venue import StagedVenue
@@ -46,13 +48,16 @@ class StagedSession(Session):
         watch: Callable[[act.Action, int], None],
         submitting: "Callable[[StagedSession, Sequence[OrderIntent]], None]",
     ) -> None:
-        start_ms = scenario.start_ms
+        self.scenario, start_ms = scenario, scenario.start_ms
         accounts = {KEY: {Book.SPOT: {"USDT": scenario.cash}, Book.PERP: {"USDT": scenario.cash * 0}}}
         self.exchange = Exchange(market, accounts, start_ms, seed=1)
-        self.staged = StagedVenue(market, self.exchange)
+        lends = REVERSE_CARRY.name in config.strategies
+        if lends:
+            self._lend(market)
+        self.staged = StagedVenue(market, self.exchange, lends=lends)
         super().__init__(self.staged, config, start_ms, self._seen)
         self._hear = watch
-        self.scenario, self.market = scenario, market
+        self.market = market
         self.persisted: list[act.Persist] = []
         """What was written, as it was when it was; kept only where the scenario restarts the daemon."""
         self.now = self.staged.now
@@ -62,6 +67,13 @@ class StagedSession(Session):
         self.submitting = partial(submitting, self)
         self._liquid_ms = 0
         self.begin(WARM_UP_MS)
+
+    def _lend(self, market: StagedMarket) -> None:
+        """Every coin can be borrowed, on the terms that a backtest assumes; a scenario's faults change them."""
+        model = LoanModel()
+        for coin in market.coins:
+            pool = model.pool(coin.track.at(self.scenario.start_ms)[0])
+            self.exchange.set_lending(coin.coin, model.rate_per_h(0.0), pool)
 
     def tell(self, event: Event) -> None:
         """Let an event in at this moment, and what follows from it."""
@@ -101,6 +113,7 @@ class StagedSession(Session):
         inbox.extend(sorted(staged.frames(self.market_ms), key=lambda event: not isinstance(event, Mark)))
         if not self.now.out:
             inbox.extend(staged.rates(before, self.market_ms))
+            inbox.extend(staged.terms(self.market_ms))
             if self.market_ms - self._liquid_ms >= HOUR_MS:
                 self._liquid_ms = self.market_ms
                 inbox.extend(staged.liquidity(self.market_ms))

@@ -54,14 +54,16 @@ class Conditions:
 class StagedVenue(DirectVenue):
     """`market` also says where the spot stands still; orders there are refused and its feed is silent."""
 
-    def __init__(self, market: StagedMarket, exchange: Exchange) -> None:
-        super().__init__(market, exchange)
+    def __init__(self, market: StagedMarket, exchange: Exchange, *, lends: bool = False) -> None:
+        super().__init__(market, exchange, lends=lends)
         self.staged = market
         self.now = Conditions()
         self._late: list[Receipt] = []
         self._sent: dict[str, tuple[Decimal, Decimal]] = {}
         self._coin_of = {name: instrument.coin for name, (_, instrument) in self._by_id.items()}
         self._kind_of = {name: instrument.kind for name, (_, instrument) in self._by_id.items()}
+        for twin in self._twins.values():
+            self._coin_of[twin.id], self._kind_of[twin.id] = twin.coin, Kind.SPOT
 
     @property
     def late_usd(self) -> Decimal:
@@ -140,7 +142,7 @@ class StagedVenue(DirectVenue):
         """What the venue knows of an order."""
         if self.now.out:
             return [OrderOutcomeUnknown(client_id, "no answer")]
-        listing, instrument = self._by_id[name]
+        listing, instrument = self._traded(name)
         try:
             order = self.exchange.order(KEY, listing.book, listing.symbol, None, client_id)
         except VenueError:

@@ -16,7 +16,7 @@ DUST_USD = Decimal(10)
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One coin at the exchange: coins in the spot wallet, perpetual position (short is negative), prices in USDT."""
+    """One coin at the exchange: coins (negative: owed), perpetual position (short is negative), prices in USDT."""
 
     spot: Decimal
     perp: Decimal
@@ -73,10 +73,13 @@ def view(exchange: Exchange, market: StagedMarket, at_ms: int, mono_ms: int, *, 
     spot = exchange.wallet(KEY, Book.SPOT)
     nav = sum((sum(both, ZERO) for asset, both in spot.items() if asset == "USDT"), ZERO)
     nav += sum(exchange.wallet(KEY, Book.PERP)["USDT"], ZERO)
+    margin = exchange.margin_wallet(KEY)
+    nav += sum((free - owed for asset, (free, owed) in margin.items() if asset == "USDT"), ZERO)
     positions = {one.symbol: one for one in exchange.positions(KEY)}
     holdings = {}
     for coin in market.coins:
-        held = sum(spot.get(coin.coin, (ZERO, ZERO)), ZERO)
+        free, owed = margin.get(coin.coin, (ZERO, ZERO))
+        held = sum(spot.get(coin.coin, (ZERO, ZERO)), ZERO) + free - owed
         position = positions.get(coin.symbol)
         if not held and position is None:
             continue

@@ -38,6 +38,18 @@ STALE = Scenario(
     acts=(Act("R11", "risk.refused", after=1.0, by=1.01),),
 )
 
+FAST_VENUE = Scenario(
+    name="two_clocks",
+    title="A venue at 3,600 times real time falls silent: R6 counts wall seconds, and R12 is not fooled",
+    start=START,
+    coins=(drawn("BTC"), drawn("ETH")),
+    stages=(Stage(24, 3600, 1), Stage(200, 3600, 1)),
+    judged_from=24,
+    happenings=fault(48, 92, out=True),
+    acts=(Act("R6", "extreme.began", after=78, by=80),),
+    never=("funding.missing",),
+)
+
 HALTED = Scenario(
     name="halt_over_a_restart",
     title="The owner halts, the daemon is killed and started again, and premiums widen: nothing opens",
@@ -70,4 +82,4 @@ FLATTENED = Scenario(
     unhedged_by_design=True,
 )
 
-ALL = (BTC_LEG, STALE, HALTED, FLATTENED)
+ALL = (BTC_LEG, STALE, FAST_VENUE, HALTED, FLATTENED)
