@@ -83,7 +83,7 @@ def _show(view: dict[str, Any], as_json: bool) -> None:
             "exposure": f"{row['exposure_of']} {row['exposure_before']:,.0f} > {row['exposure_after']:,.0f}",
             "unhedged": f"{row['unhedged_usd']:,.0f} {row['unhedged_s']:g} s",
             "off_unhedged": f"{row['off_unhedged_usd']:,.0f} {row['off_unhedged_s']:g} s",
-            "ok": "no" if row["failures"] else "yes",
+            "ok": "no" if row["failures"] else "not held up" if row["did_not_hold"] else "yes",
         }
         for row in view["rows"]
     ]
@@ -105,6 +105,9 @@ def _show(view: dict[str, Any], as_json: bool) -> None:
     for row in view["rows"]:
         also = f" (also: {', '.join(row['also'])})" if row["also"] else ""
         say(f"{row['scenario']}, {row['rule']}: {row['action']}{also}")
+    for row in view["rows"]:
+        if row["did_not_hold"]:
+            say(f"NOT HELD UP {row['scenario']}: {row['did_not_hold']}")
     for row in view["rows"]:
         for text in row["failures"]:
             say(f"FAILED {row['scenario']}: {text}")

@@ -100,6 +100,15 @@ def test_a_rule_that_does_harm_has_failed(late: Run) -> None:
     assert any("drawdown" in text for text in row.failures)
 
 
+def test_days_that_the_defaults_had_not_seen_are_reported_instead(late: Run) -> None:
+    scenario = replace(SCENARIOS["late_receipt"], did_not_hold="because")
+    worse = replace_drawdown(late, Decimal("0.01"))
+    (row,) = judge(Outcome(scenario, worse, {scenario.acts[0]: late}))
+    assert row.failures == ()
+    assert "0.0000% without" in row.did_not_hold
+    assert not [one.name for one in ALL if one.did_not_hold and (one.chosen_on or not one.recorded)]
+
+
 def replace_drawdown(outcome: Run, drawdown: Decimal) -> Run:
     return Run(replace(outcome.record, drawdown=drawdown), outcome.invariants)
 

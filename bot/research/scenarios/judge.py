@@ -40,6 +40,8 @@ class Judged:
     """Whether the defaults were chosen with these days in view."""
     also: tuple[str, ...]
     """Other rules that spoke, with how often and since when."""
+    did_not_hold: str
+    """How much deeper the drawdown was with the rule, and why that stays; see `Scenario.did_not_hold`."""
     failures: tuple[str, ...]
 
 
@@ -55,8 +57,11 @@ def _row(outcome: Outcome, act: Act) -> Judged:
     failures = list(outcome.base.invariants.broken)
     if not found:
         failures.append(f"{act.rule} never acted: no {act.event} {dict(act.where)} in the record")
+    harm = ""
     if base.drawdown > without.drawdown + SAME:
-        failures.append(f"{act.rule}: drawdown {base.drawdown:.4%} with the rule, {without.drawdown:.4%} without")
+        harm = f"{act.rule}: drawdown {base.drawdown:.4%} with the rule, {without.drawdown:.4%} without"
+    if harm and not scenario.did_not_hold:
+        failures.append(harm)
     cries = {one.name for one in base.heard if one.name in scenario.never and one.at_ms >= base.judged_ms}
     failures += [f"without {act.rule}: {text}" for text in outcome.without[act].invariants.broken]
     failures += [f"{name} was heard and must not be" for name in sorted(cries)]
@@ -85,6 +90,7 @@ def _row(outcome: Outcome, act: Act) -> Judged:
         without.result,
         scenario.chosen_on,
         tuple(f"{rule} x{times} since {at}" for rule, (times, at) in sorted(others(outcome).items())),
+        f"{harm}. {scenario.did_not_hold}" if harm and scenario.did_not_hold else "",
         tuple(failures),
     )
 

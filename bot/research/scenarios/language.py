@@ -113,6 +113,12 @@ class Scenario:
     cash: Decimal = CASH
     chosen_on: bool = False
     """Whether the defaults were chosen with these days in view (2020 to 2022)."""
+    did_not_hold: str = ""
+    """Days that the defaults had not seen and on which a rule made the drawdown deeper: why, and why it stays.
+
+    Such a row is reported as not held up instead of failing the command. That the rule acts and that the books stay
+    right is asked all the same.
+    """
     restarts: bool = False
     """Whether the daemon is started again on the way: what it writes is kept for that."""
     unhedged_by_design: bool = False

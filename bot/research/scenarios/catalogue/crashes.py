@@ -42,6 +42,23 @@ MAY_2021 = Scenario(
     chosen_on=True,
 )
 
+AUGUST_2024 = Scenario(
+    name="august_2024",
+    title="5 August 2024: ETH falls 20 % in a night; the defaults had not seen it",
+    start="2024-07-29T00:00",
+    coins=tuple(Recorded(one) for one in ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "LINKUSDT", "DOGEUSDT")),
+    stages=(
+        Stage("2024-08-05T00:00", 3600),
+        Stage("2024-08-05T07:00", 20),
+        Stage("2024-08-06T12:00", 900),
+    ),
+    judged_from="2024-08-05T00:00",
+    books=(Books("2024-08-05T00:00", "2024-08-05T07:00", half_spread_bps=5),),
+    acts=(Act("R6", "extreme.began"),),
+    did_not_hold="Falls favour shorts: no basis ran against the book and nothing was deleveraged, so the cut and the "
+    "refill cost their fees. The premium of what 19 May 2021 pays back twenty times over.",
+)
+
 OUTAGE = replace(
     MAY_2021,
     name="outage_in_a_fall",
@@ -97,4 +114,4 @@ SOL_2022 = Scenario(
     chosen_on=True,
 )
 
-ALL = (MARCH_2020, MAY_2021, OUTAGE, HALT, HALT_AND_CUT, SOL_2022)
+ALL = (MARCH_2020, MAY_2021, AUGUST_2024, OUTAGE, HALT, HALT_AND_CUT, SOL_2022)

@@ -23,6 +23,19 @@ ETH_MERGE = Scenario(
     chosen_on=True,
 )
 
+NEGATIVE_2024 = Scenario(
+    name="five_negative_days_2024",
+    title="September 2024: bitcoin pays next to nothing for seven days; the defaults had not seen it",
+    start="2024-03-20T00:00",
+    coins=(Recorded("BTCUSDT"),),
+    stages=(Stage("2024-09-06T00:00", 14_400), Stage("2024-10-05T00:00", 3600)),
+    judged_from="2024-09-06T00:00",
+    config=deaf(),
+    acts=(Act("R1", "coin.removed", (("coin", "BTC"),)),),
+    did_not_hold="Seven days cost 0.085 % of the position, leaving and coming back 0.34 %: R1 counts days, not "
+    "what they cost. It is the source's own rule; the strategy, when it is not made deaf, weighs the cost.",
+)
+
 BNB_ZERO = Scenario(
     name="zero_rate",
     title="July 2024: BNB settles exactly nothing for 25 days; entering would pay for itself, but not for its cash",
@@ -101,4 +114,4 @@ SWINGING = Scenario(
     acts=(Act("budget", "risk.refused"),),
 )
 
-ALL = (ETH_MERGE, BNB_ZERO, READMISSION, LATE_RECEIPT, UNEXPLAINED, SWINGING)
+ALL = (ETH_MERGE, NEGATIVE_2024, BNB_ZERO, READMISSION, LATE_RECEIPT, UNEXPLAINED, SWINGING)

@@ -37,11 +37,11 @@ CEILING = Scenario(
 
 THIN = Scenario(
     name="liquidity_gone",
-    title="SOL pays well and trades 3 million a day; a week later its rate turns and its spread is 3 %",
+    title="SOL pays well and trades 0.6 million a day; a week later its rate turns and its spread is 3 %",
     start=START,
     coins=(
         drawn("BTC"),
-        drawn("SOL", rate=line((0, 0.001), (120, 0.001), (121, -0.002)), volume_usd=constant(3e6)),
+        drawn("SOL", rate=line((0, 0.001), (120, 0.001), (121, -0.002)), volume_usd=constant(6e5)),
     ),
     stages=(Stage(240, 3600),),
     judged_from=12,
