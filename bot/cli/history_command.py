@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli import backtest_question as asked
-from bot.cli.failure import FAILED, USAGE, Failure
+from bot.cli.failure import FAILED, UNREACHABLE, USAGE, Failure
 
 if TYPE_CHECKING:
     from bot.research.history.download import FileReport, Wish
@@ -67,6 +67,7 @@ def _transport(venue: str, config: Path | None) -> "Transport | None":
 
 
 def _run(wish: "Wish", transport: "Transport | None", quiet: bool) -> "list[FileReport]":
+    from bot.ports import VenueError
     from bot.research.history.download import Progress, download
     from bot.simulator.market.table import HistoryError
     from bot.venues.binance.history import BinanceHistory
@@ -89,6 +90,8 @@ def _run(wish: "Wish", transport: "Transport | None", quiet: bool) -> "list[File
         return asyncio.run(work())
     except HistoryError as error:
         raise Failure(USAGE, str(error)) from None
+    except VenueError as error:
+        raise Failure(UNREACHABLE, str(error), "run the same command again: it goes on where it stopped") from None
     except OSError as error:
         raise Failure(FAILED, f"{error.filename or wish.out}: {error.strerror}", "choose another --out") from None
 

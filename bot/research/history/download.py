@@ -26,8 +26,8 @@ TRANSIENT = frozenset({"-1000", "-1001", "-1003", "-1007", "-1008"})
 """Codes of disconnection, overload and rate limits: the request may be sent again."""
 FLUSH_PAGES = 20
 PAGES_MAX = 10_000
-TRIES = 6
-PAUSE_S = 2.0
+TRIES = 5
+PAUSE_S = 1.0
 """Before the second try; it doubles with each further one."""
 
 

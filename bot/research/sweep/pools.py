@@ -65,8 +65,8 @@ class LocalPool:
             try:
                 while waiting or underway:
                     while waiting and len(underway) < workers:
-                        place = waiting.popleft()
-                        underway[pool.submit(run_task, setup, tasks[place])] = place
+                        underway[pool.submit(run_task, setup, tasks[waiting[0]])] = waiting[0]
+                        waiting.popleft()
                     done, _ = wait(underway, return_when=FIRST_COMPLETED)
                     for future in done:
                         outcome = future.result()
