@@ -174,8 +174,12 @@ class StrategyConfig:
     base_h: float = 90
     prediction_share: float = 0.25
     """Weight of the venue's prediction, as far as its interval has run, beside rates that have settled."""
-    fair_basis_share: float = 0.2
+    basis_weight: float = 1.2
+    """What a unit of basis is worth: itself, as it converges, and what it says of the rates to come."""
+    fair_basis_share: float = 0.3
     """Where the basis converges: this share of its usual level, and nothing for the rest."""
+    exit_costs: float = 1.2
+    """How many closing costs staying must lose for a hedge to be left."""
     decide_every_h: float = 4
     """Market hours between decisions; each settlement also brings one."""
     history_days_min: float = 5

@@ -291,9 +291,9 @@ def _to_leave(book: Book, hedge: Hedge, found: CarryEstimate | None, forced: Ite
     for one in forced:
         yield f"now, by {one.rule}: {one.observed}, the limit is {one.limit}"
     if found is not None:
-        ends_at = found.apr - (found.held + found.close_cost) / _hours(book) * YEAR_H
+        ends_at = found.apr - (found.held - found.leaves_below) / _hours(book) * YEAR_H
         yield (
-            f"carry: holding is worth {found.held:.4%} of notional and is given up below {-found.close_cost:.4%}, "
+            f"carry: holding is worth {found.held:.4%} of notional and is given up below {found.leaves_below:.4%}, "
             f"which funding at {ends_at:.2%} a year instead of {found.apr:.2%} would bring"
         )
         yield f"rotation: another coin whose entry is worth more than {found.held:.4%} after its whole round trip"

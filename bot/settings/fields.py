@@ -208,6 +208,8 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "base_rate_8h": Rule("Rate per 8 hours to which funding returns.", ge=-0.01, le=0.01),
         "base_h": Rule("Hours for which the base rate is expected on top.", ge=0, le=_YEAR_H),
         "prediction_share": Rule("Weight of the running interval's predicted rate beside settled ones.", ge=0, le=1),
+        "basis_weight": Rule("What a unit of basis is worth beside expected funding.", ge=0, le=5),
+        "exit_costs": Rule("How many closing costs staying must lose for a hedge to be left.", ge=0, le=10),
         "fair_basis_share": Rule(
             "Share of a coin's usual basis to which its basis is expected to return.", ge=0, le=1
         ),

@@ -14,6 +14,8 @@ LEAST_SHARE = 0.1
 """A hedge is not begun for less than this share of its cap: what a budget leaves over is a crumb."""
 AIM_BAND = 0.02
 """Targets that differ by less than this share are the same target."""
+SHED_BAND = 0.02
+"""What is held may drift beyond the budgets by this share of them before it is brought back."""
 GIVE_WAY_MIN = 0.25
 """A held hedge gives way to a better one by at least this share of itself, or not at all."""
 
@@ -31,13 +33,11 @@ class Candidate:
     may_grow: bool
     cash: float = 0.0
     """What that capital would earn as the owner's cash over the holding time, a fraction of notional (R14)."""
-    saved: float = 1.0
-    """Share of the closing cost that staying saves."""
 
     @property
     def exits(self) -> bool:
         """Whether what is held is worth less than leaving it for cash."""
-        return self.held_usd > 0 and self.estimate.held - self.cash < -self.estimate.close_cost * self.saved
+        return self.held_usd > 0 and self.estimate.held - self.cash < self.estimate.leaves_below
 
     def goal_usd(self, drift: Drift) -> float:
         """What it grows to if it may: the whole cap when it is begun or being built, a step inside the band later."""
@@ -67,6 +67,7 @@ class Credit:
     cost: float = 0.0
 
 
+TOO_MUCH = "the book has drifted beyond what the account bears"
 NO_CREDIT = Credit()
 DRIFT = Drift()
 
@@ -117,9 +118,30 @@ def allocate(
     )
     _borrow(candidates, kept, granted, notional_budget_usd, capital_budget_usd, hurdle, credit, drift)
     if not any(size > 0 for size in granted.values()):
-        # Nothing takes the room, so nothing gives way: what is above the budget is for the risk manager to cut.
+        # Nothing takes the room, so nothing gives way; what is above the budget is shed below.
         kept = {piece.candidate.estimate.coin: piece.size_usd for piece in pieces if piece.held}
+        held = [piece for piece in reversed(pieces) if piece.held]
+        _shed(held, kept, notional_budget_usd, capital_budget_usd + credit.usd)
     return _changes(candidates, exits, kept, granted)
+
+
+def _shed(worst_first: Sequence[_Piece], kept: dict[str, float], notional: float, capital: float) -> None:
+    """Prices have carried the book beyond what the account bears: back to the budgets, the worst carry first.
+
+    Rules R3 and R7 wait behind it with limits of their own, and cut more.
+    """
+    over_notional = sum(kept.values()) - notional
+    over_capital = (
+        sum(kept[one.candidate.estimate.coin] * one.candidate.capital_factor for one in worst_first) - capital
+    )
+    if over_notional <= SHED_BAND * notional and over_capital <= SHED_BAND * capital:
+        return
+    for piece in worst_first:
+        coin, factor = piece.candidate.estimate.coin, piece.candidate.capital_factor
+        cut = min(kept[coin], max(over_notional, over_capital / factor, 0.0))
+        kept[coin] -= cut
+        over_notional -= cut
+        over_capital -= cut * factor
 
 
 def _grant(
@@ -202,7 +224,8 @@ def _changes(
             continue
         target = kept.get(coin, 0.0) + granted.get(coin, 0.0)
         if held > 0 and target < held:
-            changes.append(Allotment(venue, coin, target, "gives way to a better one"))
+            better = any(size > 0 for size in granted.values())
+            changes.append(Allotment(venue, coin, target, "gives way to a better one" if better else TOO_MUCH))
         elif target > held:
             if abs(target - candidate.aimed_usd) > AIM_BAND * target:
                 changes.append(Allotment(venue, coin, target, "carry pays"))

@@ -17,6 +17,8 @@ from bot.domain.time import HOUR_MS, SECOND_MS, YEAR_H
 from bot.domain.valuation import basis
 
 SHORT_PERP = 1
+REMOVAL_EXIT_COSTS = 0.25
+"""The same on what may be R1's last day: docs/estimator.md."""
 IMPACT_BPS = 10
 """Depth is measured within this many bps of the mid; a slice of a share s of it pays about s/2 of that reach."""
 
@@ -35,11 +37,14 @@ class CarryEstimate:
     funding: float
     """What the rates are expected to bring before they are the base rate again."""
     basis: float
-    """What its convergence brings: of a short perpetual, perp over spot less one, less its share of what is usual."""
+    """What its convergence brings, and what it says of rates to come: weighted perp over spot less one of a short
+    perpetual, less its share of what is usual."""
     open_cost: float
     close_cost: float
     borrow: float = 0.0
     """Interest on borrowed coins over the time that funding is counted for."""
+    exit_costs: float = 1.0
+    """How many closing costs staying must lose for the hedge to be left."""
 
     @property
     def apr(self) -> float:
@@ -50,6 +55,11 @@ class CarryEstimate:
     def held(self) -> float:
         """What it is worth to hold rather than to be out."""
         return self.funding + self.basis - self.borrow
+
+    @property
+    def leaves_below(self) -> float:
+        """The worth of holding below which what is held is left."""
+        return -self.close_cost * self.exit_costs
 
     @property
     def new(self) -> float:
@@ -90,11 +100,22 @@ def waterfall(
         fast_per_h=fast,
         slow_per_h=slow,
         funding=expected(fast, slow),
-        basis=sees(float(now) - config.fair_basis_share * _usual_basis(book, pair)),
+        basis=config.basis_weight * sees(float(now) - config.fair_basis_share * _usual_basis(book, pair)),
         open_cost=cost,
         close_cost=cost,
         borrow=borrow,
+        exit_costs=REMOVAL_EXIT_COSTS if _removal_due(book, pair) else config.exit_costs,
     )
+
+
+def _removal_due(book: Book, pair: Pair) -> bool:
+    """Whether this may be R1's last day: then closing is to be paid in any case, and staying saves little of it."""
+    removal = book.removals.get((*pair.key, pair.structure.direction))
+    if removal is None or removal.negative_days + 1 < book.config.limits.negative_funding_days:
+        return False
+    mark = book.market.marks.get(pair.perp.id)
+    coming = pair.structure.facing(float(mark.predicted_rate)) if mark is not None else 0.0
+    return float(removal.day_carry) + coming < 0
 
 
 def _usual_basis(book: Book, pair: Pair) -> float:

@@ -15,8 +15,6 @@ from bot.strategy.builders import builder_of
 from bot.strategy.capacity import bracket_usd, liquid_usd
 from bot.strategy.carry import CarryEstimate
 
-REMOVAL_SAVES = 0.25
-"""Share of the closing cost at stake on what may be R1's last day: docs/estimator.md."""
 OCCUPIED_FACTOR = 1.3
 """Capital that a closing or unjudged hedge still ties up, a dollar of notional: above any coin's own factor."""
 
@@ -106,17 +104,7 @@ def _candidate(book: Book, nav: Decimal, pair: Pair, *, grow: bool) -> Candidate
     cash = cash_cost(book.config, factor)
     grow = grow and builder.structure.name in book.config.strategies and builder.enters(book, pair, found, cash)
     cap_usd = min(cap_usd, held + builder.room_usd(book, pair))
-    return Candidate(found, cap_usd, held, aimed, factor, grow, cash, _saved_by_staying(book, pair))
-
-
-def _saved_by_staying(book: Book, pair: Pair) -> float:
-    """Share of the closing cost that staying saves: little, when R1 is about to close the hedge in any case."""
-    removal = book.removals.get((pair.venue, pair.coin, pair.structure.direction))
-    if removal is None or removal.negative_days + 1 < book.config.limits.negative_funding_days:
-        return 1.0
-    mark = book.market.marks.get(pair.perp.id)
-    coming = pair.structure.facing(float(mark.predicted_rate)) if mark is not None else 0.0
-    return REMOVAL_SAVES if float(removal.day_carry) + coming < 0 else 1.0
+    return Candidate(found, cap_usd, held, aimed, factor, grow, cash)
 
 
 def _credit(book: Book, usable_usd: float) -> Credit:

@@ -48,7 +48,7 @@ def test_on_what_may_be_the_last_day_a_small_loss_to_come_is_reason_to_leave(
     removal.negative_days, removal.day_carry = negative_days, Decimal("-0.00005")
     book.until(kit.START_MS + 4 * HOUR_MS).alive()
     index = kit.PRICES["BTC"]
-    mark = Mark(kit.perp_id("BTC"), index * Decimal("0.9928"), index, Decimal(predicted), kit.START_MS + 8 * HOUR_MS)
+    mark = Mark(kit.perp_id("BTC"), index * Decimal("0.9941"), index, Decimal(predicted), kit.START_MS + 8 * HOUR_MS)
     book.feed(mark)
     actions = book.feed(Tick())
     assert (book.hedge.state is HedgeState.CLOSING) == bool(leaves), actions

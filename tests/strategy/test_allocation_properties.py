@@ -6,7 +6,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.strategy.allocation import AIM_BAND, DRIFT, Allotment, Candidate, allocate
+from bot.strategy.allocation import AIM_BAND, DRIFT, SHED_BAND, TOO_MUCH, Allotment, Candidate, allocate
 from bot.strategy.carry import CarryEstimate
 
 CAP = 100.0
@@ -96,7 +96,7 @@ def test_never_above_a_cap_nor_adding_beyond_a_budget(
 
 @given(any_books(), st.floats(0, 3000), st.floats(0, 3000))
 @settings(max_examples=200, deadline=None)
-def test_a_held_hedge_is_cut_only_for_a_better_one_or_for_its_own_carry(
+def test_a_held_hedge_is_cut_only_for_a_better_one_for_its_own_carry_or_beyond_the_budgets(
     found: list[Candidate], notional: float, capital: float
 ) -> None:
     changes = allocate(found, notional, capital, 0.0002)
@@ -105,7 +105,7 @@ def test_a_held_hedge_is_cut_only_for_a_better_one_or_for_its_own_carry(
     for one in found:
         change = next((a for a in changes if a.coin == one.estimate.coin), None)
         if change is not None and change.target_usd < one.held_usd - CENT:
-            own = one.estimate.held < -one.estimate.close_cost
+            own = one.exits or change.reason == TOO_MUCH
             assert own or any(better.estimate.instead > one.estimate.held for better in grown)
 
 
@@ -164,9 +164,29 @@ def test_what_does_not_give_way_is_not_built_over() -> None:
     assert targets(found, allocate(found, CAP, MANY, 0.0)) == {"A": CAP, "B": 0.0}
 
 
-def test_held_above_the_budget_is_not_cut_for_a_newcomer_that_gets_nothing() -> None:
-    found = [candidate("A", 0.006, CAP), candidate("B", 0.005, 20.0, cap=20.0), candidate("C", 0.05, cap=10.0)]
+def test_held_a_little_above_the_budget_is_not_cut_for_a_newcomer_that_gets_nothing() -> None:
+    found = [candidate("A", 0.006, CAP), candidate("B", 0.005, 2.0, cap=2.0), candidate("C", 0.05, cap=10.0)]
     assert allocate(found, CAP, MANY, 0.0) == []
+
+
+def test_a_book_that_has_drifted_beyond_the_budget_is_brought_back_to_it_the_worst_carry_first() -> None:
+    found = [candidate("A", 0.006, CAP), candidate("B", 0.005, 30.0, cap=30.0), candidate("C", 0.001, 5.0, cap=5.0)]
+    after = targets(found, allocate(found, 1.2 * CAP, MANY, 0.0))
+    assert after == {"A": CAP, "B": 20.0, "C": 0.0}
+    bound_by_margin = [replace(one, capital_factor=1.25, may_grow=False) for one in found]
+    after = targets(bound_by_margin, allocate(bound_by_margin, MANY, 1.5 * CAP, 0.0))
+    assert after == {"A": CAP, "B": 20.0, "C": 0.0}
+
+
+@given(any_books(), st.floats(100, 3000), st.floats(100, 3000))
+@settings(max_examples=200, deadline=None)
+def test_what_is_kept_never_stays_beyond_the_budgets_by_more_than_the_band(
+    found: list[Candidate], notional: float, capital: float
+) -> None:
+    held = [replace(one, aimed_usd=one.held_usd, may_grow=False) for one in found]
+    after = targets(held, allocate(held, notional, capital, 0.0002))
+    assert sum(after.values()) <= notional * (1 + SHED_BAND) + CENT
+    assert sum(after[one.estimate.coin] * one.capital_factor for one in held) <= capital * (1 + SHED_BAND) + CENT
 
 
 def test_a_half_built_hedge_whose_entry_no_longer_pays_stops_where_it_is() -> None:
@@ -192,10 +212,11 @@ def test_a_whole_hedge_is_topped_up_only_from_below_the_band_and_only_to_its_nea
 
 def test_what_is_about_to_be_removed_leaves_for_less() -> None:
     """Staying saves only a part of the closing cost, so a small loss to come is enough."""
-    held = Candidate(estimate("A", -0.001, 0.002), CAP, CAP, CAP, 1.0, may_grow=True, saved=1.0)
+    held = candidate("A", -0.001, CAP, cost=0.002)
     assert not held.exits
-    assert replace(held, saved=0.4).exits
-    assert not replace(held, saved=0.4, held_usd=0.0).exits
+    due = replace(held, estimate=replace(held.estimate, exit_costs=0.25))
+    assert due.exits
+    assert not replace(due, held_usd=0.0).exits
 
 
 def test_a_hedge_that_is_still_being_built_goes_on_to_the_whole_cap() -> None:
