@@ -28,17 +28,18 @@ def eventful(folder: Path) -> Path:
 
     def price(coin: str, at_ms: int, price: float) -> float:
         days = max(0.0, (at_ms - START_MS) / DAY_MS)
-        return price * {"ADA": 1 + days / 25, "ETH": 1 / (1 + days / 25)}.get(coin, 1)
+        moved = price * {"ADA": 1 + days / 25, "ETH": 1 / (1 + days / 25)}.get(coin, 1)
+        return round(moved, 2 if moved > 10 else 5)  # ticks as real ones: no product with a lot is cut by the venue
 
     def rate(coin: str, at_ms: int, rate: float) -> float:
         day = (at_ms - START_MS) // DAY_MS
-        if coin == "XRP" and 15 <= day < 24:
+        if coin == "ZZX" and 15 <= day < 24:
             return -2e-4
-        if coin == "SOL" and 30 <= day < 33:
+        if coin == "ZZS" and 30 <= day < 33:
             return -4e-3
         return rate + 4e-4
 
-    return make(folder, coins=("BTC", "ETH", "ADA", "XRP", "SOL"), days=DAYS, price=price, rate=rate)
+    return make(folder, coins=("BTC", "ETH", "ADA", "ZZX", "ZZS"), days=DAYS, price=price, rate=rate)
 
 
 def everything_done(folder: Path) -> list[str]:
