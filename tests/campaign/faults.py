@@ -203,6 +203,9 @@ def _commands(dice: Random) -> list[Command]:
     for _ in range(dice.randint(1, 4)):
         hour, verb = dice.uniform(2, 60), dice.choice(("close", "flatten", "halt", "limits", "close", "limits"))
         coin = dice.choice(COIN)
+        found.append(
+            Command(dice.uniform(1, 60), dice.choice(("deposit", "withdraw")), "", dice.uniform(0.001, 0.005))
+        )
         found.append(Command(hour, verb, coin, dice.uniform(0.3, 0.9)))
         back = {"close": "readmit", "flatten": "resume", "halt": "resume", "limits": "limits_back"}[verb]
         found.append(Command(hour + dice.uniform(0.5, 6), back, coin))

@@ -6,7 +6,7 @@ the specification; 0 is a defect of the run itself.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ NAKED_S = 45.0
 """How long something may stay unhedged while nothing is being done to the daemon: its longest pause and some more."""
 NAKED_LARGE_S = 15.0
 """The same for more than a slice."""
+IN_QUEUE_S = 0.65
+"""What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
 NAKED_KNOWN_S = 6.0
 """By then the daemon knows, whatever became of the private streams' events: what is older is not news."""
 PRESSED_TASKS_S = 130.0
@@ -144,10 +146,10 @@ class Oracle(Audit):
         self._on_fresh_data(name, coin)
         if self.intents[name]["purpose"] == "open":
             self._adds_to_what_is_whole(sent, coin)
-        self.check(12, coin.name not in self.closed, f"{name} opens {coin.name}, which the owner closed")
-        if self.halted_s is not None:
-            self.check(12, now_s <= self.halted_s + 1e-6, f"{name} opens while halted by the owner")
-        self.check(12, self.control in ("", "running"), f"{name} opens while the books say {self.control}")
+        if now_s - self.intents[name]["committed_s"] > IN_QUEUE_S:
+            self.check(12, coin.name not in self.closed, f"{name} opens {coin.name}, which the owner closed")
+            self.check(12, self.halted_s is None, f"{name} opens while halted by the owner")
+            self.check(12, self.control in ("", "running"), f"{name} opens while the books say {self.control}")
         pressed_s, minute = self._pressed_s.get(api, (1e18, -1))
         opens = self.intents[name]["purpose"] == "open"  # completing a hedge is repair: it may use what is reserved
         pressed = opens and pressed_s < now_s - PRESSED_S and minute == self._minute()
@@ -173,6 +175,15 @@ class Oracle(Audit):
         least = max(coin.spot.notional_min, coin.perp.notional_min)
         most = self.world.plan.slice_usd * Decimal("1.3") + least * 4
         self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.world.plan.slice_usd}")
+
+    def _allowed_now(self, opening: Sequence[Mapping[str, Any]]) -> None:
+        """12: nothing that opens is committed while halted, or of a coin that the owner closed."""
+        names = ", ".join(str(row["client_id"]) for row in opening)
+        self.check(12, self.halted_s is None, f"{names} is decided while halted by the owner")
+        for said in {str(row["control"]) for row in opening}:
+            self.check(12, said in ("", "running"), f"{names} is decided while the books say {said}")
+        for coin in {self._coin(row["instrument"]) for row in opening}:
+            self.check(12, coin not in self.closed, f"{names} opens {coin}, which the owner closed")
 
     def _minute(self) -> int:
         """The minute in which the daemon's machine believes to be: used weight is of one minute."""

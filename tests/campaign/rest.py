@@ -4,10 +4,12 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import ccxt.async_support as ccxt
 
+from bot.simulator.wire.routes import endpoint_paths
 from bot.venues.binance import rest as binance_rest
 from bot.venues.binance.rest import BinanceRest
 from tests.campaign.answers import CANARY, KEY, Answer, SpoiltError
@@ -18,30 +20,20 @@ if TYPE_CHECKING:
     from tests.campaign.life import Life
 
 _VERBS = re.compile(r"^(sapi|fapi|)(Public|Private|public|private|)(V2|V3|)(Get|Post|Delete|Put)(.+)$")
-_PREFIXES = {"": "/api/v3", "fapi": "/fapi/v1", "sapi": "/sapi/v1"}
+_VERSIONS = {"": "v3", "fapi": "v1", "sapi": "v1"}
 
 
+_BY_NAME = {(method, re.sub(r"[/-]", "", path).lower()): path for method, path in endpoint_paths()}
+
+
+@cache
 def route(endpoint: str) -> tuple[str, str]:
     """Method and path of one of ccxt's implicit endpoints: fapiPrivateV3GetAccount -> GET /fapi/v3/account."""
     match = _VERBS.match(endpoint)
     assert match is not None, endpoint
     api, _, version, verb, rest = match.groups()
-    prefix = _PREFIXES[api]
-    if version:
-        prefix = prefix.rsplit("/", 1)[0] + "/" + version.lower()
-    path = _PATHS.get(rest) or rest[0].lower() + rest[1:]
-    return verb.upper(), f"{prefix}/{path}"
-
-
-_PATHS = {
-    "AssetTransfer": "asset/transfer",
-    "AssetTradeFee": "asset/tradeFee",
-    "AccountCommission": "account/commission",
-    "AccountApiRestrictions": "account/apiRestrictions",
-    "TickerPrice": "ticker/price",
-    "Ticker24hr": "ticker/24hr",
-    "PositionSideDual": "positionSide/dual",
-}
+    name = f"{api or 'api'}{version or _VERSIONS[api]}{rest}".lower()
+    return verb.upper(), _BY_NAME[verb.upper(), name]
 
 
 _SPOILT: Mapping[str, tuple[int, Any, str]] = {

@@ -1,6 +1,7 @@
 """The world of one seed: venue, market, streams, books, daemons, owner and whatever the plan does to them."""
 
 import asyncio
+import contextlib
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from random import Random
 from bot.domain.config import CoreConfig, Execution, ExtremeLimits, Limits
 from bot.domain.events import CloseCoin, Event, Flatten, Halt, Readmit, Reconfigure, Resume
 from bot.simulator.exchange.core import Exchange
-from bot.simulator.model import Book
+from bot.simulator.model import Book, VenueError
 from tests.campaign.answers import KEY
 from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.faults import CALL, COMMIT, HOUR, MARKET_KINDS, Command, Fault, Plan
@@ -156,7 +157,10 @@ class World:
         """The fault that strikes the n-th request of a sort, if one does; at most one a request."""
         for fault in self._due(on, number, kinds):
             self.fired(fault.kind)
-            self.trouble(min(fault.size, 12.0) + 1.0)
+            if fault.kind == "receipts_late":  # the next settlement shall come before they do
+                self.faulty_until_s = max(self.faulty_until_s, self.loop.now_s + fault.size)
+            else:
+                self.trouble(min(fault.size, 12.0) + 1.0)
             self.log[-1] += f"  ({fault})"
             return [fault]
         return []
@@ -239,6 +243,9 @@ class World:
     # -- the owner ------------------------------------------------------------------------------------------
 
     def _command(self, command: Command) -> None:
+        if command.verb in ("deposit", "withdraw"):
+            self._move_capital(command)
+            return
         limits = self.config.limits
         match command.verb:
             case "close":
@@ -261,6 +268,14 @@ class World:
         self.slow(2.0)
         self.oracle.commanded(command.verb, limits.per_coin_cap, command.coin)
         self.ask(event, command)
+
+    def _move_capital(self, command: Command) -> None:
+        """A deposit or a withdrawal on the venue's own page; the venue keeps a record of it."""
+        usd = (self.plan.cash * Decimal(f"{command.share:.6f}")).quantize(Decimal("0.01"))
+        self.note(f"owner: {command.verb} {usd}")
+        sign, fee = (1, Decimal(0)) if command.verb == "deposit" else (-1, Decimal(1))
+        with contextlib.suppress(VenueError):  # what is in use cannot be withdrawn
+            self.wire.sim.move_capital(KEY, "USDT", sign * usd, fee, told=True)
 
     def _owner_looks(self) -> None:
         """Whatever halted the daemon by itself, its owner lets it go on after a while."""

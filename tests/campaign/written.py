@@ -52,7 +52,7 @@ class Written(Truth):
             match table:
                 case "order_intents":
                     self.intents[str(row["client_id"])] = row
-                    row["commit"] = self._commits
+                    row["commit"], row["committed_s"], row["control"] = self._commits, self._now_s, self.control
                     if row["purpose"] in OPENING:
                         opening.append(row)
                 case "orders":
@@ -71,6 +71,7 @@ class Written(Truth):
                     removals[str(row["coin"])] = bool(row["removed"])
         if opening:
             self._within_limits(opening)
+            self._allowed_now(opening)
             for coin in {self._coin(row["instrument"]) for row in opening if row["purpose"] == "open"}:
                 self.check(12, not self.removed.get(coin), f"{coin} is opened although it was removed")
         self.removed.update(removals)
@@ -130,6 +131,9 @@ class Written(Truth):
         key = (str(row["instrument"]), int(row["settled_ms"]), Decimal(row["payment"]), str(row["asset"]))
         self.receipts.add(key)
         self.check(9, key in self._income(), f"a receipt that the venue does not have: {key}")
+
+    def _allowed_now(self, opening: Sequence[Mapping[str, Any]]) -> None:
+        raise NotImplementedError
 
     def _within_limits(self, opening: Sequence[Mapping[str, Any]]) -> None:
         """10: what is held, and everything that may still fill, at the prices that the daemon was told."""

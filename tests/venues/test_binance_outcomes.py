@@ -3,6 +3,7 @@
 import pytest
 
 from bot.domain.config import Execution
+from bot.venues.binance.gate import Api, Priority
 from bot.venues.binance.outcomes import (
     DOCUMENTED_UNKNOWN,
     GENERAL,
@@ -17,7 +18,7 @@ from bot.venues.binance.outcomes import (
     judge_order,
     judge_transfer,
 )
-from bot.venues.binance.rest import ORDER_RECV_WINDOW_MS, BinanceRest
+from bot.venues.binance.rest import OPENING_WITHIN_S, ORDER_RECV_WINDOW_MS, BinanceRest
 
 R, U, N = Verdict.REFUSED, Verdict.UNKNOWN, Verdict.NOT_FOUND
 
@@ -109,3 +110,11 @@ def test_an_order_delayed_on_its_way_cannot_arrive_after_not_found_is_believed()
     assert Execution().settle_window_s * 1000 > ORDER_RECV_WINDOW_MS
     rest = BinanceRest("key", "secret", None)
     assert rest._instance(limited=False).options["recvWindow"] == ORDER_RECV_WINDOW_MS
+
+
+async def test_what_opens_does_not_wait_long_to_be_let_out() -> None:
+    rest = BinanceRest("key", "secret", None)
+    rest.budgets[Api.SPOT].observe({"retry-after": "60"}, 429)
+    with pytest.raises(NotSentError, match="not admitted within"):
+        await rest.order("privatePostOrder", {}, priority=Priority.OPENING, counted=True)
+    assert rest.timeout_s > OPENING_WITHIN_S

@@ -31,6 +31,9 @@ ORDER_RECV_WINDOW_MS = 1_500
 settle window (2 s), within which "not found" is not believed: what was delayed on its way cannot arrive after it."""
 DATA_PATIENCE_S = 90.0
 """How long a data request waits for weight or a ban before it gives up."""
+OPENING_WITHIN_S = 0.5
+"""How long an order that opens may wait to be let out. Later it would leave on old prices, perhaps after a halt: it
+counts as not sent, and is decided anew."""
 WEIGHT_LIMITS: Mapping[str, int] = {Api.SPOT: 6_000, Api.SAPI: 12_000, Api.PERP: 2_400}
 SPOT_ORDER_LIMITS = ((90, 10.0),)
 PERP_ORDER_LIMITS = ((270, 10.0), (1_080, 60.0))
@@ -143,7 +146,8 @@ class BinanceRest:
     ) -> Any:
         """A request about an order or a transfer. Raises AnsweredError, NoAnswerError or NotSentError."""
         gate = self._gates[api_of(endpoint)]
-        await gate.enter(priority, within_s=self.timeout_s, counted=counted)
+        within_s = min(OPENING_WITHIN_S, self.timeout_s) if priority is Priority.OPENING else self.timeout_s
+        await gate.enter(priority, within_s=within_s, counted=counted)
         refused = None if "Get" in endpoint else self.permit()
         if refused is not None:
             raise NotSentError(refused)
