@@ -150,12 +150,12 @@ class _Frame:
         """Ticks at the starts of years; of months or days where the span is short."""
         first, last = (datetime.fromtimestamp(at / 1000, UTC) for at in (self.first, self.first + self.span))
         days = (last - first).days
-        form = "%Y" if days > 500 else "%Y-%m" if days > 45 else "%m-%d"
+        form = "%Y" if days > 500 else "%Y-%m" if days > 100 else "%m-%d"
         moments = [
             datetime(year, month, day, tzinfo=UTC)
             for year in range(first.year, last.year + 1)
             for month in ((1,) if days > 500 else range(1, 13))
-            for day in ((1,) if days > 45 else range(1, 29, 3))
+            for day in ((1,) if days > 100 else range(1, 29, 7 if days > 30 else 3))
         ]
         return "".join(
             f'<text x="{self.x(at.timestamp() * 1000):.1f}" y="{height - 8}" class="t">{at.strftime(form)}</text>'

@@ -156,6 +156,7 @@ def _rules(answer: Answer) -> list[str]:
             ("rule", "forced", "refused", "other"),
             ([rule, *(f"{count:,}" for count in row.values())] for rule, row in counted.items()),
         ),
+        *_forced(answer),
         html_page.note(f"What they did, refusals left out; the latest {ACTIONS_MAX:,} at most."),
         html_page.table(
             ("time (UTC)", "rule", "event", "coin", "observed", "limit"),
@@ -164,6 +165,16 @@ def _rules(answer: Answer) -> list[str]:
             wrapped=(4, 5),
             box=True,
         ),
+    ]
+
+
+def _forced(answer: Answer) -> list[str]:
+    """Forced reductions by year, with the months that are no ordinary ones."""
+    wild = ", ".join(f"{one.month} {one.coin} {one.move:+.0%}" for one in answer.far_moves)
+    rows = ([str(one.year), one.rule, f"{one.count:,}", f"{one.ordinary:,}"] for one in answer.forced)
+    return [
+        html_page.note(f"Forced reductions. Months in which a core coin moved far in a day: {wild or 'none'}."),
+        html_page.table(("year", "rule", "forced", "in ordinary months"), rows, text=(0, 1)),
     ]
 
 

@@ -11,7 +11,7 @@ from bot.domain.time import DAY_MS, HOUR_MS
 from bot.research.backtest import Answer, Question, as_json, run
 from bot.research.bars import BarMarket, halted_times
 from bot.research.recordings import read_recordings
-from bot.research.report import page
+from bot.research.report import SECTIONS, page
 from bot.research.trace import trace
 from bot.simulator.market.table import HistoryError
 from bot.simulator.model import Book
@@ -142,6 +142,8 @@ def test_the_page_needs_nothing_else(usual) -> None:
     assert text.count("<svg") == 5
     assert "http" not in text
     assert "<script" not in text
+    assert all(f"<h2>{title}</h2>" in text for title in SECTIONS)
+    assert "Forced reductions. Months" in text
 
 
 def test_an_empty_window_is_refused(plain) -> None:
