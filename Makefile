@@ -6,7 +6,7 @@ ARGS ?=
 SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types layers lock scenarios bench campaign campaign-planted clean
+.PHONY: help run test check lint types layers lock scenarios bench campaign campaign-planted fuzz mutants clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,12 @@ campaign: $(VENV)/dev.ok ## the seeded fault campaign (SEEDS=2000, ARGS="--first
 
 campaign-planted: $(VENV)/dev.ok ## whether the campaign finds each planted bug, as a table
 	$(BIN)/python -m tests.campaign.planted $(ARGS)
+
+fuzz: $(VENV)/dev.ok ## the decoders and the settings loader against 3,000 nasty documents each, about ten minutes
+	CARRYBOT_FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+mutants: $(VENV)/dev.ok ## wrong code that a test must notice: ledger, sizing, outcomes, recovery (ARGS="ledger")
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 clean: ## remove the environment and caches (never data/)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build

@@ -32,6 +32,14 @@ TARGETS = (
     Target(
         "recovery",
         ("bot.engine.recovery", "bot.engine.orders"),
-        ("tests/engine/test_engine_recovery.py", "tests/engine/test_engine_unknown_orders.py"),
+        (
+            "tests/engine/test_engine_recovery.py",
+            "tests/engine/test_engine_unknown_orders.py",
+            "tests/engine/test_engine_order_lives.py",
+            "tests/engine/test_engine_legs.py",
+            "tests/engine/test_engine_opening.py",
+            "tests/engine/test_engine_rules.py",
+            "tests/engine/test_engine_budgets.py",
+        ),
     ),
 )

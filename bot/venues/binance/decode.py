@@ -7,7 +7,7 @@ stream, so each has a typed decoder of its own. Private frames come bare (USD-M 
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -15,9 +15,23 @@ from bot.domain.instruments import Instrument
 from bot.domain.market import Mark, Quote
 from bot.venues.binance.symbols import to_base_price, to_base_quantity
 
+S = TypeVar("S", bound=msgspec.Struct)
+
 
 class DecodeError(Exception):
     """A frame that is not of the shape that its stream promises."""
+
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, text that is no UTF-8, and documents nested without end."""
+TIME_MS_END = 10**14
+"""UTC milliseconds of the year 5138: a stamp beyond is none, and would carry our clock away with it."""
+DIGITS_MAX = 40
+"""Amounts have at most so many digits before or after the point: the rest of the program need not expect others."""
+
+TimeMs = Annotated[int, msgspec.Meta(ge=0, lt=TIME_MS_END)]
+Number = Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]
+"""A venue's id; -1 where there is none."""
 
 
 class _Book(msgspec.Struct, gc=False):
@@ -26,7 +40,7 @@ class _Book(msgspec.Struct, gc=False):
     bid_size: str = msgspec.field(name="B")
     ask: str = msgspec.field(name="a")
     ask_size: str = msgspec.field(name="A")
-    event_ms: int = msgspec.field(name="E", default=0)
+    event_ms: TimeMs = msgspec.field(name="E", default=0)
     """Spot book tickers carry no time."""
 
 
@@ -39,8 +53,8 @@ class _MarkPrice(msgspec.Struct, gc=False):
     mark: str = msgspec.field(name="p")
     index: str = msgspec.field(name="i")
     rate: str = msgspec.field(name="r")
-    next_funding_ms: int = msgspec.field(name="T")
-    event_ms: int = msgspec.field(name="E")
+    next_funding_ms: TimeMs = msgspec.field(name="T")
+    event_ms: TimeMs = msgspec.field(name="E")
 
 
 class _MarkFrame(msgspec.Struct, gc=False):
@@ -66,7 +80,7 @@ class QuoteDecoder:
         """Raises DecodeError."""
         try:
             book = _book_decoder.decode(frame).data
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise DecodeError(str(error)) from None
         self.event_ms = book.event_ms
         instrument = self._instruments.get(book.symbol)
@@ -93,7 +107,7 @@ def decode_mark(frame: bytes | str, instruments: Mapping[str, Instrument]) -> Ma
     """A mark-price frame; None for a symbol that is not listed. Raises DecodeError."""
     try:
         data = _mark_decoder.decode(frame).data
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DecodeError(str(error)) from None
     instrument = instruments.get(data.symbol)
     if instrument is None:
@@ -117,29 +131,50 @@ def _number(value: str) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         raise DecodeError(f"not a number: {value!r}") from None
+    return checked_amount(number)
+
+
+def checked_amount(number: Decimal) -> Decimal:
+    """The same amount. Raises DecodeError when it is not finite or of a size that no amount has."""
     if not number.is_finite():
-        raise DecodeError(f"not a finite number: {value!r}")
+        raise DecodeError(f"not a finite number: {number}")
+    if number and not -DIGITS_MAX <= number.adjusted() <= DIGITS_MAX:
+        raise DecodeError(f"not the size of an amount: 1E{number.adjusted()}")
     return number
+
+
+def checked(found: S) -> S:
+    """A decoded document whose amounts, nested ones too, are checked. Raises DecodeError."""
+    for name in found.__struct_fields__:
+        value = getattr(found, name)
+        if isinstance(value, Decimal):
+            checked_amount(value)
+        elif isinstance(value, msgspec.Struct):
+            checked(value)
+        elif isinstance(value, list):
+            for each in value:
+                checked(each)
+    return found
 
 
 class SpotExecution(msgspec.Struct, gc=False):
     """`executionReport`: every change of a spot order. `original_id` is our id where a cancel replaced it."""
 
-    event_ms: int = msgspec.field(name="E")
+    event_ms: TimeMs = msgspec.field(name="E")
     symbol: str = msgspec.field(name="s")
     client_id: str = msgspec.field(name="c")
     side: str = msgspec.field(name="S")
     execution: str = msgspec.field(name="x")
     status: str = msgspec.field(name="X")
     reason: str = msgspec.field(name="r")
-    order_id: int = msgspec.field(name="i")
+    order_id: Number = msgspec.field(name="i")
     last_quantity: Decimal = msgspec.field(name="l")
     filled: Decimal = msgspec.field(name="z")
     last_price: Decimal = msgspec.field(name="L")
     fee: Decimal = msgspec.field(name="n")
     fee_asset: str | None = msgspec.field(name="N")
-    at_ms: int = msgspec.field(name="T")
-    trade_id: int = msgspec.field(name="t")
+    at_ms: TimeMs = msgspec.field(name="T")
+    trade_id: Number = msgspec.field(name="t")
     maker: bool = msgspec.field(name="m")
     original_id: str = msgspec.field(name="C", default="")
 
@@ -152,12 +187,12 @@ class PerpExecution(msgspec.Struct, gc=False):
     side: str = msgspec.field(name="S")
     execution: str = msgspec.field(name="x")
     status: str = msgspec.field(name="X")
-    order_id: int = msgspec.field(name="i")
+    order_id: Number = msgspec.field(name="i")
     last_quantity: Decimal = msgspec.field(name="l")
     filled: Decimal = msgspec.field(name="z")
     last_price: Decimal = msgspec.field(name="L")
-    at_ms: int = msgspec.field(name="T")
-    trade_id: int = msgspec.field(name="t")
+    at_ms: TimeMs = msgspec.field(name="T")
+    trade_id: Number = msgspec.field(name="t")
     maker: bool = msgspec.field(name="m")
     realized: Decimal = msgspec.field(name="rp", default=Decimal(0))
     fee: Decimal = msgspec.field(name="n", default=Decimal(0))
@@ -166,7 +201,7 @@ class PerpExecution(msgspec.Struct, gc=False):
 
 
 class PerpOrderUpdate(msgspec.Struct, gc=False):
-    event_ms: int = msgspec.field(name="E")
+    event_ms: TimeMs = msgspec.field(name="E")
     order: PerpExecution = msgspec.field(name="o")
 
 
@@ -174,7 +209,7 @@ class OtherEvent(msgspec.Struct, gc=False):
     """A private event of no interest here, a subscription's answer, or a sign that the stream ends."""
 
     kind: str = msgspec.field(name="e", default="")
-    event_ms: int = msgspec.field(name="E", default=0)
+    event_ms: TimeMs = msgspec.field(name="E", default=0)
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -204,9 +239,9 @@ def decode_private(frame: bytes | str) -> PrivateEvent:
             raw = wrapped
             envelope = _envelope_decoder.decode(raw)
         event: PrivateEvent = _KINDS.get(envelope.kind, _other_decoder).decode(raw)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DecodeError(str(error)) from None
-    return event
+    return checked(event)
 
 
 class SubscriptionReply(msgspec.Struct, gc=False):
@@ -223,5 +258,5 @@ def decode_reply(frame: bytes | str) -> SubscriptionReply:
     """Raises DecodeError."""
     try:
         return _reply_decoder.decode(frame)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise DecodeError(str(error)) from None

@@ -5,19 +5,27 @@ Rows come from ccxt's raw endpoints as dictionaries (numbers as text or exact de
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, TypeVar
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import msgspec
 
 from bot.domain.events import OrderFilled, OrderReported
 from bot.domain.instruments import Instrument, Kind
 from bot.domain.orders import Fill, OrderState, Side
-from bot.venues.binance.decode import DecodeError, PerpExecution, SpotExecution
+from bot.venues.binance.decode import (
+    UNREADABLE,
+    DecodeError,
+    Number,
+    PerpExecution,
+    S,
+    SpotExecution,
+    TimeMs,
+    checked,
+)
 from bot.venues.binance.symbols import to_base_price, to_base_quantity
 
 ZERO = Decimal(0)
-S = TypeVar("S", bound=msgspec.Struct)
 
 _STATES: Mapping[str, OrderState] = {
     "NEW": OrderState.LIVE,
@@ -41,14 +49,14 @@ class OrderRow(msgspec.Struct):
     """An order as both APIs answer to new, get, open and all; spot orders have no `reduceOnly`."""
 
     symbol: str
-    order_id: int = msgspec.field(name="orderId")
+    order_id: Number = msgspec.field(name="orderId")
     client_id: str = msgspec.field(name="clientOrderId")
     status: str
     filled: Decimal = msgspec.field(name="executedQty")
     side: str
     original_id: str = msgspec.field(name="origClientOrderId", default="")
     """In the answer to a spot cancel `clientOrderId` names the cancel."""
-    transact_ms: int = msgspec.field(name="transactTime", default=0)
+    transact_ms: TimeMs = msgspec.field(name="transactTime", default=0)
     fills: list["SpotFillRow"] = []
 
 
@@ -59,20 +67,20 @@ class SpotFillRow(msgspec.Struct):
     quantity: Decimal = msgspec.field(name="qty")
     fee: Decimal = msgspec.field(name="commission")
     fee_asset: str = msgspec.field(name="commissionAsset")
-    trade_id: int = msgspec.field(name="tradeId")
+    trade_id: Number = msgspec.field(name="tradeId")
 
 
 class TradeRow(msgspec.Struct):
     """A row of myTrades (`isBuyer`, `isMaker`) or userTrades (`side`, `maker`, `realizedPnl`)."""
 
     symbol: str
-    id: int
-    order_id: int = msgspec.field(name="orderId")
+    id: Number
+    order_id: Number = msgspec.field(name="orderId")
     price: Decimal
     quantity: Decimal = msgspec.field(name="qty")
     fee: Decimal = msgspec.field(name="commission")
     fee_asset: str = msgspec.field(name="commissionAsset")
-    at_ms: int = msgspec.field(name="time")
+    at_ms: TimeMs = msgspec.field(name="time")
     is_buyer: bool | None = msgspec.field(name="isBuyer", default=None)
     is_maker: bool = msgspec.field(name="isMaker", default=False)
     side: str = ""
@@ -83,8 +91,8 @@ class TradeRow(msgspec.Struct):
 def convert(row: Any, kind: type[S]) -> S:
     """A dictionary as a typed row. Raises DecodeError."""
     try:
-        return msgspec.convert(row, kind, strict=False)
-    except msgspec.ValidationError as error:
+        return checked(msgspec.convert(row, kind, strict=False))
+    except (*UNREADABLE, InvalidOperation) as error:
         raise DecodeError(f"{kind.__name__}: {error}") from None
 
 
