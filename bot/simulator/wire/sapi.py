@@ -1,4 +1,4 @@
-"""Wallet endpoints, /sapi: coins, fees, transfers between the two wallets, and the rights of the key."""
+"""Wallet endpoints, /sapi: coins, fees, transfers between the wallets, and the rights of the key."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,12 +11,14 @@ from bot.simulator.wire.api import Call, Endpoint, Security, Table
 from bot.simulator.wire.auth import CREDENTIALS
 from bot.simulator.wire.shapes import fixed, plain
 from bot.simulator.wire.spot_account import spot_assets
-from bot.simulator.wire.venue import Simulation
+from bot.simulator.wire.venue import QUOTE_ASSET, Simulation
 
 _ZERO = Decimal(0)
 _NO_SUCH_WALLET = frozenset({"MAIN_FUNDING", "FUNDING_MAIN", "UMFUTURE_FUNDING", "FUNDING_UMFUTURE"})
 """Routes of the funding wallet, which has no account here: their history is empty."""
 _HISTORY_MS = 90 * 86_400_000
+_COLLATERAL = {"MAIN_MARGIN": 1, "MARGIN_MAIN": -1}
+"""Into the margin wallet, and out of it."""
 _ROUTES = {"MAIN_UMFUTURE": (Book.SPOT, Book.PERP), "UMFUTURE_MAIN": (Book.PERP, Book.SPOT)}
 
 
@@ -96,8 +98,13 @@ def _fee_row(sim: Simulation, call: Call, listing: Listing) -> dict[str, str]:
 
 
 def transfer(sim: Simulation, call: Call) -> Any:
-    source, target = _route(call)
     asset, quantity = call.params.need("asset"), call.params.need_decimal("amount")
+    kind = call.params.need("type")
+    if kind in _COLLATERAL:
+        if asset != QUOTE_ASSET:
+            raise VenueError(-1108, "Invalid asset.")
+        return {"tranId": sim.move_collateral(call.api_key, _COLLATERAL[kind] * quantity)}
+    source, target = _route(call)
     return {"tranId": sim.transfer(call.api_key, asset, quantity, source, target)}
 
 
@@ -105,14 +112,11 @@ def transfer_history(sim: Simulation, call: Call) -> Any:
     """Newest first, `size` rows (10, at most 100) of page `current`."""
     if call.params.need("type") in _NO_SUCH_WALLET:
         return {"total": 0}
-    source, target = _route(call)
     start_ms, end_ms = call.params.window()
-    rows: Sequence[Transfer] = [
+    rows = [
         t
-        for t in sim.exchange.transfers(call.api_key)
-        if (t.source, t.target) == (source, target)
-        and (start_ms is None or t.at_ms >= start_ms)
-        and (end_ms is None or t.at_ms <= end_ms)
+        for t in _moves(sim, call)
+        if (start_ms is None or t.at_ms >= start_ms) and (end_ms is None or t.at_ms <= end_ms)
     ]
     size, current = min(call.params.integer("size") or 10, 100), call.params.integer("current") or 1
     page = list(reversed(rows))[size * (current - 1) : size * current]
@@ -120,6 +124,20 @@ def transfer_history(sim: Simulation, call: Call) -> Any:
     if page:
         answer["rows"] = [_transfer_row(row, call.params.need("type")) for row in page]
     return answer
+
+
+def _moves(sim: Simulation, call: Call) -> Sequence[Transfer]:
+    """The account's transfers of the asked type; those of collateral as if between the spot and the margin wallet."""
+    way = _COLLATERAL.get(call.params.need("type"))
+    if way is not None:
+        moved = (entry for entry in sim.exchange.loans(call.api_key) if entry.kind == "TRANSFER")
+        return [
+            Transfer(entry.id, entry.asset, abs(entry.amount), Book.SPOT, Book.SPOT, entry.at_ms)
+            for entry in moved
+            if entry.amount * way > 0
+        ]
+    route = _route(call)
+    return [t for t in sim.exchange.transfers(call.api_key) if (t.source, t.target) == route]
 
 
 def _transfer_row(row: Transfer, kind: str) -> dict[str, Any]:
@@ -277,7 +295,6 @@ TABLE: Table = {
     ("GET", "/sapi/v1/capital/config/getall"): Endpoint(coins, _SIGNED, 10),
     ("GET", "/sapi/v1/capital/deposit/hisrec"): Endpoint(deposits, _SIGNED),
     ("GET", "/sapi/v1/capital/withdraw/history"): Endpoint(withdrawals, _SIGNED),
-    ("GET", "/sapi/v1/margin/allPairs"): Endpoint(nothing, Security.KEY),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Endpoint(nothing, Security.KEY, 10),
     ("GET", "/sapi/v1/asset/tradeFee"): Endpoint(trade_fee, _SIGNED),
     ("POST", "/sapi/v1/asset/transfer"): Endpoint(transfer, _SIGNED),

@@ -24,21 +24,33 @@ def new_order(sim: Simulation, call: Call) -> Any:
     listing = sim.listing(Book.SPOT, request.symbol)
     default = "FULL" if call.params.text("type") in {"LIMIT", "MARKET"} else "ACK"
     wanted = call.params.text("newOrderRespType") or default
-    row: dict[str, Any] = {
+    if wanted == "ACK":
+        return _acknowledged(order)
+    answer = full_answer(listing, order, trades)
+    if wanted != "FULL":
+        del answer["fills"]
+    return answer
+
+
+def _acknowledged(order: Order) -> dict[str, Any]:
+    return {
         "symbol": order.request.symbol,
         "orderId": order.id,
         "orderListId": -1,
         "clientOrderId": order.request.client_id,
         "transactTime": order.created_ms,
     }
-    if wanted == "ACK":
-        return row
-    row |= _amounts(listing, order)
-    row["workingTime"] = order.created_ms
-    row["selfTradePreventionMode"] = SELF_TRADE_MODE
-    if wanted == "FULL":
-        row["fills"] = [_fill(listing, trade) for trade in trades]
-    return row
+
+
+def full_answer(listing: Listing, order: Order, trades: Sequence[Trade]) -> dict[str, Any]:
+    """A new order's answer of the type FULL."""
+    return {
+        **_acknowledged(order),
+        **_amounts(listing, order),
+        "workingTime": order.created_ms,
+        "selfTradePreventionMode": SELF_TRADE_MODE,
+        "fills": [_fill(listing, trade) for trade in trades],
+    }
 
 
 def _amounts(listing: Listing, order: Order) -> dict[str, Any]:
@@ -83,7 +95,10 @@ def check_order(sim: Simulation, call: Call) -> Any:
 def query_order(sim: Simulation, call: Call) -> Any:
     listing = _needed_listing(sim, call.params)
     order_id, client_id = order_reference(call.params)
-    return order_row(listing, sim.exchange.order(call.api_key, Book.SPOT, listing.symbol, order_id, client_id))
+    order = sim.exchange.order(call.api_key, Book.SPOT, listing.symbol, order_id, client_id)
+    if order.request.margin:
+        raise VenueError(-2013, "Order does not exist.")
+    return order_row(listing, order)
 
 
 def order_row(listing: Listing, order: Order) -> dict[str, Any]:
@@ -141,7 +156,8 @@ def open_orders(sim: Simulation, call: Call) -> Any:
 
 def all_orders(sim: Simulation, call: Call) -> Any:
     listing = _needed_listing(sim, call.params)
-    rows: Sequence[Order] = sim.exchange.all_orders(call.api_key, Book.SPOT, listing.symbol)
+    every = sim.exchange.all_orders(call.api_key, Book.SPOT, listing.symbol)
+    rows: Sequence[Order] = [order for order in every if not order.request.margin]
     start_ms, end_ms = _day_window(call.params)
     first_id, limit = call.params.integer("orderId"), call.params.limit(500, 1_000)
     if first_id is not None:
@@ -153,7 +169,8 @@ def all_orders(sim: Simulation, call: Call) -> Any:
 
 def my_trades(sim: Simulation, call: Call) -> Any:
     listing = _needed_listing(sim, call.params)
-    rows: Sequence[Trade] = sim.exchange.trades(call.api_key, Book.SPOT, listing.symbol)
+    every = sim.exchange.trades(call.api_key, Book.SPOT, listing.symbol)
+    rows: Sequence[Trade] = [trade for trade in every if not trade.margin]
     order_id, from_id = call.params.integer("orderId"), call.params.integer("fromId")
     start_ms, end_ms = _day_window(call.params)
     limit = call.params.limit(500, 1_000)
@@ -163,10 +180,10 @@ def my_trades(sim: Simulation, call: Call) -> Any:
         chosen: Sequence[Trade] = [t for t in rows if t.id >= from_id][:limit]
     else:
         chosen = pick(rows, lambda t: t.at_ms, start_ms, end_ms, limit)
-    return [_trade_row(listing, trade) for trade in chosen]
+    return [trade_row(listing, trade) for trade in chosen]
 
 
-def _trade_row(listing: Listing, trade: Trade) -> dict[str, Any]:
+def trade_row(listing: Listing, trade: Trade) -> dict[str, Any]:
     return {
         "symbol": trade.symbol,
         "id": trade.id,

@@ -61,7 +61,7 @@ def _symbol_info(listing: Listing) -> dict[str, Any]:
         "amendAllowed": False,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
-        "isMarginTradingAllowed": False,
+        "isMarginTradingAllowed": True,
         "filters": _filters(listing),
         "permissions": [],
         "permissionSets": [["SPOT"]],

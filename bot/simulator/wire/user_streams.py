@@ -77,6 +77,8 @@ class UserStreams:
         balances: dict[str, dict[str, str]] = {}
         changed_ms = 0
         for h in happenings:
+            if h.order is not None and h.order.request.margin:
+                continue  # the margin account has a stream of its own, which is not offered here
             if h.order is not None:
                 events.append(self._execution_report(h, h.order))
             elif h.asset is not None:

@@ -161,6 +161,13 @@ class Simulation:
         self._outbox.append((api_key, list(happenings)))
         return number
 
+    def move_collateral(self, api_key: str, quantity: Decimal) -> int:
+        """USDT from the spot wallet into the margin wallet, or out of it where negative."""
+        self._dirty = True
+        number, happenings = self.exchange.move_collateral(api_key, quantity, self.now_ms)
+        self._outbox.append((api_key, list(happenings)))
+        return number
+
     def move_capital(self, api_key: str, asset: str, quantity: Decimal, fee: Decimal, *, told: bool) -> int:
         self._dirty = True
         number, happenings = self.exchange.move_capital(api_key, asset, quantity, fee, self.now_ms, told=told)
