@@ -187,6 +187,25 @@ def alerts_test(config: Config = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def verdicts(
+    config: Config = None,
+    coin: Annotated[str | None, typer.Option("--coin", help="Of one coin.", show_default=False)] = None,
+    rule: Annotated[str | None, typer.Option("--rule", help="Of one rule, such as R2.", show_default=False)] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="From this day of market time on: 2026-11-26.", show_default=False),
+    ] = None,
+    count: Annotated[bool, typer.Option("--count", help="How often, by rule and coin.")] = False,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """What the risk manager refused or forced: rule, limit, observed value, hedge."""
+    from bot.cli import verdict_command
+
+    verdict_command.verdicts(config, verdict_command.Asked(coin, rule, since), limit, count=count, as_json=as_json)
+
+
+@app.command()
 def halt(config: Config = None, reason: Reason = "", as_json: Json = False) -> None:
     """Open nothing more; what reduces is still allowed. Survives restarts."""
     _control(config, "halt", {"reason": reason}, as_json)

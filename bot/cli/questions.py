@@ -17,7 +17,8 @@ ROWS_SHOWN = 40
 """Rows of a table on a terminal unless --limit says otherwise; JSON holds all."""
 
 
-async def _books(settings: "Settings") -> "Books":
+async def books_of(settings: "Settings") -> "Books":
+    """The books of these settings, opened for each question."""
     from bot.observe.reports import Books
 
     return Books(settings.database.url, tuple(settings.venues))
@@ -25,7 +26,7 @@ async def _books(settings: "Settings") -> "Books":
 
 def status(config: Path | None, as_json: bool) -> None:
     async def offline(settings: "Settings") -> Any:
-        return await (await _books(settings)).status()
+        return await (await books_of(settings)).status()
 
     view = context.question(config, "status", offline)
     if as_json:
@@ -66,7 +67,7 @@ HEDGES = (
 
 def hedges(config: Path | None, every: bool, as_json: bool) -> None:
     async def offline(settings: "Settings") -> Any:
-        return await (await _books(settings)).hedges(every=every)
+        return await (await books_of(settings)).hedges(every=every)
 
     view = context.question(config, "hedges", offline, all="1" if every else None)
     if as_json:
@@ -90,10 +91,10 @@ ORDERS = (
 
 
 def orders(config: Path | None, limit: int | None, as_json: bool) -> None:
-    kept = _limit(limit, as_json)
+    kept = rows_kept(limit, as_json)
 
     async def offline(settings: "Settings") -> Any:
-        return await (await _books(settings)).orders(kept)
+        return await (await books_of(settings)).orders(kept)
 
     view = context.question(config, "orders", offline, limit=_text(kept))
     _show("Orders, newest last", ORDERS, view, "no orders", as_json)
@@ -112,10 +113,10 @@ RECEIPTS = (
 
 
 def receipts(config: Path | None, coin: str | None, limit: int | None, as_json: bool) -> None:
-    kept = _limit(limit, as_json)
+    kept = rows_kept(limit, as_json)
 
     async def offline(settings: "Settings") -> Any:
-        return await (await _books(settings)).receipts(coin, kept)
+        return await (await books_of(settings)).receipts(coin, kept)
 
     view = context.question(config, "receipts", offline, coin=coin, limit=_text(kept))
     _show("Funding receipts, newest last", RECEIPTS, view, "no funding received yet", as_json)
@@ -126,7 +127,7 @@ ACCOUNTS = (Column("account", "account"), Column("asset", "asset"), Column("bala
 
 def ledger(config: Path | None, as_json: bool) -> None:
     async def offline(settings: "Settings") -> Any:
-        return await (await _books(settings)).ledger()
+        return await (await books_of(settings)).ledger()
 
     view = context.question(config, "ledger", offline)
     if as_json:
@@ -152,7 +153,7 @@ PNL = (
 
 def pnl(config: Path | None, as_csv: bool, as_json: bool) -> None:
     async def offline(settings: "Settings") -> Any:
-        return await (await _books(settings)).pnl()
+        return await (await books_of(settings)).pnl()
 
     view = context.question(config, "pnl", offline)
     if as_json:
@@ -177,10 +178,10 @@ ALERTS = (
 
 
 def alerts(config: Path | None, limit: int | None, as_json: bool) -> None:
-    kept = _limit(limit, as_json)
+    kept = rows_kept(limit, as_json)
 
     async def offline(settings: "Settings") -> Any:
-        return await (await _books(settings)).alerts(kept)
+        return await (await books_of(settings)).alerts(kept)
 
     view = context.question(config, "alerts", offline, limit=_text(kept))
     _show("Alerts, newest last", ALERTS, view, "no alerts", as_json)
@@ -193,7 +194,8 @@ def _show(title: str, columns: tuple[Column, ...], view: Any, empty: str, as_jso
         show_table(title, columns, view, empty)
 
 
-def _limit(given: int | None, as_json: bool) -> int | None:
+def rows_kept(given: int | None, as_json: bool) -> int | None:
+    """How many rows to ask for; None: all. Failure for none at all."""
     if given is not None and given < 1:
         raise Failure(FAILED, "--limit must be at least 1")
     return given if given is not None or as_json else ROWS_SHOWN

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,7 +221,7 @@ class _Run:
 
     async def _serve(self, daemon: Daemon, books: Books, stack: AsyncExitStack) -> None:
         settings = self._settings
-        health = HealthServer(daemon, exposition(daemon, lambda: self._announcer.counts, self._alerting.counts))
+        health = HealthServer(daemon, self._metrics(daemon))
         stack.push_async_callback(health.close)
         health_port = await self._listen("health", health, settings.health.host, settings.health.port)
         answers = Answers(daemon, books, self._announcer, self._reload)
@@ -240,6 +240,10 @@ class _Run:
             health=f"http://{settings.health.host}:{health_port}/readyz",
             ask="carrybot status",
         )
+
+    def _metrics(self, daemon: Daemon) -> Callable[[], tuple[bytes, str]]:
+        told = self._announcer
+        return exposition(daemon, lambda: told.counts, self._alerting.counts, lambda: told.rules)
 
     async def _listen(self, what: str, server: HealthServer, host: str, port: int) -> int:
         return await self._try_ports(what, server.start, host, port)

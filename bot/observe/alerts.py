@@ -40,6 +40,8 @@ class Announcer:
         self.latest: deque[Alert] = deque(maxlen=KEPT_MAX)
         self.counts: Counter[tuple[str, str]] = Counter()
         """Emitted lines by (severity, name)."""
+        self.rules: Counter[tuple[str, str]] = Counter()
+        """Lines that name a rule of the book by (rule, name): what it refused, forced or set off."""
 
     def __call__(self, emit: Emit, at: Stamp) -> None:
         fields = {name: text(value) if isinstance(value, Decimal) else value for name, value in emit.fields.items()}
@@ -48,6 +50,8 @@ class Announcer:
         when = {"market_time": clock_text(at.market_ms)} if at.market_ms else {}
         self._write(_LEVELS[emit.severity], emit.name, **when, **fields)
         self.counts[emit.severity.value, emit.name] += 1
+        if "rule" in emit.fields:
+            self.rules[str(emit.fields["rule"]), emit.name] += 1
         if emit.severity in (Severity.WARNING, Severity.CRITICAL):
             self.latest.append(Alert(at.market_ms, emit.severity, emit.name, describe(emit)))
         if self._tell is not None:

@@ -50,6 +50,8 @@ class Answers:
             "alerts": self._alerts,
             "explain": self._explain,
             "scan": self._scan,
+            "verdicts": self._verdicts,
+            "verdict-counts": self._verdict_counts,
         }
 
     def posts(self) -> dict[str, Ask]:
@@ -143,6 +145,14 @@ class Answers:
             return [views.alert_view(alert) for alert in self._announcer.latest]
         return await self._books.alerts(_limit(fields))
 
+    async def _verdicts(self, fields: Fields) -> list[View]:
+        since_ms = _number(fields, "since_ms")
+        return await self._books.verdicts(fields.get("coin"), fields.get("rule"), since_ms, _limit(fields))
+
+    async def _verdict_counts(self, fields: Fields) -> list[View]:
+        since_ms = _number(fields, "since_ms")
+        return await self._books.verdict_counts(fields.get("coin"), fields.get("rule"), since_ms)
+
     async def _explain(self, fields: Fields) -> View:
         """One explanation for each venue that has the coin, and for each direction in which it can be held there."""
         coin = self._coin(fields)
@@ -223,9 +233,13 @@ def _reason(fields: Fields) -> str:
 
 
 def _limit(fields: Fields) -> int | None:
-    given = fields.get("limit")
+    return _number(fields, "limit", 1_000_000)
+
+
+def _number(fields: Fields, name: str, below: int = 10**15) -> int | None:
+    given = fields.get(name)
     if given is None:
         return None
-    if not given.isdecimal() or not 0 < int(given) < 1_000_000:
-        raise Refusal(400, f"limit must be a number above 0, not {given[:20]}")
+    if not given.isdecimal() or not 0 < int(given) < below:
+        raise Refusal(400, f"{name} must be a number above 0, not {given[:20]}")
     return int(given)

@@ -16,8 +16,11 @@ Lines = Callable[[], Mapping[tuple[str, str], int]]
 
 
 class _DaemonCollector(Collector):
-    def __init__(self, running: Running, lines: Lines, alerts: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self, running: Running, lines: Lines, alerts: Callable[[], Mapping[str, float]], rules: Lines
+    ) -> None:
         self._running = running
+        self._rules = rules
         self._lines = lines
         self._alerts = alerts
 
@@ -38,6 +41,12 @@ class _DaemonCollector(Collector):
         for (severity, name), count in self._lines().items():
             lines.add_metric([severity, name], count)
         yield lines
+        rules = CounterMetricFamily(
+            "carrybot_rules", "What the rules of the book refused, forced or set off", labels=["rule", "name"]
+        )
+        for (rule, name), count in self._rules().items():
+            rules.add_metric([rule, name], count)
+        yield rules
 
     def _book(self) -> Iterator[Metric]:
         state = self._running.state
@@ -67,11 +76,11 @@ def _gauge(name: str, text: str, value: Decimal | float) -> Metric:
 
 
 def exposition(
-    running: Running, lines: Lines, alerts: Callable[[], Mapping[str, float]] = dict
+    running: Running, lines: Lines, alerts: Callable[[], Mapping[str, float]] = dict, rules: Lines = dict
 ) -> Callable[[], tuple[bytes, str]]:
     """A function that gives (body, content type) of the metrics as they are at that moment."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_DaemonCollector(running, lines, alerts))
+    registry.register(_DaemonCollector(running, lines, alerts, rules))
 
     def show() -> tuple[bytes, str]:
         return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -119,11 +119,23 @@ class Books:
             found = await queries.alerts(connection, limit=limit or ALL)
         return [views.alert_view(alert) for alert in reversed(found)]
 
-    async def verdicts(self, coin: str) -> list[View]:
-        """The newest refusals and forced actions of a coin, oldest of them first."""
+    async def verdicts(
+        self,
+        coin: str | None,
+        rule: str | None = None,
+        since_ms: int | None = None,
+        limit: int | None = VERDICTS_MAX,
+    ) -> list[View]:
+        """The newest refusals and forced actions, oldest of them first."""
         async with self._snapshot() as connection:
-            found = await queries.verdicts(connection, coin=coin, limit=VERDICTS_MAX)
+            found = await queries.verdicts(connection, coin=coin, rule=rule, since_ms=since_ms, limit=limit)
         return [given_view(given) for given in reversed(found)]
+
+    async def verdict_counts(self, coin: str | None, rule: str | None, since_ms: int | None) -> list[View]:
+        """How often each rule refused or forced something of which coin, most frequent first."""
+        async with self._snapshot() as connection:
+            found = await queries.verdict_counts(connection, coin=coin, rule=rule, since_ms=since_ms)
+        return [{"rule": c.rule, "coin": c.coin, "times": c.times, "last": views.iso(c.last_ms)} for c in found]
 
     async def opened_ms(self) -> int:
         """Market time of the opening balance; 0 while the ledger is empty."""

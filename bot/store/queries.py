@@ -185,22 +185,42 @@ async def alerts(connection: AsyncConnection, *, since_ms: int | None = None, li
     return [rows.alert(row) for row in await connection.execute(_since(query, ALERTS.c.market_ms, since_ms))]
 
 
-async def verdicts(connection: AsyncConnection, *, coin: str | None = None, limit: int = LIMIT) -> list[VerdictGiven]:
+async def verdicts(
+    connection: AsyncConnection,
+    *,
+    coin: str | None = None,
+    rule: str | None = None,
+    since_ms: int | None = None,
+    limit: int | None = LIMIT,
+) -> list[VerdictGiven]:
     """Refusals and forced actions."""
-    query = select(VERDICTS).order_by(VERDICTS.c.seq.desc()).limit(limit)
-    if coin is not None:
-        query = select(VERDICTS).where(VERDICTS.c.coin == coin)
-        query = query.order_by(VERDICTS.c.market_ms.desc(), VERDICTS.c.seq.desc()).limit(limit)
-    return [rows.verdict(row) for row in await connection.execute(query)]
+    query = _of(select(VERDICTS), coin, rule, since_ms)
+    if coin is None:
+        query = query.order_by(VERDICTS.c.seq.desc())
+    else:
+        query = query.order_by(VERDICTS.c.market_ms.desc(), VERDICTS.c.seq.desc())
+    return [rows.verdict(row) for row in await connection.execute(query.limit(limit))]
 
 
-async def verdict_counts(connection: AsyncConnection) -> list[VerdictCount]:
+async def verdict_counts(
+    connection: AsyncConnection, *, coin: str | None = None, rule: str | None = None, since_ms: int | None = None
+) -> list[VerdictCount]:
     """How often each rule said what of which coin, most frequent first."""
     keys = (VERDICTS.c.rule, VERDICTS.c.approved, VERDICTS.c.coin)
     times = func.count().label("times")
     query = select(*keys, times, func.max(VERDICTS.c.market_ms).label("last_ms")).group_by(*keys)
+    query = _of(query, coin, rule, since_ms)
     found = await connection.execute(query.order_by(times.desc(), *keys))
     return [VerdictCount(row.rule, bool(row.approved), row.coin, row.times, row.last_ms) for row in found]
+
+
+def _of(query: Select[Any], coin: str | None, rule: str | None, since_ms: int | None) -> Select[Any]:
+    """Those of a coin, of a rule, since a market time."""
+    if coin is not None:
+        query = query.where(VERDICTS.c.coin == coin)
+    if rule is not None:
+        query = query.where(VERDICTS.c.rule == rule)
+    return _since(query, VERDICTS.c.market_ms, since_ms)
 
 
 async def control(connection: AsyncConnection) -> ControlSet | None:

@@ -91,6 +91,8 @@ def books(draw: st.DrawFn) -> Book:
     if draw(st.integers(0, 9)) == 0:
         book.unexplained.add(draw(st.sampled_from(VENUES)))
     if draw(st.integers(0, 9)) == 0:
+        book.doubted[draw(st.sampled_from(VENUES))] = NOW.mono_ms
+    if draw(st.integers(0, 9)) == 0:
         book.guards.drawdown.level = Breach.SOFT
     for number, (venue, coin) in enumerate(draw(st.sets(keys(), max_size=6))):
         _add_hedge(draw, book, f"h{number}", number, venue, coin)

@@ -55,6 +55,7 @@ def test_no_approved_order_breaks_r2_r3_r13_or_r15(data: st.DataObject, book: Bo
     assert book.control is Control.RUNNING, "R15"
     assert book.ready[hedge.venue], "R15"
     assert hedge.venue not in book.unexplained
+    assert hedge.venue not in book.doubted
     if any(intent.purpose is Purpose.OPEN for intent in intents):
         assert book.guards.drawdown.level is Breach.NONE, "R5"
         if bounds.per_venue_cap < 1:
@@ -70,14 +71,15 @@ def test_the_draws_are_neither_all_refused_nor_all_small(data: st.DataObject, bo
     """With everything else in order, an order is refused exactly when the literal arithmetic says so."""
     assume(book.hedges)
     hedge = data.draw(st.sampled_from(sorted(book.hedges.values(), key=lambda one: one.id)))
-    book.control, book.unexplained = Control.RUNNING, set()
+    book.control, book.unexplained, book.doubted = Control.RUNNING, set(), {}
     book.ready = dict.fromkeys(book.ready, True)
     intents = data.draw(st.composite(opening)(book, hedge))
     verdicts = approve_orders(book, nav_usd(book), hedge, intents)
     after, bounds = worst(book, intents), book.config.limits
     refused = {verdict.rule for verdict in verdicts if not verdict.approved}
     edge = ROUNDING * after.nav
-    over_coin = after.by_coin[hedge.coin] - max(D(0), cap_usd(bounds, hedge.coin, after.nav))
+    guarded = after.by_coin[hedge.coin] * (1 + book.config.execution.guard_bps / 10_000)
+    over_coin = guarded - max(D(0), cap_usd(bounds, hedge.coin, after.nav))
     over_all = sum(after.by_coin.values()) - bounds.leverage_ceiling * after.nav
     if after.nav > 0 and abs(over_coin) > edge:
         assert ("R2" in refused) == (over_coin > 0)

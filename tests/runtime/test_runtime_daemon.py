@@ -299,11 +299,13 @@ async def test_stopping_while_it_starts_ends_at_once(database: str, tmp_path: Pa
 async def test_metrics_show_the_book(database: str, tmp_path: Path) -> None:
     async with living(database, tmp_path) as life:
         await life.until(lambda: hedged(life) and ("info", "hedge.opened") in life.announcer.counts)
-        body, kind = exposition(life.daemon, lambda: life.announcer.counts)()
+        rules = {("R2", "risk.refused"): 3}
+        body, kind = exposition(life.daemon, lambda: life.announcer.counts, dict, lambda: rules)()
         text = body.decode()
         assert kind.startswith("text/plain")
         assert 'carrybot_hedges{state="hedged"} 1.0' in text
         assert "carrybot_commits_total" in text
+        assert 'carrybot_rules_total{name="risk.refused",rule="R2"} 3.0' in text
         assert 'carrybot_lines_total{name="hedge.opened",severity="info"} 1.0' in text
 
 
