@@ -34,6 +34,7 @@ COSTS = ("open_cost", "close_cost", "borrow")
 
 VERDICTS = (
     Column("rule", "rule"),
+    Column("name", "name"),
     Column("approved", "verdict"),
     Column("observed", "observed"),
     Column("limit", "limit"),
@@ -162,7 +163,9 @@ def _show(view: Mapping[str, Any]) -> None:
     else:
         say(f"There is no estimate: {view['estimate_missing']}")
     say("")
-    show_table("May it be added to now?", VERDICTS, _words(view["verdicts"]), "no rule has an opinion yet")
+    show_table(
+        "Each rule's verdict on adding a slice now", VERDICTS, _words(view["verdicts"]), "no rule has an opinion yet"
+    )
     for one in view["forced"]:
         say(f"Rule {one['rule']} demands a change now: {one['reason']}")
     _list("To enter or to grow, this would have to change:", view["to_enter"], "nothing stands in the way")

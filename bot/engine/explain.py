@@ -19,11 +19,12 @@ from bot.domain.orders import OrderIntent, Purpose, TimeInForce
 from bot.domain.structures import COIN, PERP
 from bot.domain.time import DAY_MS, HOUR_MS, YEAR_H
 from bot.domain.valuation import nav_usd, notional_usd
+from bot.engine import standing
 from bot.engine.hedging import pair_legs
 from bot.engine.state import EngineState
 from bot.execution.drafts import kept_share, limit_price
 from bot.risk.review import approve_orders, entry_verdicts, forced_changes
-from bot.risk.rules import r01c_funding_stop
+from bot.risk.rules import r01c_funding_stop, r14_cash_rate
 from bot.risk.verdicts import Forced
 from bot.strategy.builders import estimate
 from bot.strategy.carry import CarryEstimate
@@ -83,7 +84,7 @@ def explain(state: EngineState, pair: Pair) -> Explanation:
     hedge = _held(book, pair)
     cap = coin_cap_usd(book.config.limits, pair.coin, nav)
     found = estimate(book, pair, float(cap))
-    verdicts = trial_verdicts(book, nav, pair, hedge, cap)
+    verdicts = [*trial_verdicts(book, nav, pair, hedge, cap), *standing.verdicts(state, nav, pair, hedge)]
     forced = tuple(one for one in _forced(book, nav) if hedge is not None and one.hedge_id == hedge.id)
     proposal = _proposals(book, nav).get(pair)
     return Explanation(
@@ -255,9 +256,9 @@ def _row(book: Book, nav: Decimal, pair: Pair, proposal: Proposal | None) -> Sca
 
 
 def said(verdict: Verdict) -> str:
-    """`R8: depth within 10 bps of ... is 12000, the limit is 20000`."""
-    what = f"{verdict.detail} is " if verdict.detail else ""
-    return f"{verdict.rule}: {what}{verdict.observed}, the limit is {verdict.limit}"
+    """`R8: 12000, the limit is 20000 (depth within 10 bps of ...)`."""
+    what = f" ({verdict.detail})" if verdict.detail else ""
+    return f"{verdict.rule}: {verdict.observed}, the limit is {verdict.limit}{what}"
 
 
 def _to_enter(
@@ -269,12 +270,13 @@ def _to_enter(
     proposal: Proposal | None,
 ) -> Iterable[str]:
     """What stands in the way of adding to the coin."""
-    refused = [each for each in verdicts if not each.approved]
+    lacking = hurdle(book) - found.new if found is not None else 0.0
+    told_below = {r14_cash_rate.RULE} if lacking >= 0 else set()
+    refused = [each for each in verdicts if not each.approved and each.rule not in told_below]
     yield from (said(each) for each in refused)
     if found is None:
         yield missing(book, pair)
         return
-    lacking = hurdle(book) - found.new
     if lacking >= 0:
         more = lacking / _hours(book) * YEAR_H
         yield (

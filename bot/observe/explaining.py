@@ -6,10 +6,33 @@ from bot.domain.actions import Verdict, VerdictGiven
 from bot.engine.explain import Explanation, ScanRow
 from bot.observe.views import View, exact, iso, number
 
+RULE_NAMES = {
+    "R1": "negative funding days",
+    "R1b": "re-admission",
+    "R1c": "funding stop",
+    "R2": "coin cap",
+    "R3": "leverage ceiling",
+    "R4": "spread widening",
+    "R5": "drawdown",
+    "R6": "extreme event",
+    "R7": "liquidation distance",
+    "R8": "universe and liquidity",
+    "R9": "borrow",
+    "R10": "leg imbalance",
+    "R11": "stale data",
+    "R12": "expected receipt",
+    "R13": "venue cap",
+    "R14": "cash rate",
+    "R15": "switch",
+    "budget": "orders and fees an hour",
+    "sanity": "reducing orders",
+}
+
 
 def verdict_view(verdict: Verdict) -> View:
     return {
         "rule": verdict.rule,
+        "name": RULE_NAMES.get(verdict.rule, ""),
         "approved": verdict.approved,
         "limit": verdict.limit,
         "observed": verdict.observed,

@@ -51,6 +51,7 @@ def test_they_are_listed_by_rule_coin_and_time(carrybot: Carrybot) -> None:
         "hedge": "h1",
         "coin": "SOL",
         "rule": "R2",
+        "name": "coin cap",
         "approved": False,
         "limit": "5",
         "observed": "6",

@@ -11,6 +11,7 @@ from playbook import Play, Playbook
 from bot.domain.config import Universe
 from bot.domain.events import Halt
 from bot.engine.explain import Explanation, explain, figures, scan
+from bot.risk.rules import r01_negative_funding as r01
 from bot.strategy.carry import estimate
 
 COINS = ("BTC", "ETH", "PEPE")
@@ -67,6 +68,30 @@ def test_a_held_coin_says_what_would_make_it_leave(play: Play) -> None:
     assert "R1c: 1.00% of notional paid within 48 h; 0.0000%" in said
 
 
+def test_every_rule_has_its_say_also_those_that_pass(play: Play) -> None:
+    for book in (play().scene(), play().scene().run()):
+        said = {verdict.rule for verdict in asked(book).verdicts}
+        assert {f"R{number}" for number in range(1, 16)} - {"R9"} <= said, "R9 is the reverse carry's"
+        assert {"R1b", "R1c"} <= said
+
+
+def test_a_removed_coin_says_how_many_days_bring_it_back(play: Play) -> None:
+    book = play().scene()
+    removal = r01.removal_of(book.state.book, kit.VENUE, "BTC")
+    removal.positive_days = 1
+    removal.removed, removal.reason = True, "R1: 5 days of negative funding"
+    why = "R1: 5 days of negative funding"
+    assert f"R1b: 1 positive days, the limit is 3 positive days ({why})" in asked(book).to_enter
+
+
+def test_a_coin_that_pays_less_than_cash_says_so(play: Play) -> None:
+    book = play().scene()
+    held = book.state.book.config
+    book.state.book.config = replace(held, limits=replace(held.limits, cash_rate=1.0))
+    assert "R14" in refused(asked(book))
+    assert any(one.startswith("R14: ") for one in asked(book).to_enter)
+
+
 def test_a_drifted_coin_is_forced_now(play: Play) -> None:
     book = play().scene().run()
     held = book.state.book.config
@@ -84,7 +109,7 @@ def test_refusals_name_rule_limit_and_observation(play: Play) -> None:
     found = asked(book)
     assert {"R15", "R8"} <= refused(found)
     assert "R15: halted, the limit is running" in found.to_enter
-    assert "R8: excluded by the owner is BTC, the limit is universe.exclude" in found.to_enter
+    assert "R8: BTC, the limit is universe.exclude (excluded by the owner)" in found.to_enter
 
 
 def test_without_history_or_prices_it_says_what_is_missing(play: Play) -> None:
@@ -111,7 +136,7 @@ def test_the_scan_ranks_by_net_carry_and_gives_reasons(play: Play) -> None:
     assert scan(book.state)[0].coin == "BTC"
     assert rows["BTC"].verdict == "enter"
     assert rows["ETH"].verdict == "excluded"
-    assert rows["ETH"].reason.startswith("R8: depth within 10 bps")
+    assert rows["ETH"].reason == "R8: 5, the limit is 20000 (depth within 10 bps of binance:ETHUSDT:spot in USD)"
     assert rows["PEPE"].verdict == "stays out"
     assert rows["PEPE"].reason == "does not pay for its cost"
     nets = [row.net for row in scan(book.state) if row.net is not None]
