@@ -14,8 +14,8 @@ LEAST_SHARE = 0.1
 """A hedge is not begun for less than this share of its cap: what a budget leaves over is a crumb."""
 AIM_BAND = 0.02
 """Targets that differ by less than this share are the same target."""
-SHED_BAND = 0.02
-"""What is held may drift beyond the budgets by this share of them before it is brought back."""
+SHED_AT, SHED_TO = 0.04, 0.03
+"""What is held may drift beyond the budgets by the first share of them; then it is brought back to the second."""
 GIVE_WAY_MIN = 0.25
 """A held hedge gives way to a better one by at least this share of itself, or not at all."""
 
@@ -126,16 +126,15 @@ def allocate(
 
 
 def _shed(worst_first: Sequence[_Piece], kept: dict[str, float], notional: float, capital: float) -> None:
-    """Prices have carried the book beyond what the account bears: back to the budgets, the worst carry first.
+    """Prices have carried the book beyond what the account bears: a step back, the worst carry first.
 
     Rules R3 and R7 wait behind it with limits of their own, and cut more.
     """
-    over_notional = sum(kept.values()) - notional
-    over_capital = (
-        sum(kept[one.candidate.estimate.coin] * one.candidate.capital_factor for one in worst_first) - capital
-    )
-    if over_notional <= SHED_BAND * notional and over_capital <= SHED_BAND * capital:
+    used = sum(kept[one.candidate.estimate.coin] * one.candidate.capital_factor for one in worst_first)
+    if sum(kept.values()) <= (1 + SHED_AT) * notional and used <= (1 + SHED_AT) * capital:
         return
+    over_notional = sum(kept.values()) - (1 + SHED_TO) * notional
+    over_capital = used - (1 + SHED_TO) * capital
     for piece in worst_first:
         coin, factor = piece.candidate.estimate.coin, piece.candidate.capital_factor
         cut = min(kept[coin], max(over_notional, over_capital / factor, 0.0))

@@ -8,6 +8,7 @@ usual for the coin, and is income; a discount is a cost. The weights and half-li
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from bot.domain.book import Book
 from bot.domain.instruments import Instrument, Pair
@@ -76,7 +77,14 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
     """The carry of holding `notional_usd` of this pair; None while a price or enough history is missing."""
     config = book.config.strategy
     base = config.base_h * config.base_rate_8h / 8
-    return waterfall(book, pair, notional_usd, lambda fast, slow: config.fast_h * fast + config.slow_h * slow + base)
+    found = waterfall(book, pair, notional_usd, lambda fast, slow: config.fast_h * fast + config.slow_h * slow + base)
+    if found is None:
+        return None
+    return replace(
+        found,
+        basis=config.basis_weight * (found.basis - config.fair_basis_share * _usual_basis(book, pair)),
+        exit_costs=REMOVAL_EXIT_COSTS if _removal_due(book, pair) else config.exit_costs,
+    )
 
 
 def waterfall(
@@ -100,11 +108,10 @@ def waterfall(
         fast_per_h=fast,
         slow_per_h=slow,
         funding=expected(fast, slow),
-        basis=config.basis_weight * sees(float(now) - config.fair_basis_share * _usual_basis(book, pair)),
+        basis=sees(float(now)),
         open_cost=cost,
         close_cost=cost,
         borrow=borrow,
-        exit_costs=REMOVAL_EXIT_COSTS if _removal_due(book, pair) else config.exit_costs,
     )
 
 

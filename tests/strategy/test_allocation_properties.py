@@ -3,10 +3,11 @@
 from dataclasses import replace
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.strategy.allocation import AIM_BAND, DRIFT, SHED_BAND, TOO_MUCH, Allotment, Candidate, allocate
+from bot.strategy.allocation import AIM_BAND, DRIFT, SHED_AT, SHED_TO, TOO_MUCH, Allotment, Candidate, allocate
 from bot.strategy.carry import CarryEstimate
 
 CAP = 100.0
@@ -169,13 +170,14 @@ def test_held_a_little_above_the_budget_is_not_cut_for_a_newcomer_that_gets_noth
     assert allocate(found, CAP, MANY, 0.0) == []
 
 
-def test_a_book_that_has_drifted_beyond_the_budget_is_brought_back_to_it_the_worst_carry_first() -> None:
+def test_a_book_that_has_drifted_beyond_the_budget_is_brought_a_step_back_the_worst_carry_first() -> None:
     found = [candidate("A", 0.006, CAP), candidate("B", 0.005, 30.0, cap=30.0), candidate("C", 0.001, 5.0, cap=5.0)]
+    left = 1.2 * CAP * (1 + SHED_TO) - CAP
     after = targets(found, allocate(found, 1.2 * CAP, MANY, 0.0))
-    assert after == {"A": CAP, "B": 20.0, "C": 0.0}
+    assert after == {"A": CAP, "B": pytest.approx(left), "C": 0.0}
     bound_by_margin = [replace(one, capital_factor=1.25, may_grow=False) for one in found]
     after = targets(bound_by_margin, allocate(bound_by_margin, MANY, 1.5 * CAP, 0.0))
-    assert after == {"A": CAP, "B": 20.0, "C": 0.0}
+    assert after == {"A": CAP, "B": pytest.approx(left), "C": 0.0}
 
 
 @given(any_books(), st.floats(100, 3000), st.floats(100, 3000))
@@ -185,8 +187,8 @@ def test_what_is_kept_never_stays_beyond_the_budgets_by_more_than_the_band(
 ) -> None:
     held = [replace(one, aimed_usd=one.held_usd, may_grow=False) for one in found]
     after = targets(held, allocate(held, notional, capital, 0.0002))
-    assert sum(after.values()) <= notional * (1 + SHED_BAND) + CENT
-    assert sum(after[one.estimate.coin] * one.capital_factor for one in held) <= capital * (1 + SHED_BAND) + CENT
+    assert sum(after.values()) <= notional * (1 + SHED_AT) + CENT
+    assert sum(after[one.estimate.coin] * one.capital_factor for one in held) <= capital * (1 + SHED_AT) + CENT
 
 
 def test_a_half_built_hedge_whose_entry_no_longer_pays_stops_where_it_is() -> None:
