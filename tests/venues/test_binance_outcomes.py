@@ -118,3 +118,91 @@ async def test_what_opens_does_not_wait_long_to_be_let_out() -> None:
     with pytest.raises(NotSentError, match="not admitted within"):
         await rest.order("privatePostOrder", {}, priority=Priority.OPENING, counted=True)
     assert rest.timeout_s > OPENING_WITHIN_S
+
+
+REFUSED_ALWAYS = (
+    *(1002, 1003, 1008, 1014, 1015, 1020, 1021, 1022, 1100, 1101, 1102, 1103, 1104, 1105, 1106, 1108, 1109, 1111),
+    *(1114, 1115, 1116, 1117, 1118, 1121, 1128, 1130, 1131, 2014, 2015),
+)
+REFUSED_ORDERS = (
+    *(
+        1013,
+        2010,
+        2018,
+        2019,
+        2020,
+        2021,
+        2022,
+        2023,
+        2024,
+        2025,
+        2026,
+        2027,
+        2028,
+        4001,
+        4002,
+        4003,
+        4004,
+        4005,
+        4013,
+    ),
+    *(4014, 4015, 4016, 4023, 4024, 4061, 4118, 4131, 4140, 4141, 4164, 4192, 4400, 5021, 5022),
+)
+REFUSED_TRANSFERS = (3020, 3041, 4051, 5001, 5002, 5003, 5011, 5012, 5013, 9000, 12014)
+
+
+def test_the_allow_lists_are_these_and_no_code_is_added_unseen() -> None:
+    """Written out a second time on purpose: a code on a list by mistake lets an order be sent twice."""
+    always = {-code for code in REFUSED_ALWAYS}
+    assert GENERAL.keys() == always
+    assert ORDER.keys() == always | {-code for code in REFUSED_ORDERS}
+    assert TRANSFER.keys() == always | {-code for code in REFUSED_TRANSFERS}
+    assert {-1000, -1001, -1006, -1007} == DOCUMENTED_UNKNOWN
+    assert all(reason for codes in (GENERAL, ORDER, TRANSFER) for reason in codes.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (AnsweredError(499, -2013, "Order does not exist."), N),
+        (AnsweredError(500, -2013, "Order does not exist."), U),
+        (AnsweredError(404, -9999, "no such order, by a code that is none"), U),
+        (AnsweredError(400, None, "no JSON"), U),
+        (NotSentError("rate limit"), R),
+    ],
+)
+def test_a_lookup_is_believed_below_500_and_by_its_own_codes(error: RequestError, verdict: Verdict) -> None:
+    assert judge_lookup(error).verdict is verdict
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(417, U), (418, R), (419, U), (428, U), (429, R), (430, U)])
+def test_only_418_and_429_say_by_themselves_that_nothing_was_done(status: int, verdict: Verdict) -> None:
+    assert judge_order(AnsweredError(status, None, "no JSON")).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "verdict"),
+    [
+        (499, -1013, "x", R),
+        (500, -1013, "x", U),
+        (500, -1008, "throttled", R),
+        (502, None, "Service Unavailable.", U),
+        (503, None, " SERVICE unavailable. ", R),
+        (503, -1000, "Service Unavailable. Try again", U),
+    ],
+)
+def test_a_server_error_proves_something_in_two_cases_only(
+    status: int, code: int | None, message: str, verdict: Verdict
+) -> None:
+    assert judge_order(AnsweredError(status, code, message)).verdict is verdict
+
+
+def test_reasons_name_the_code_or_the_status_and_the_venues_words() -> None:
+    assert judge_order(AnsweredError(400, -2010, "balance")).reason == "-2010: balance"
+    assert judge_order(AnsweredError(502, None, "no JSON")).reason == "HTTP 502: no JSON"
+    assert judge_order(NotSentError("rate limit")).reason == "not sent: rate limit"
+    assert judge_order(NoAnswerError("time-out")).reason == "time-out"
+    assert judge_lookup(AnsweredError(400, -2013, "gone")).reason == "-2013: gone"
+    error = AnsweredError(429, -1003, "slow down", 7.5)
+    assert (error.status, error.code, error.message, error.retry_after_s) == (429, -1003, "slow down", 7.5)
+    assert str(error) == "HTTP 429, code -1003: slow down"
