@@ -164,6 +164,7 @@ class _Run:
             describe=lambda emit: self._alerting.redact(describe(emit)),
             tape=self._tape(stack),
             lease=lease,
+            books_file=file_of(self._settings.database.url),
         )
         self._venue = venue
         daemon = self._daemon = Daemon({name: venue}, store, plan, self._announcer)

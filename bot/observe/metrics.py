@@ -11,7 +11,9 @@ from prometheus_client.registry import Collector
 from bot.engine import summary
 from bot.observe.health import Running, feed_ages_s, problems
 
-_GAUGES = {"step_ms_max", "commit_ms_max", "inbox_length"}
+_GAUGES = {"step_ms_max", "commit_ms_max", "inbox_length"} | {
+    *("memory_mb", "descriptors", "threads", "tasks", "wal_mb"),
+}
 Lines = Callable[[], Mapping[tuple[str, str], int]]
 
 

@@ -372,6 +372,11 @@ DAEMON = {
         "They are in force all the same.",
         "Look at the database.",
     ),
+    "resource.high": Wording(
+        "The daemon takes more of its machine than it should: {what} is {value}, the ceiling {ceiling}.",
+        "It goes on.",
+        "Watch the gauge of that name at /metrics; if it keeps growing, restart the daemon and report it.",
+    ),
     "lock.taken_over": Wording(
         "The daemon took over from process {from_process}, which held the lock and showed no life.",
         "The other one can neither write to the books nor send any more; it ends when it wakes.",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from bot.domain.actions import Action, Emit, Severity
@@ -19,6 +20,7 @@ from bot.engine.core import step
 from bot.engine.recovery import restore
 from bot.engine.state import EngineState
 from bot.ports import Store, Tape, Venue, VenueError
+from bot.runtime import resources
 from bot.runtime.account import StateView
 from bot.runtime.clock import VenueClock, mono_ms
 from bot.runtime.consumer import Consumer
@@ -30,6 +32,7 @@ from bot.runtime.lease import Lease
 from bot.runtime.notices import Notices, Sink, describe
 from bot.runtime.pollers import Rhythm, tick
 from bot.runtime.reconcile import START_TRIES, BooksEnd
+from bot.runtime.resources import Resources
 from bot.runtime.taping import NoTape
 from bot.runtime.vitals import Vitals, guard
 
@@ -65,6 +68,8 @@ class Plan:
     describe: Callable[[Emit], str] = describe
     """An emitted line in words, for the alert's record."""
     tape: Tape = field(default_factory=NoTape)
+    books_file: Path | None = None
+    """The database's file, for what it takes of the disk."""
     lease: Lease | None = None
     """Kept from the start on; None where nobody else can take over."""
 
@@ -83,6 +88,7 @@ class Daemon:
         self.phase = "starting"
         """starting, running or stopping: what the shell is doing, beside what the core allows."""
         self.started_mono_ms = mono_ms()
+        self.resources = Resources(self.vitals, self.notices.report, plan.books_file)
         self._store = store
         self._state: EngineState | None = None
         self._consumer: Consumer | None = None
@@ -115,6 +121,7 @@ class Daemon:
             "quotes_coalesced": self.inbox.coalesced,
             "reconciles": sum(each.passes for each in reconcilers),
             "reconcile_failures": sum(each.failures for each in reconcilers),
+            **self.resources.now,
         }
 
     def ask(self, event: Event) -> "asyncio.Future[None]":
@@ -241,6 +248,7 @@ class Daemon:
                 self._keep(tasks, task, work)
         ticking = self.plan.rhythm.tick_s
         self._keep(tasks, "tick", lambda: tick(self.deliver, self.vitals, ticking))
+        self._keep(tasks, resources.TASK, self.resources.watch)
         for task, work in self.plan.beside:
             self._keep(tasks, task, work)
         self.phase = "running"
