@@ -11,6 +11,9 @@ from bot.domain.orders import Side
 from bot.domain.structures import COIN
 from bot.domain.valuation import margin_wallet
 
+LENT_ROOM = 0.98
+"""Of what the collateral bears: the venue values it at prices of its own, and a sale brings the bid less a fee."""
+
 
 def spot_cash(book: Book, venue: str, asset: str) -> Decimal:
     """Quote currency in the spot wallet that no order in flight may still spend."""
@@ -38,5 +41,5 @@ def lendable(book: Book, pair: Pair, price: Decimal) -> Decimal:
     if terms is None or price <= 0:
         return ZERO
     wallet = margin_wallet(book, pair.venue)
-    bearable = max(0.0, (wallet.assets_usd - INITIAL_LEVEL * wallet.owed_usd) / (INITIAL_LEVEL - 1))
+    bearable = LENT_ROOM * max(0.0, (wallet.assets_usd - INITIAL_LEVEL * wallet.owed_usd) / (INITIAL_LEVEL - 1))
     return min(lendable_base(terms, book.config.reverse_carry), Decimal(repr(bearable)) / price)
