@@ -18,12 +18,21 @@ def register(app: typer.Typer) -> None:
 def replay(
     tapes: Annotated[list[Path], typer.Argument(help="Files of the tape, or folders with them: data/tape.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Through the backtest's path instead: the same orders but for latency.")
+    ] = False,
+    history: Annotated[
+        Path | None,
+        typer.Option("--history", help="With --backtest: the recorded history that was traded.", show_default=False),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Run recorded sessions again, offline; exit code 1 at the first decision that comes out otherwise."""
     from bot.store.tape.blocks import TapeError
 
     try:
+        if backtest:
+            raise typer.Exit(_agree(_files(tapes)[0], history, as_json))
         outcomes = [_run(path, quiet) for path in _files(tapes)]
     except TapeError as error:
         raise Failure(FAILED, str(error)) from None
@@ -64,6 +73,36 @@ def _run(path: Path, quiet: bool) -> "Outcome":
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
         task = bar.add_task(f"{path.name}", total=None)
         return again(path, lambda seq: bar.update(task, description=f"{path.name}: event {seq:,}"))
+
+
+def _agree(path: Path, history: Path | None, as_json: bool) -> int:
+    """What the daemon sent beside what the backtest sends; 0 when they agree."""
+    from dataclasses import asdict
+
+    from bot.cli.output import Column, say, show_json, show_table
+    from bot.research.agreement import compare
+    from bot.simulator.market import HistoryMarket
+    from bot.simulator.market.table import HistoryError
+
+    try:
+        market = HistoryMarket.embedded() if history is None else HistoryMarket.from_directory(history)
+    except HistoryError as error:
+        raise Failure(USAGE, str(error)) from None
+    found = compare(path, market)
+    rows = [asdict(row) for row in found.rows]
+    if as_json:
+        facts = {"agrees": found.agrees, "share": round(found.share, 4), "market_minutes": round(found.minutes, 1)}
+        show_json({"file": str(path), **facts, "coins": rows})
+    else:
+        names = ("live", "backtest", "same")
+        columns = [Column("coin", "coin"), *(Column(name, name, "number") for name in names)]
+        title = f"orders of the daemon and of the backtest, {found.minutes:,.0f} minutes of market time"
+        show_table(title, [*columns, Column("deviation", "quantity apart", "percent")], rows, "no orders")
+        say(
+            f"{found.share:.1%} of the orders are the same: "
+            + ("they agree" if found.agrees else "they do not agree")
+        )
+    return DONE if found.agrees else FAILED
 
 
 def _view(outcome: "Outcome") -> dict[str, Any]:

@@ -33,8 +33,12 @@ class Owner:
         return {**os.environ, "CARRYBOT_DATA": str(self.data), "NO_COLOR": "1"}
 
     def command(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        return self.offline(*words, "-c", str(self.config), timeout_s=timeout_s)
+
+    def offline(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """A command that takes no settings."""
         return subprocess.run(
-            [sys.executable, "-m", "bot", *words, "-c", str(self.config)],
+            [sys.executable, "-m", "bot", *words],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
