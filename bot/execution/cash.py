@@ -11,8 +11,8 @@ from bot.domain.orders import Side
 from bot.domain.structures import COIN
 from bot.domain.valuation import margin_wallet
 
-LENT_ROOM = 0.98
-"""Of what the collateral bears: the venue values it at prices of its own, and a sale brings the bid less a fee."""
+LEVEL = INITIAL_LEVEL + 0.01
+"""Loans keep this level: the venue values the wallet at prices of its own, and a sale brings the bid less a fee."""
 
 
 def spot_cash(book: Book, venue: str, asset: str) -> Decimal:
@@ -34,12 +34,12 @@ def spot_cash(book: Book, venue: str, asset: str) -> Decimal:
 def lendable(book: Book, pair: Pair, price: Decimal) -> Decimal:
     """Coins that may still be borrowed and sold at `price`: what the venue has, and what the collateral bears.
 
-    Selling q coins adds q * price to what is held and to what is owed: the level stays above the venue's initial
-    one while (held + x) / (owed + x) does.
+    Selling q coins adds q * price to what is held and to what is owed: the level stays above `LEVEL` while
+    (held + x) / (owed + x) does.
     """
     terms = terms_of(book.market, pair)
     if terms is None or price <= 0:
         return ZERO
     wallet = margin_wallet(book, pair.venue)
-    bearable = LENT_ROOM * max(0.0, (wallet.assets_usd - INITIAL_LEVEL * wallet.owed_usd) / (INITIAL_LEVEL - 1))
+    bearable = max(0.0, (wallet.assets_usd - LEVEL * wallet.owed_usd) / (LEVEL - 1))
     return min(lendable_base(terms, book.config.reverse_carry), Decimal(repr(bearable)) / price)

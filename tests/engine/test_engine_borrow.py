@@ -54,9 +54,9 @@ def test_interest_that_outgrows_a_lot_is_hedged_like_any_imbalance(play: Play) -
 
 
 def test_no_more_is_sold_than_the_collateral_bears(play: Play) -> None:
-    """The level stays at 1.5 at least: 5,000 of own money bear a loan of 10,000, less a fiftieth."""
+    """The level stays above 1.5: 5,000 of own money bear a loan of 9,800."""
     some = play(config()).scene("0", "300000", rate="-0.001", margin_usdt="5000")
-    some >> Tick() << moved(source="perp", target="spot") << orders("sell margin 0.097", "buy perp 0.097")
+    some >> Tick() << moved(source="perp", target="spot") << orders("sell margin 0.098", "buy perp 0.098")
     crumbs = play(config()).scene("0", "300000", rate="-0.001", margin_usdt="1000")
     crumbs >> Tick() << moved(source="perp", target="spot") << silence()
 
