@@ -293,7 +293,8 @@ class Oracle(Audit):
         if self.world.verbose:
             self.world.note(f"[{life.number}] {emit.severity} {shown}")
         self.check(17, CANARY not in shown, f"the canary is in {emit.name}")
-        if emit.name in ("task.died", "dispatch.failed", "dispatch.full"):
+        newest = life is self.world.life or "TakenOver" not in shown
+        if newest and emit.name in ("task.died", "dispatch.failed", "dispatch.full"):
             self.violation(20, shown)
 
     # -- what the daemon writes down ------------------------------------------------------------------------

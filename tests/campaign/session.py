@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import warnings
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ def play(found: Plan, *, verbose: bool = False, database: Database | None = None
     loop = VirtualLoop()
     world = World(found, loop, verbose=verbose, database=database)
     poll_s, gate.POLL_S = gate.POLL_S, POLL_S
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # the killed leave requests unsent
     try:
         with led():
             loop.run_until_complete(world.run())

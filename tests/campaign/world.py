@@ -200,6 +200,9 @@ class World:
     def life_ended(self, life: Life) -> None:
         """A daemon ended by itself; whoever supervises it starts it again."""
         self.note(f"daemon {life.number} ended: {life.ended}")
+        if life is not self.life:
+            life.dead = True  # a newer daemon has taken over: ending is what it should do
+            return
         if life.ended is not None and not life.ended.startswith(("unreachable", "stopped")):
             self.oracle.violation(20, f"the daemon ended: {life.ended}")
         if life.ended != "stopped":
