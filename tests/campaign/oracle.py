@@ -208,6 +208,10 @@ class Oracle(Audit):
     def arrived(self, sent: Sent | None) -> None:
         if sent is not None:
             sent.arrived = True
+            coin = self.world.market.by_symbol[sent.book, sent.symbol].name
+            gap, limit = self._gap(coin)
+            if gap <= limit:
+                self.naked_s.pop(coin, None)
             self._under_way.discard(sent.client_id)
             self._positions()
 
