@@ -37,6 +37,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self.now_s
 
+    def wall_s(self) -> float:
+        """The machine's wall clock."""
+        return WALL_BEGAN_S + self.now_s + self.wall_offset_s
+
     def select(self, timeout: float | None) -> tuple[()]:
         """What the base class asks its selector for: here, that time passes."""
         if timeout is None:
@@ -67,8 +71,7 @@ def monotonic_ns() -> int:
 
 
 def wall_s() -> float:
-    loop = _loop()
-    return WALL_BEGAN_S + loop.now_s + loop.wall_offset_s
+    return _loop().wall_s()
 
 
 def wall_ns() -> int:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book, Mark
 from tests.campaign.answers import CANARY
-from tests.campaign.clockwork import WALL_BEGAN_S
 from tests.campaign.faults import ACCOUNT, CALL, ORDER, QUERY, TRADES
 from tests.campaign.market import COINS
 
@@ -187,8 +186,7 @@ class Oracle(Audit):
 
     def _minute(self) -> int:
         """The minute in which the daemon's machine believes to be: used weight is of one minute."""
-        loop = self.world.loop
-        return int((WALL_BEGAN_S + loop.now_s + loop.wall_offset_s) // 60)
+        return int(self.world.loop.wall_s() // 60)
 
     def _commit_of(self, name: str) -> int:
         found = self.intents.get(name)

@@ -11,7 +11,7 @@ from tests.campaign.faults import KINDS, plan
 from tests.campaign.planted.bugs import BUGS, grown
 from tests.campaign.planted.hunt import hunt
 
-SEEDS = range(8)
+SEEDS = range(5)
 QUICK = (
     "resend_after_timeout",
     "intent_commit_forgotten",
@@ -51,7 +51,7 @@ def test_planted_bugs_are_found(name: str) -> None:
 def test_a_failing_seed_is_shrunk() -> None:
     with grown("resend_after_timeout"):
         failed = next(result for result in map(session.run, range(20)) if result.failed)
-        dropped, shorter = runner.shrink(failed, tries_max=12)
+        dropped, shorter = runner.shrink(failed, tries_max=5)
     assert dropped, "nothing could be left out"
     assert shorter.failed
 
@@ -65,7 +65,7 @@ def test_a_crash_in_a_frozen_market_leaves_the_same_books() -> None:
     assert without.books["ETH perp"] != Decimal(0)
     commits, calls = crashes.counted(without)
     chosen = list(crashes.points(commits, calls, frozen=True))
-    for point in chosen[:: len(chosen) // 6]:
+    for point in chosen[:: len(chosen) // 4]:
         assert crashes.judge(point, without, days=2) == [], str(point)
 
 

@@ -30,6 +30,8 @@ SLOW_AFTER_ORDER_S = 1.5
 SETTLE_S = 150.0
 STOP_S = 15.0
 OWNER_LOOKS_S = 8.0
+LATE_IN_MINUTE_S = 48
+"""Used weight counts until its minute is over: pressed at its beginning, days of market time would pass unused."""
 WALL_S_MAX = 1_500.0
 
 
@@ -90,8 +92,11 @@ class World:
         await asyncio.sleep(SLOW_STEP_S if slow else COARSE_STEP_S)
         self.step_venue()
         hour = (self.market_ms - START_MS) / HOUR_MS
-        for fault in self._due(HOUR, hour):
-            strike(self, fault)
+        for fault in list(self._due(HOUR, hour)):
+            if fault.kind == "weight_pressure" and self.loop.wall_s() % 60 < LATE_IN_MINUTE_S:
+                self.plant(fault)
+            else:
+                strike(self, fault)
         self._owner_looks()
         if self.commands and self.commands[0].hour <= hour and self.life.running and not self._tasks:
             self._command(self.commands.pop(0))
