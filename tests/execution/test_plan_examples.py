@@ -1,0 +1,169 @@
+"""plan() by example: one coin at 100 with a spread of 0.2, spot lot 0.001, perp lot 0.01, taker fee 0.1 %."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import market_kit as kit
+import pytest
+from test_plan_properties import hedge_of, market
+
+from bot.domain.book import Book
+from bot.domain.hedges import Hedge, HedgeState
+from bot.domain.orders import Purpose, Side
+from bot.execution.drafts import Draft, Plan
+from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
+
+D = Decimal
+SPOT, PERP = kit.spot_id("BTC"), kit.perp_id("BTC")
+BID, ASK = D("99.9"), D("100.1")
+BUY_AT, SELL_AT = D("100.25015"), D("99.75015")
+"""The touch and 15 bps beyond."""
+
+
+def book(depth: float = 1e6, cash: str = "1000000000") -> Book:
+    found = market(D(100), D("0.001"), D("0.01"), D("0.001"), 20, depth)
+    found.balances["venue:binance:spot", "USDT"] = D(cash)
+    return found
+
+
+def planned(found: Book, hedge: Hedge, basis_min: str | None = None, *, may_open: bool = True) -> Plan:
+    return plan(found, hedge, may_open=may_open, basis_min=None if basis_min is None else D(basis_min))
+
+
+def hedge(coin: str, perp: str, target: str) -> Hedge:
+    return hedge_of(D(coin), D(perp), D(target))
+
+
+def opening(coins: str, quantity: str) -> tuple[Draft, Draft]:
+    return (
+        Draft(0, SPOT, Side.BUY, D(coins), BUY_AT, False, Purpose.OPEN, D(100)),
+        Draft(1, PERP, Side.SELL, D(quantity), SELL_AT, False, Purpose.OPEN, D(100)),
+    )
+
+
+def leaving(coins: str, quantity: str, purpose: Purpose) -> tuple[Draft, Draft]:
+    return (
+        Draft(0, SPOT, Side.SELL, D(coins), SELL_AT, False, purpose, D(100)),
+        Draft(1, PERP, Side.BUY, D(quantity), BUY_AT, True, purpose, D(100)),
+    )
+
+
+def test_both_legs_are_entered_with_the_fee_in_the_coin_on_top() -> None:
+    assert planned(book(), hedge("0", "0", "1")) == Plan(HedgeState.OPENING, opening("1.002", "1.00"))
+
+
+def test_what_is_held_beyond_the_perpetual_counts() -> None:
+    step = planned(book(), hedge("0.505", "0.50", "1"))
+    assert step == Plan(HedgeState.OPENING, opening("0.496", "0.50"))
+
+
+@pytest.mark.parametrize(
+    ("target", "coins", "quantity"),
+    [("200", "50.000", "49.95"), ("50.00", "50.051", "50.00"), ("50.01", "50.000", "49.95")],
+)
+def test_a_slice_is_a_quarter_of_the_depth_and_takes_a_crumb_along(target: str, coins: str, quantity: str) -> None:
+    """5,000 USD at the ask are 49.95; what would be left is less than both legs accept (0.06), or just as much."""
+    assert planned(book(depth=20_000), hedge("0", "0", target)).drafts == opening(coins, quantity)
+
+
+def test_a_slice_without_known_depth_is_the_owners_size() -> None:
+    found = book()
+    found.market.liquidity.clear()
+    assert planned(found, hedge("0", "0", "500")).drafts[1].quantity_base == D("199.80"), "20,000 USD at the ask"
+
+
+def test_one_order_never_exceeds_what_a_leg_takes() -> None:
+    found = book()
+    perp = found.market.instruments[PERP]
+    found.market.list_instruments((found.market.instruments[SPOT], replace(perp, quantity_max=D(10))))
+    step = planned(found, hedge("0", "0", "10.02"))
+    assert step.drafts[1].quantity_base < 10
+
+
+@pytest.mark.parametrize(("held", "state"), [("0", HedgeState.OPENING), ("1", HedgeState.HEDGED)])
+def test_a_basis_below_the_guard_waits_where_it_is(held: str, state: HedgeState) -> None:
+    edge = BID / ASK - 1
+    assert planned(book(), hedge(held, held, "2"), str(edge)).drafts, "just at the guard"
+    assert planned(book(), hedge(held, held, "2"), str(edge + D("1e-9"))) == Plan(state, note=BASIS_NOTE)
+
+
+def test_without_permission_nothing_grows() -> None:
+    assert planned(book(), hedge("1", "1", "2"), may_open=False) == Plan(HedgeState.HEDGED)
+
+
+@pytest.mark.parametrize("missing", [SPOT, PERP])
+def test_without_both_quotes_nothing_is_sent(missing: str) -> None:
+    found = book()
+    quote = found.market.quotes.pop(missing)
+    expected = Plan(HedgeState.OPENING, note=NO_QUOTE)
+    assert planned(found, hedge("0", "0", "1")) == expected
+    found.market.quotes[missing] = replace(quote, bid=D(0))
+    assert planned(found, hedge("0", "0", "1")) == expected
+    found.market.quotes[missing] = quote
+    found.market.pairs.clear()
+    assert planned(found, hedge("0", "0", "1")) == expected
+
+
+def test_cash_bounds_the_slice_to_the_last_lot() -> None:
+    exactly = D("1.002") * BUY_AT
+    assert planned(book(cash=str(exactly)), hedge("0", "0", "1")).drafts == opening("1.002", "1.00")
+    step = planned(book(cash=str(exactly - D("0.01"))), hedge("0", "0", "1"))
+    assert step.drafts == opening("0.991", "0.99")
+
+
+def test_hardly_any_cash_is_no_slice() -> None:
+    assert planned(book(cash="3"), hedge("0", "0", "1")) == Plan(HedgeState.OPENING, note="short of cash")
+    assert planned(book(cash="3"), hedge("1", "1", "2")) == Plan(HedgeState.HEDGED, note="short of cash")
+
+
+@pytest.mark.parametrize(("target", "sent"), [("0.05", False), ("0.06", True)])
+def test_nothing_is_sent_below_a_legs_minimum(target: str, sent: bool) -> None:
+    """5 USD with a tenth of room at the bid are 0.0551: 0.06 on the common step."""
+    step = planned(book(), hedge("0", "0", target))
+    assert bool(step.drafts) is sent
+    assert step.note == ("" if sent else "below a leg's minimum")
+
+
+def test_a_reduction_takes_both_legs_back_by_the_same() -> None:
+    assert planned(book(), hedge("2", "2", "1")) == Plan(
+        HedgeState.REDUCING, leaving("1.000", "1.00", Purpose.REDUCE)
+    )
+
+
+def test_a_reduction_in_slices_takes_a_crumb_along() -> None:
+    found = book(depth=20_000)
+    assert planned(found, hedge("100", "100", "10")).drafts == leaving("49.950", "49.95", Purpose.REDUCE)
+    assert planned(found, hedge("100", "100", "50")).drafts == leaving("50.000", "50.00", Purpose.REDUCE)
+
+
+@pytest.mark.parametrize(("target", "sent"), [("1.95", False), ("1.94", True)])
+def test_an_excess_below_a_legs_minimum_stays(target: str, sent: bool) -> None:
+    step = planned(book(), hedge("2", "2", target))
+    assert bool(step.drafts) is sent
+    if not sent:
+        assert step == Plan(HedgeState.HEDGED, note="excess below a leg's minimum")
+
+
+def test_a_close_sells_every_whole_lot_however_small_the_perpetual() -> None:
+    assert planned(book(), hedge("2.0004", "2", "0")) == Plan(
+        HedgeState.CLOSING, leaving("2.000", "2.00", Purpose.CLOSE)
+    )
+    assert planned(book(), hedge("0.0504", "0.05", "0")).drafts[1].quantity_base == D("0.05"), (
+        "no minimum on the way out"
+    )
+
+
+def test_a_close_whose_coins_are_too_few_to_sell_closes_the_perpetual_alone() -> None:
+    step = planned(book(), hedge("0.04", "0.05", "0"))
+    assert [each.instrument for each in step.drafts] == [PERP]
+
+
+def test_at_rest_there_is_nothing_to_do() -> None:
+    assert planned(book(), hedge("1", "1", "1")) == Plan(HedgeState.HEDGED)
+    assert planned(book(), hedge("0.0004", "0", "0")) == Plan(HedgeState.CLOSED)
+
+
+def test_an_unknown_fee_is_taken_for_a_tenth_of_a_per_cent() -> None:
+    found = book()
+    found.market.fees.clear()
+    assert planned(found, hedge("0", "0", "1")).drafts == opening("1.002", "1.00")
