@@ -148,9 +148,8 @@ def test_a_close_sells_every_whole_lot_however_small_the_perpetual() -> None:
     assert planned(book(), hedge("2.0004", "2", "0")) == Plan(
         HedgeState.CLOSING, leaving("2.000", "2.00", Purpose.CLOSE)
     )
-    assert planned(book(), hedge("0.0504", "0.05", "0")).drafts[1].quantity_base == D("0.05"), (
-        "no minimum on the way out"
-    )
+    (last,) = planned(book(), hedge("0.0504", "0.05", "0")).drafts
+    assert (last.instrument, last.quantity_base) == (PERP, D("0.05")), "no minimum on the way out of the perpetual"
 
 
 def test_a_close_whose_coins_are_too_few_to_sell_closes_the_perpetual_alone() -> None:

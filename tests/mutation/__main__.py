@@ -1,6 +1,6 @@
 """Does a test fail when the code is wrong? Changes one thing at a time and runs the tests that should notice.
 
-    python -m tests.mutation [TARGET ...] [--list] [--line N] [--json FILE]
+    python -m tests.mutation [TARGET ...] [--list] [--line N] [--again FILE] [--json FILE]
 
 The tests of a target are collected once and run once, to see that they pass and which of them touch which line. Then
 each mutant gets a fork of this process, in which the functions of the changed module take over the changed code, and
@@ -25,9 +25,10 @@ from tests.mutation.targets import TARGETS, Target
 KILLED_MIN = 0.9
 
 
-def judged(target: Target, line: int | None) -> list[dict[str, Any]]:
+def judged(target: Target, line: int | None, again: Path | None) -> list[dict[str, Any]]:
     """One row for each mutant. SystemExit when the tests fail without any."""
-    judge = Judge(target, line)
+    before = [] if again is None else json.loads(again.read_text())
+    judge = Judge(target, line, {(row["module"], row["line"], row["what"]): row for row in before if row["killed"]})
     options = ["-q", "-p", "no:cacheprovider", "--no-header", "--tb=short", "--hypothesis-seed=1"]
     code = pytest.main([*target.tests, *options], plugins=[judge])
     if code:
@@ -40,6 +41,7 @@ def main() -> int:
     options.add_argument("targets", nargs="*", choices=[[], *(target.name for target in TARGETS)])
     options.add_argument("--list", action="store_true", help="only count")
     options.add_argument("--line", type=int)
+    options.add_argument("--again", type=Path, help="only what survived in this earlier --json file")
     options.add_argument("--json", type=Path)
     chosen = options.parse_args()
     os.chdir(ROOT)
@@ -54,7 +56,7 @@ def main() -> int:
             print(f"{target.name}: {counts}")
             continue
         began = time.monotonic()
-        rows = judged(target, chosen.line)
+        rows = judged(target, chosen.line, chosen.again)
         killed = sum(row["killed"] for row in rows)
         enough &= killed >= KILLED_MIN * len(rows)
         print(f"{target.name}: {killed} of {len(rows)} killed in {time.monotonic() - began:.0f} s", flush=True)

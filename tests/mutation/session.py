@@ -28,9 +28,11 @@ def path_of(module: str) -> Path:
 class Judge:
     """Plugin: collects, runs everything once while it watches the lines, then judges each mutant in a fork."""
 
-    def __init__(self, target: Target, line: int | None) -> None:
+    def __init__(self, target: Target, line: int | None, killed: dict[tuple[str, int, str], dict[str, Any]]) -> None:
+        """`killed` are rows of an earlier run, by module, line and change, that are taken as they are."""
         self._target = target
         self._line = line
+        self._killed = killed
         self.rows: list[dict[str, Any]] = []
         self._touching: dict[tuple[str, int], set[int]] = defaultdict(set)
         """(file, line) -> places of the tests that run it."""
@@ -70,6 +72,10 @@ class Judge:
             sys.settrace(None)
 
     def _judge(self, session: pytest.Session, module: ModuleType, mutant: Mutant) -> None:
+        before = self._killed.get((module.__name__, mutant.line, mutant.what))
+        if before is not None:
+            self.rows.append(before)
+            return
         places = self._places(str(path_of(module.__name__)), mutant)
         killed = bool(places) and _notices(session, module, mutant, places)
         row = {"module": module.__name__, "line": mutant.line, "what": mutant.what, "killed": killed}

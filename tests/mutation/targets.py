@@ -36,6 +36,7 @@ TARGETS = (
             "tests/engine/test_engine_recovery.py",
             "tests/engine/test_engine_unknown_orders.py",
             "tests/engine/test_engine_order_lives.py",
+            "tests/engine/test_engine_restore.py",
             "tests/engine/test_engine_legs.py",
             "tests/engine/test_engine_opening.py",
             "tests/engine/test_engine_rules.py",
