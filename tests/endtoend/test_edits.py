@@ -116,11 +116,34 @@ def test_twenty_mistakes_are_refused_with_their_line_and_trading_goes_on(trading
     assert "hunter2" not in trading.log.read_text()
 
 
+DAMAGE = (
+    # what became of the file, words of the refusal
+    (None, "there is no such file"),
+    (b"", "the file holds no settings"),
+    (b"\xff\xfe\x00limits", "not UTF-8"),
+    (b"[limits, universe]\n", "must be a mapping"),
+)
+
+
+def test_a_file_that_is_gone_or_no_settings_changes_nothing(trading: Trading) -> None:
+    for content, words in DAMAGE:
+        before = len(trading.said("config.refused"))
+        if content is None:
+            trading.owner.config.unlink()
+        else:
+            trading.owner.config.write_bytes(content)
+        wait_for(lambda n=before: len(trading.said("config.refused")) > n, 15, f"{words!r} was not refused")
+        assert words in trading.said("config.refused")[-1]["problems"]
+    assert not trading.said("config.changed")
+    trading.write("")
+    wait_for(lambda: trading.said("config.valid"), 15, "the good file was not noticed")
+
+
 def test_each_refusal_reached_the_owner_beside_a_dead_and_a_hanging_channel(trading: Trading) -> None:
     def arrived() -> int:
         return sum(each["message"].count("An edit of the settings was refused") for each in trading.service.got)
 
-    wait_for(lambda: arrived() >= len(MISTAKES), 20, "alerts are missing")
+    wait_for(lambda: arrived() >= len(MISTAKES) + len(DAMAGE), 20, "alerts are missing")
     text = "\n".join(each["message"] for each in trading.service.got)
     assert "You: Put it right and save" in text
     assert "hunter2" not in text
