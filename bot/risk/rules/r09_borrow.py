@@ -88,8 +88,8 @@ def alarming(book: Book, terms: BorrowTerms) -> bool:
 
 
 def forced(book: Book, hedge: Hedge) -> Forced | None:
-    pair = book.pair_of(hedge)
-    if not hedge.structure.owes or pair is None:
+    pair = book.pair_of(hedge) if hedge.structure.owes else None
+    if pair is None:
         return None
     limits = book.config.reverse_carry
     if recalled(book, hedge.venue, pair.spot.base_asset):
