@@ -38,8 +38,12 @@ def fault(at: When, until: When, **conditions: object) -> tuple[Happening, Happe
             setattr(session.now, name, value)
         session.staged.refresh()
 
-    what = ", ".join(f"{name} {value}" for name, value in conditions.items())
+    what = ", ".join(f"{name} {_shown(value)}" for name, value in conditions.items())
     return Happening(at, what, begin), Happening(until, f"{what}: over", end)
+
+
+def _shown(value: object) -> str:
+    return " and ".join(sorted(value)) if isinstance(value, set) else str(value)
 
 
 def refuse(at: When, until: When, book: Book, symbol: str) -> tuple[Happening, Happening]:

@@ -139,10 +139,26 @@ def others(outcome: Outcome) -> dict[str, tuple[int, str]]:
 def as_json(rows: list[Judged], scenarios: list[Scenario]) -> dict[str, Any]:
     """Figures as numbers, times as UTC text."""
     return {
-        "scenarios": [{"name": s.name, "title": s.title, "recorded": s.recorded} for s in scenarios],
+        "scenarios": [
+            {
+                "name": s.name,
+                "title": s.title,
+                "recorded": s.recorded,
+                "chosen_on": s.chosen_on,
+                "happenings": [
+                    {"at": utc(s.ms(one.at)), "text": one.text}
+                    for one in sorted(s.happenings, key=lambda h: s.ms(h.at))
+                ],
+            }
+            for s in scenarios
+        ],
         "rows": [_json(row) for row in rows],
         "failed": sorted({row.scenario for row in rows if row.failures}),
     }
+
+
+def _happened(scenario: Scenario) -> list[tuple[int, str]]:
+    return sorted((scenario.ms(one.at), one.text) for one in scenario.happenings)
 
 
 def _json(row: Judged) -> dict[str, Any]:
