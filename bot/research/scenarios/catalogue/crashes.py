@@ -81,6 +81,7 @@ HALT = Scenario(
     ),
     judged_from="2020-12-21T13:50",
     halts_from="BTCUSDT",
+    books=(Books("2020-12-21T18:00", "2020-12-21T18:05", half_spread_bps=30),),
     acts=(Act("R6", "extreme.began"),),
     unhedged_by_design=True,
     chosen_on=True,
