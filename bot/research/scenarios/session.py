@@ -65,6 +65,7 @@ class StagedSession(Session):
         """Whether somebody else has moved money that the books do not know of."""
         self.busy = False
         self.submitting = partial(submitting, self)
+        self._asked = False
         self._liquid_ms = 0
         self.begin(WARM_UP_MS)
 
@@ -108,6 +109,8 @@ class StagedSession(Session):
         self.mono_ms += step_ms if stage.wall_s is None else max(1, round(step_ms * stage.wall_s / stage.step_s))
         staged, inbox = self.staged, self.inbox
         inbox.extend(staged.advance(self.market_ms))
+        if self._asked and not self.now.out:
+            self._reconcile()
         inbox.extend(FeedAlive(feed) for feed in staged.feeds(self.market_ms))
         # Marks first: with looks far apart a quote would otherwise be judged beside the mark of the look before.
         inbox.extend(sorted(staged.frames(self.market_ms), key=lambda event: not isinstance(event, Mark)))
@@ -119,7 +122,7 @@ class StagedSession(Session):
                 inbox.extend(staged.liquidity(self.market_ms))
         inbox.append(Tick())
         asked = self.drain()
-        self.busy = bool(asked or self.state.orders or self.state.transfers or self._uneven())
+        self.busy = bool(asked or self.state.orders or self._uneven())
         looked(self)
 
     def _seen(self, action: act.Action, at_ms: int) -> None:
@@ -152,14 +155,14 @@ class StagedSession(Session):
             case act.FetchRates() if not self.now.out:
                 self.inbox.extend(self.staged.rates(action.since_ms, self.market_ms))
             case act.Reconcile():
-                self._reconcile()
+                self._asked = True
             case _:
                 return super()._carry_out(action)
         return False
 
     def _reconcile(self) -> None:
-        if self.now.out:
-            return
+        """The venue's truth, at the look after the one that asked for it: no answer comes within the same moment."""
+        self._asked = False
         for order in list(self.state.orders.values()):
             self.inbox.extend(self.staged.query(order.intent.client_id, order.intent.instrument))
         moved = {str(one.id): one for one in self.exchange.transfers(KEY)}
