@@ -21,7 +21,7 @@ HOUR_MS = 3_600_000
 
 FIRST = [
     ("late_receipt", "R12", "funding.missing", "2024-06-01T16:15:20Z"),
-    ("unexplained_balance", "R12", "venue.unexplained", "2024-06-01T03:00:25Z"),
+    ("unexplained_balance", "R12", "venue.unexplained", "2024-06-01T03:00:40Z"),
     ("stale_feed", "R11", "risk.refused", "2024-06-01T01:00:16Z"),
     ("halt_over_a_restart", "R15", "control.halted", "2024-06-01T00:00:00Z"),
     ("flatten_over_a_restart", "R15", "control.halted", "2024-06-02T00:06:40Z"),

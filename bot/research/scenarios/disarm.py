@@ -33,6 +33,11 @@ def _legs(config: CoreConfig) -> CoreConfig:
     return replace(config, execution=replace(config.execution, max_leg_s=NEVER, rehedges_max=NEVER))
 
 
+def undisarmed(config: CoreConfig) -> CoreConfig:
+    """For what no limit disarms: both runs are the same."""
+    return config
+
+
 def _borrow(config: CoreConfig) -> CoreConfig:
     loose = replace(config.reverse_carry, rate_max=NEVER, rate_alarm=NEVER, recall_pause_h=0)
     return replace(config, reverse_carry=loose)
@@ -73,7 +78,7 @@ HOW = {
     "R9": "reverse_carry.rate_max and rate_alarm without end, recall_pause_h at zero",
     "R10": "max_leg_s and rehedges_max without end",
     "R11": "stale_s without end",
-    "R12": "receipt_grace_s without end, or no complete account report",
+    "R12": "receipt_grace_s without end; nothing disarms the unexplained balance, both runs are the same",
     "R13": "per_venue_cap at 1",
     "R14": "cash_rate at zero",
     "R15": "the command is not given",

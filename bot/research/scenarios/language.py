@@ -80,7 +80,7 @@ class Act:
     """What a rule must do in a scenario: an event of the audit record, with these fields, and by when.
 
     `off` disarms the rule by an edit of its limits when the book stands (`judged_from`); None takes the rule's own
-    from `disarm.OFF`. `blind` is for what no limit disarms: the counterfactual never gets a complete account.
+    from `disarm.OFF`.
     """
 
     rule: str
@@ -89,7 +89,6 @@ class Act:
     after: When | None = None
     by: When | None = None
     off: Edit | None = None
-    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

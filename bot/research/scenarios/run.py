@@ -63,7 +63,6 @@ def run(scenario: Scenario, market: StagedMarket, off: Act | None) -> Run:
         edit = disarm(scenario.config) if disarm is not None else scenario.config
     session = StagedSession(scenario, market, scenario.config, watch.hear, invariants.submit)
     watch.session = session
-    session.now.blind = off is not None and off.blind
     session.run(watch.look, edit, off=off is not None)
     invariants.finish(session)
     return Run(watch.record, invariants)

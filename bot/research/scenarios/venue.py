@@ -47,8 +47,6 @@ class Conditions:
     """`refused`, `unanswered` (nothing moves) or `work`."""
     receipts_late: bool = False
     """Funding is neither paid out nor shown; both come when this ends."""
-    blind: bool = False
-    """Account reports are not complete: nothing may be concluded from them."""
 
 
 class StagedVenue(DirectVenue):
@@ -166,7 +164,7 @@ class StagedVenue(DirectVenue):
         found = super().account()
         balances = {wallet: dict(assets) for wallet, assets in found.balances.items()}
         balances[Book.PERP.value]["USDT"] -= self.late_usd
-        shown: AccountReported = replace(found, balances=balances, complete=not self.now.blind)
+        shown: AccountReported = replace(found, balances=balances)
         return [shown]
 
     def receipts(self, since_ms: int) -> list[Event]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from bot.domain.config import Budget, StrategyConfig
 from bot.domain.events import Halt, Resume
 from bot.research.scenarios.catalogue.common import START, deaf, drawn, limits
+from bot.research.scenarios.disarm import undisarmed
 from bot.research.scenarios.happenings import by_hand, command, fault
 from bot.research.scenarios.language import Act, Recorded, Scenario, Stage
 from bot.research.scenarios.track import line
@@ -89,7 +90,7 @@ UNEXPLAINED = Scenario(
         by_hand(3, Decimal(900_000), Book.SPOT, Book.PERP),
         by_hand(7, Decimal(900_000), Book.PERP, Book.SPOT, explained=True),
     ),
-    acts=(Act("R12", "venue.unexplained", by=3.05, blind=True),),
+    acts=(Act("R12", "venue.unexplained", by=3.05, off=undisarmed),),
 )
 
 SWINGING = Scenario(
