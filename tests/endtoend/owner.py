@@ -32,7 +32,7 @@ class Owner:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "CARRYBOT_DATA": str(self.data), "NO_COLOR": "1"}
 
-    def command(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    def command(self, *words: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
         return self.offline(*words, "-c", str(self.config), timeout_s=timeout_s)
 
     def offline(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
