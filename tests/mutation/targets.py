@@ -26,6 +26,8 @@ TARGETS = (
             "tests/engine/test_engine_legs.py",
             "tests/engine/test_engine_opening.py",
             "tests/engine/test_engine_closing.py",
+            "tests/engine/test_engine_reverse.py",
+            "tests/engine/test_engine_short_of_money.py",
         ),
     ),
     Target("outcomes", ("bot.venues.binance.outcomes",), ("tests/venues/test_binance_outcomes.py",)),

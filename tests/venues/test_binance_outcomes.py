@@ -206,3 +206,17 @@ def test_reasons_name_the_code_or_the_status_and_the_venues_words() -> None:
     error = AnsweredError(429, -1003, "slow down", 7.5)
     assert (error.status, error.code, error.message, error.retry_after_s) == (429, -1003, "slow down", 7.5)
     assert str(error) == "HTTP 429, code -1003: slow down"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "short"),
+    [
+        (-2018, "Balance is insufficient.", True),
+        (-2019, "Margin is insufficient.", True),
+        (-2010, "Account has insufficient balance for requested action.", True),
+        (-2010, "Order would immediately match and take.", False),
+        (-1013, "insufficient balance, says a code that is of something else", False),
+    ],
+)
+def test_a_refusal_for_want_of_money_is_told_from_others(code: int, message: str, short: bool) -> None:
+    assert judge_order(AnsweredError(400, code, message)).short is short
