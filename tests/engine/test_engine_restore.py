@@ -6,7 +6,7 @@ import market_kit as kit
 
 from bot.domain.actions import ControlSet, LastPrice
 from bot.domain.books import Books
-from bot.domain.config import CoreConfig
+from bot.domain.config import CoreConfig, StrategyConfig
 from bot.domain.guards import Remembered
 from bot.domain.hedges import Control, Hedge, HedgeState, Leg, Receipt, Removal, TransferIntent
 from bot.domain.instruments import Kind
@@ -157,3 +157,8 @@ def test_what_the_rules_wrote_down_is_theirs_again() -> None:
     guards = restored(books).book.guards
     assert guards.drawdown.high_usd == 1_000
     assert guards.recalls == {(kit.VENUE, "ETH"): 33}
+
+
+def test_rates_are_averaged_by_the_owners_half_lives() -> None:
+    config = CoreConfig(strategy=StrategyConfig(fast_half_life_h=10, slow_half_life_h=100))
+    assert restore(Books(epoch=4), config).market.half_lives_h == (10, 100)
