@@ -23,7 +23,7 @@ class Audit(Written):
                 found.append((1, f"{coin} is unhedged by {gap}, allowed is {limit}"))
         if self.world.plan.flatten_at_end:
             for symbol, holding in self._account().holdings.items():
-                if abs(holding.quantity) >= self.world.market.by_symbol[Book.PERP, symbol].perp.lot:
+                if abs(holding.quantity) >= self.world.market.by_symbol[Book.PERP, symbol].perp.quantity_min:
                     found.append((1, f"{symbol} is still short {holding.quantity} after a flatten"))
         found += [(8, text) for text in self._ledger_gaps()]
         missing = self._income() - self.receipts

@@ -155,7 +155,7 @@ class Oracle(Audit):
         self.check(19, not pressed, f"{name} opens with the weight that closing orders need")
 
     def _on_fresh_data(self, name: str, coin: Any) -> None:
-        now_s = self._now_s
+        now_s = self.intents[name]["committed_s"]  # a repair may wait in the queue; it was decided then
         for feed in ("spot", "perp"):
             age_s = now_s - self.alive_s.get(feed, -1e9)
             self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
