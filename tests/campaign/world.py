@@ -30,6 +30,8 @@ SLOW_AFTER_ORDER_S = 1.5
 SETTLE_S = 150.0
 STOP_S = 15.0
 OWNER_LOOKS_S = 8.0
+YOUNG_S = 10.0
+"""In a frozen market no settlement may pass while a daemon recovers: the books are compared."""
 LATE_IN_MINUTE_S = 48
 """Used weight counts until its minute is over: pressed at its beginning, days of market time would pass unused."""
 WALL_S_MAX = 1_500.0
@@ -86,9 +88,13 @@ class World:
         await self._finale()
 
     async def _step(self) -> None:
-        slow = self.calm or self.oracle.restless()
+        young = self.plan.frozen and self.loop.now_s - self._born_s < YOUNG_S
+        slow = self.calm or self.oracle.restless() or young
         middle = self.loop.now_s < self.slow_until_s
         self.speed = SLOW_SPEED if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
+        if self.commands and not slow:  # not past the next command: it comes at its own hour
+            left_s = (self.commands[0].hour - (self.market_ms - START_MS) / HOUR_MS) * 3_600
+            self.speed = min(self.speed, max(SLOW_SPEED, left_s / COARSE_STEP_S + SLOW_SPEED))
         await asyncio.sleep(SLOW_STEP_S if slow else COARSE_STEP_S)
         self.step_venue()
         hour = (self.market_ms - START_MS) / HOUR_MS
@@ -124,6 +130,7 @@ class World:
     def new_life(self) -> None:
         self._told = getattr(self, "_told", set())
         self.lives.append(Life(self, len(self.lives) + 1))
+        self._born_s = self.loop.now_s
         self.slow(2.0)
 
     def slow(self, seconds: float) -> None:
@@ -178,6 +185,8 @@ class World:
         self.step_venue()
         self.speed = min(self.speed, MIDDLE_SPEED)
         life.kill()
+        for task in self._tasks:
+            task.cancel()
         self.oracle.killed(life)
         self.trouble(pause_s + 3.0)
         self.loop.call_later(pause_s, self._revive)
@@ -299,7 +308,11 @@ class World:
         life = self.life
 
         async def asking() -> None:
-            await life.daemon.ask(event)
+            try:
+                await life.daemon.ask(event)
+            except asyncio.CancelledError:
+                self.commands.insert(0, command)  # the daemon died over it: its owner asks the next one
+                raise
             self.oracle.obeyed(command.verb, command.coin)
 
         task = self.loop.create_task(asking())
