@@ -24,6 +24,7 @@ from bot.simulator.model import Book, Candle, DayStats, Level, Listing, Mark, Se
 
 GRID_MS = 4 * HOUR_MS
 EIGHT_HOURS_MS = 8 * HOUR_MS
+PAID_DIGITS = 8
 TICK_SHARE = 6
 """Ticks are the power of ten this many digits below the first price: closes and spreads come out as stated."""
 SIZE = Decimal(10) ** 9
@@ -67,12 +68,13 @@ class Bars:
         self.fresh: list[bool] = []
         self.first = self.last = -1
         begins_ms = recording.rates[0][0]
-        last = recording.spot.closes[0], recording.perp.closes[0]
+        grids = payable_grid(self.spot_listing.lot), payable_grid(self.perp_listing.lot)
+        last = _snapped(recording.spot.closes[0], grids[0]), _snapped(recording.perp.closes[0], grids[1])
         for index, at_ms in enumerate(times_ms):
             one, other = spot[index], perp[index]
             fresh = one is not None and other is not None and at_ms not in halted and at_ms >= begins_ms
             if fresh and one is not None and other is not None:
-                last = one, other
+                last = _snapped(one, grids[0]), _snapped(other, grids[1])
                 self.first = index if self.first < 0 else self.first
                 self.last = index
             self.spot.append(last[0])
@@ -91,6 +93,20 @@ def _on_grid(series: Series, times_ms: range) -> list[Decimal | None]:
     closes = dict(zip(series.ends_ms, series.closes, strict=True))
     length = series.interval_ms
     return [closes.get(at_ms // length * length) for at_ms in times_ms]
+
+
+def payable_grid(lot: Decimal) -> Decimal:
+    """The finest price step at which a lot's worth can be paid: the exchange counts quote to eight decimals.
+
+    A close recorded with more digits (a float's noise) would leave the exchange and the ledger 1e-8 apart.
+    """
+    return Decimal(1).scaleb(max(0, -int(lot.normalize().as_tuple().exponent)) - PAID_DIGITS)
+
+
+def _snapped(close: Decimal, grid: Decimal) -> Decimal:
+    exponent = close.as_tuple().exponent
+    noisy = isinstance(exponent, int) and exponent < grid.adjusted()
+    return close.quantize(grid, ROUND_HALF_EVEN) if noisy else close
 
 
 def _trailing_day(series: Series, times_ms: range) -> list[float]:
@@ -126,8 +142,8 @@ def _listings(recording: Recording) -> tuple[Listing, Listing]:
 
 
 def refined(listing: Listing, first_price: Decimal, since: int) -> Listing:
-    digits = min(8, max(0, TICK_SHARE - first_price.adjusted()))
-    tick = Decimal(1).scaleb(-digits)
+    digits = max(0, TICK_SHARE - first_price.adjusted())
+    tick = max(Decimal(1).scaleb(-digits), payable_grid(listing.lot))
     return replace(
         listing, tick=tick, listed_ms=min(since, listing.listed_ms), band_up=Decimal(0), band_down=Decimal(0)
     )
