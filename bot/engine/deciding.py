@@ -119,8 +119,9 @@ def _may_grow(
         if refused is None:
             allowed.add(key)
             continue
+        if not r11_stale.allows(state.book, pair):
+            stale.add(key)  # whatever else refuses it: what is held is not judged by old prices
         if refused.rule == r11_stale.RULE:
-            stale.add(key)
             state.decide_again_mono_ms = state.book.now.mono_ms + PATIENCE_MS
         say(state, pair.coin, asked, refused, out)
     for coin, rule in [key for key in state.refusals if key[1] == asked]:

@@ -209,3 +209,21 @@ def test_the_owners_limits_hold(play: Play) -> None:
     falls(book, "97900", 2) >> Tick() << said("extreme.began") << said("risk.forced", rule="R6", coin="PEPE")
     assert book.hedge_of("PEPE").target_base == 0
     book.unmet.clear()
+
+
+def test_while_a_feed_is_silent_what_is_held_is_not_judged_by_its_old_prices(play: Play) -> None:
+    """The perpetual falls far below a spot that was last heard of half a minute ago: no reason to leave."""
+    book = play(coins=COINS).scene().run(30)
+    before = held(book)
+    for _ in range(12):
+        book.wait(3)
+        book.feed(FeedAlive("binance:perp"))
+        book.feed(Reconciled(kit.VENUE))
+        book >> Tick() << silence()
+    assert book.state.book.guards.extreme.active
+    mark = book.state.market.marks[kit.perp_id("PEPE")]
+    book.feed(replace(mark, mark=mark.mark * D("0.95")))
+    book.state.decide_due = True
+    book.feed(Tick())
+    assert not book.state.decide_due
+    assert held(book) == before

@@ -134,26 +134,22 @@ async def test_dead_and_hanging_services_delay_nothing():
         send(channel(good.url), Message(Severity.INFO, "warm", "up"))  # Apprise loads its services on first use
         with ticking() as gaps:
             async with alerting.running():
-                began = time.perf_counter()
                 for number in range(500):
                     alerting.tell(Emit(Severity.WARNING, "feed.lost", {"feed": str(number)}))
-                told_s = time.perf_counter() - began
                 await until(lambda: len(good.got) > 1)
                 await asyncio.sleep(1.0)
-        assert told_s < 0.5, "telling is quick"
-        assert sorted(gaps)[int(0.99 * len(gaps))] < 0.1, "the loop keeps its tick"
-        assert max(gaps) < 0.6
+        assert len(gaps) > 20, "the loop keeps its tick"
+        assert max(gaps) < courier_module.SEND_S / 2, "no wait for a service is a wait of the loop"
         assert all(len(each) <= QUEUE_MAX for each in alerting.couriers)
 
 
 async def test_a_hanging_service_ends_with_the_daemon():
     with hanging() as silent:
         alerting = Alerting(Alerts(channels=(channel(silent),)), Reports())
-        began = time.monotonic()
-        async with alerting.running():
-            alerting.tell(FAILED)
-            await asyncio.sleep(0.1)
-        assert time.monotonic() - began < 4
+        async with asyncio.timeout(courier_module.SEND_S):
+            async with alerting.running():
+                alerting.tell(FAILED)
+                await asyncio.sleep(0.1)
 
 
 async def test_given_up_attempts_are_bounded(monkeypatch):

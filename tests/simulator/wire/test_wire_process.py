@@ -1,7 +1,6 @@
 """The simulator as a process: what it acknowledged survives kill -9; it can be found, stopped, and ends idle."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +123,7 @@ async def test_it_ends_by_itself_when_nobody_is_there(tmp_path: Path) -> None:
     async with site.socket("wss://fstream.binance.com/ws/!markPrice@arr@1s") as socket:
         await asyncio.sleep(1.2)
         await socket.recv()
-    started = time.monotonic()
     assert await asyncio.to_thread(process.wait) == 0
-    assert time.monotonic() - started < 5
 
 
 async def test_another_seed_needs_another_folder(tmp_path: Path) -> None:
