@@ -121,6 +121,19 @@ def limits_were_kept(owner: Owner, truth: dict[str, Any]) -> dict[str, Decimal]:
 
 
 def removed_by_r1(owner: Owner) -> list[str]:
-    """Coins whose hedge was closed because of five negative funding days."""
-    closed = owner.rows("select coin from hedges where state = 'closed' and reason like 'R1:%'")
-    return sorted({row[0] for row in closed})
+    """Coins that R1 keeps out at the end: held before, closed or on the way, not opened since the removal."""
+    removed = owner.rows(
+        "select coin, removed_ms from coin_states where removed and direction = 1 and reason like 'R1:%'"
+    )
+    found = []
+    for coin, removed_ms in removed:
+        states = [row[0] for row in owner.rows(f"select state from hedges where coin = '{coin}' and fees_usd <> '0'")]
+        opened = owner.rows(
+            "select count(*) from order_intents i join hedges h on h.id = i.hedge_id "
+            f"where h.coin = '{coin}' and i.purpose = 'open' and i.created_ms > {removed_ms}"
+        )
+        assert set(states) <= {"closed", "closing"}, (coin, states)
+        assert opened == [(0,)], (coin, opened)
+        if states:
+            found.append(coin)
+    return sorted(found)

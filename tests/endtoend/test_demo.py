@@ -41,7 +41,7 @@ def test_the_ledger_verifies_to_the_last_digit(run) -> None:
     assert oracle.books_verify(owner) >= 10
 
 
-def test_a_coin_was_removed_by_r1_and_its_hedge_closed(run) -> None:
+def test_a_coin_was_removed_by_r1_and_is_held_no_more(run) -> None:
     owner, _, lines = run
     assert any(line["event"] == "coin.removed" and line["rule"] == "R1" for line in lines)
     assert oracle.removed_by_r1(owner)
