@@ -35,6 +35,16 @@ def calm(book: Playbook, seconds: float, every_s: float = 4) -> Playbook:
     return book
 
 
+def spot_falls_silent(book: Playbook) -> None:
+    """Half a minute in which only the perpetual's feed speaks: an extreme event, and nothing is done about it."""
+    for _ in range(12):
+        book.wait(3)
+        book.feed(FeedAlive("binance:perp"))
+        book.feed(Reconciled(kit.VENUE))
+        book >> Tick() << silence()
+    assert book.state.book.guards.extreme.active
+
+
 def held(book: Playbook) -> dict[str, Decimal]:
     return {hedge.coin: hedge.target_base for hedge in book.state.book.live_hedges()}
 
@@ -135,12 +145,7 @@ def test_resting_orders_are_cancelled(play: Play) -> None:
 def test_a_silent_feed_freezes_entries_and_leaves_both_legs_alone(play: Play) -> None:
     book = play(coins=COINS).scene().run(30)
     before = held(book)
-    for _ in range(12):
-        book.wait(3)
-        book.feed(FeedAlive("binance:perp"))
-        book.feed(Reconciled(kit.VENUE))
-        book >> Tick() << silence()
-    assert book.state.book.guards.extreme.active
+    spot_falls_silent(book)
     assert "binance:spot is silent" in book.state.book.guards.extreme.reason
     assert held(book) == before
     calm(book, 280)
@@ -215,12 +220,7 @@ def test_while_a_feed_is_silent_what_is_held_is_not_judged_by_its_old_prices(pla
     """The perpetual falls far below a spot that was last heard of half a minute ago: no reason to leave."""
     book = play(coins=COINS).scene().run(30)
     before = held(book)
-    for _ in range(12):
-        book.wait(3)
-        book.feed(FeedAlive("binance:perp"))
-        book.feed(Reconciled(kit.VENUE))
-        book >> Tick() << silence()
-    assert book.state.book.guards.extreme.active
+    spot_falls_silent(book)
     mark = book.state.market.marks[kit.perp_id("PEPE")]
     book.feed(replace(mark, mark=mark.mark * D("0.95")))
     book.state.decide_due = True
