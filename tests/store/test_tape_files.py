@@ -241,8 +241,9 @@ def test_a_thread_that_falls_behind_pauses_the_tape_and_bounds_memory(
     assert session.tape._handed <= 3_000 + writer.HAND_OVER_EVENTS
     assert session.tape._taken == []
     gate.set()
-    wait_until_written(session.tape)
-    session.feed(5_000)
+    for _ in range(5):
+        wait_until_written(session.tape)
+        session.feed(1_000)
     session.tape.close()
     assert [len(files(tmp_path)), len(session.said)] == [2, 1]
 
