@@ -79,7 +79,7 @@ def test_deposits_withdrawals_and_what_nobody_explains(owner: Owner) -> None:
         wait_for(lambda: len(owner.events("capital.moved")) == 6, 40, "the deposit of the night was not seen")
         assert owner.events("capital.moved")[-1]["amount"] == "7777"
         Bank(owner).post("/capital", asset="USDT", quantity="-42", told=False)
-        wait_for(lambda: owner.events("ledger.difference"), 60, "an unexplained balance raised no alarm")
+        wait_for(lambda: owner.events("ledger.difference"), 120, "an unexplained balance raised no alarm")
         (alarm,) = owner.events("ledger.difference")
         assert (alarm["asset"], alarm["venue_less_ledger"], alarm["level"]) == ("USDT", "-42", "critical")
     finally:
