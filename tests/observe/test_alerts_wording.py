@@ -84,7 +84,7 @@ def test_the_search_finds_them():
 
 @pytest.mark.parametrize("name", FOUND)
 def test_every_warning_has_words(name):
-    assert name in WORDINGS, f"write an entry for {name} in bot/observe/wording.py"
+    assert name in WORDINGS, f"write an entry for {name} in bot/observe/words_trading.py or words_running.py"
 
 
 @pytest.mark.parametrize("name", FOUND)
