@@ -184,15 +184,7 @@ def as_json(found: Statistics) -> dict[str, Any]:
         "share_negative": 1 - sum(each.rate >= 0 for each in found.settlements) / count,
         "sum_rate": float(found.rate_sum),
         "fixed_size_share": None if fixed is None else fixed.share,
-        "fixed_size": None
-        if fixed is None
-        else {
-            "entry_at": time_text(fixed.entry_ms),
-            "entry_price": fixed.entry_price,
-            "share": fixed.share,
-            "share_from_first": fixed.share_from_first,
-            "prices": fixed.prices,
-        },
+        "fixed_size": None if fixed is None else _fixed_size(fixed),
         "mean_annual": found.mean_annual,
         "mean_8h_rate": found.mean_8h,
         "distribution": {
@@ -247,6 +239,16 @@ def as_json(found: Statistics) -> dict[str, Any]:
 
 def _edge(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _fixed_size(found: FixedSize) -> dict[str, Any]:
+    return {
+        "entry_at": time_text(found.entry_ms),
+        "entry_price": found.entry_price,
+        "share": found.share,
+        "share_from_first": found.share_from_first,
+        "prices": found.prices,
+    }
 
 
 def _run(run: Run) -> dict[str, Any]:
