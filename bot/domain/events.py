@@ -153,9 +153,13 @@ class AccountReported:
 
 @struct(frozen=True, slots=True)
 class Reconciled:
-    """Orders, fills, receipts, transfers and balances of a venue were all fetched and delivered."""
+    """Orders, fills, receipts, transfers and balances of a venue were all fetched and delivered.
+
+    `began_mono_ms` is when the first of it was asked for; None: just now.
+    """
 
     venue: str
+    began_mono_ms: int | None = None
 
 
 @struct(frozen=True, slots=True)

@@ -206,6 +206,14 @@ def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
     out.append(Reconcile(venue, f"{event.feed} was lost"))
 
 
+def _overtaken(state: EngineState, event: ev.Reconciled) -> bool:
+    """Whether a feed of the venue was lost after this reconciliation had begun."""
+    if event.began_mono_ms is None:
+        return False
+    lost = (at for feed, at in state.market.feed_lost_ms.items() if feed.split(":")[0] == event.venue)
+    return event.began_mono_ms < max(lost, default=event.began_mono_ms)
+
+
 def _explain(state: EngineState, venue: str, out: Actions) -> None:
     """While the venue's balances differ from the ledger for sure, nothing opens there; what reduces goes on."""
     blocked = state.book.unexplained
@@ -222,6 +230,8 @@ def _explain(state: EngineState, venue: str, out: Actions) -> None:
 def _reconciled(state: EngineState, event: ev.Reconciled, out: Actions) -> None:
     state.reconciled_mono_ms[event.venue] = state.book.now.mono_ms
     guarding.answered(state, event.venue)
+    if _overtaken(state, event):
+        return  # what came after its questions is not in the answers; the loss itself asked for another pass
     was = state.book.ready.get(event.venue, False)
     margin_moves.give_up_unknown(state, event.venue, out)
     state.book.ready[event.venue] = True

@@ -152,6 +152,7 @@ class Reconciler:
     async def once(self, reason: str, tries: int = TRIES) -> bool:
         """One pass; True when the delivered balances are complete. Raises VenueError."""
         self.passes += 1
+        began_mono_ms = self._clock.mono_ms()
         await self._ask_for_orders()
         complete = False
         report: AccountReported | None = None
@@ -165,7 +166,7 @@ class Reconciler:
         assert report is not None
         if not complete:
             self._deliver(replace(report, complete=False))
-        self._deliver(Reconciled(self._venue.name))
+        self._deliver(Reconciled(self._venue.name, began_mono_ms))
         self._short = 0 if complete and self._agreed(report) else self._short + 1
         if not complete and self._quiet() and self._short <= WHOLE_AFTER:
             self.request(reason)  # only money differs, and it stays so: look closer, and at once

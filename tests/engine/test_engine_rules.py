@@ -255,6 +255,19 @@ def test_after_a_lost_feed_the_old_quotes_do_not_count(play: Play) -> None:
     book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
 
 
+def test_answers_to_questions_from_before_the_loss_reconcile_nothing(play: Play) -> None:
+    book = play().scene()
+    book >> FeedLost("binance:user-perp", "reset") << said("feed.lost")
+    began = book.wait(1).mono_ms
+    book.wait(1) >> FeedLost("binance:user-perp", "connected again: events in between were not sent")
+    book.wait(0.1) >> Reconciled(kit.VENUE, began) << silence()
+    for one in kit.quotes("BTC"):
+        book.alive() >> one
+    book >> Tick() << silence()
+    book.wait(0.1) >> Reconciled(kit.VENUE, book.mono_ms - 50) << said("venue.reconciled")
+    book.alive() >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+
+
 def test_the_owner_hears_of_a_hedge_that_cannot_be_made_whole(play: Play) -> None:
     book = play().scene()
     book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")

@@ -1,6 +1,6 @@
 """Reconciliation: the order of what is delivered, and when balances may be called complete."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pytest
@@ -127,6 +127,37 @@ async def test_funding_alone_costs_one_question_and_comes_before_the_balances() 
     assert rig.venue.asked == ["account", "receipts"]
     assert rig.kinds == ["FundingReceived", "FundingReceived", "AccountReported", "Reconciled"]
     assert rig.state.differences == {}
+
+
+class LosesItsFeed(QuietVenue):
+    """A private stream is lost while the balances are fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.during: Callable[[], None] = lambda: None
+
+    async def fetch_account(self) -> ev.AccountReported:
+        self.during()
+        return await super().fetch_account()
+
+
+async def test_a_pass_that_began_before_a_feed_was_lost_reconciles_nothing() -> None:
+    venue = LosesItsFeed()
+    rig = await Rig(venue).start()
+
+    def lose() -> None:
+        rig.clock.wall_ms += 30
+        rig.delivered.append(ev.FeedLost("toy:user-perp", "connected again: events in between were not sent"))
+
+    venue.during = lose
+    assert await rig.reconciler.once("regular")
+    await rig.flush()
+    assert rig.kinds[-1] == "Reconciled"
+    assert rig.state.book.ready == {"toy": False}
+    venue.during = lambda: None
+    assert await rig.reconciler.once("toy:user-perp was lost")
+    await rig.flush()
+    assert rig.state.book.ready == {"toy": True}
 
 
 class PaysInBetween(QuietVenue):
