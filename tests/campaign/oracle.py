@@ -38,6 +38,8 @@ PRESSED_TASKS_S = 130.0
 """Used weight counts by the minute: reading requests wait for the next one, and perhaps for the one after it."""
 PRESSED_S = 0.3
 """An order that was admitted a moment before the weight was told may still be on its way."""
+EARLY_S = 2.1
+"""Weight that is told so early in a minute may be what was used in the minute before."""
 QUEUE_MAX = 5_000
 TASKS_MAX = 250
 CALLS_MAX = 600
@@ -63,7 +65,7 @@ class Oracle(Audit):
         """Coins that the owner has closed and not readmitted."""
         self.naked_s: dict[str, float] = {}
         self.last_order_s = -1e9
-        self._pressed_s: dict[str, tuple[float, int]] = {}
+        self._pressed_s: dict[str, tuple[float, tuple[int, ...]]] = {}
         self._looked_s = self._gaps_s = 0.0
         self._calls = 0
 
@@ -149,9 +151,9 @@ class Oracle(Audit):
             self.check(12, coin.name not in self.closed, f"{name} opens {coin.name}, which the owner closed")
             self.check(12, self.halted_s is None, f"{name} opens while halted by the owner")
             self.check(12, self.control in ("", "running"), f"{name} opens while the books say {self.control}")
-        pressed_s, minute = self._pressed_s.get(api, (1e18, -1))
+        pressed_s, minutes = self._pressed_s.get(api, (1e18, (-1, -1)))
         opens = self.intents[name]["purpose"] == "open"  # completing a hedge is repair: it may use what is reserved
-        pressed = opens and pressed_s < now_s - PRESSED_S and minute == self._minute()
+        pressed = opens and pressed_s < now_s - PRESSED_S and minutes == self._minutes()
         self.check(19, not pressed, f"{name} opens with the weight that closing orders need")
 
     def _on_fresh_data(self, name: str, coin: Any) -> None:
@@ -184,9 +186,13 @@ class Oracle(Audit):
         for coin in {self._coin(row["instrument"]) for row in opening}:
             self.check(12, coin not in self.closed, f"{names} opens {coin}, which the owner closed")
 
-    def _minute(self) -> int:
-        """The minute in which the daemon's machine believes to be: used weight is of one minute."""
-        return int(self.world.loop.wall_s() // 60)
+    def _clocks_s(self) -> tuple[float, float]:
+        """The venue's clock and the machine's: the daemon goes by the first, as far as it has measured it."""
+        return self.world.wire.wall_ms() / 1000, self.world.loop.wall_s()
+
+    def _minutes(self) -> tuple[int, ...]:
+        """The minute in which the daemon may believe to be: used weight is of one minute."""
+        return tuple(int(clock_s // 60) for clock_s in self._clocks_s())
 
     def _commit_of(self, name: str) -> int:
         found = self.intents.get(name)
@@ -244,7 +250,8 @@ class Oracle(Audit):
         if weight is not None:
             limit = 2_400 if api == "perp" else 6_000
             if int(weight) > limit * 0.81:
-                self._pressed_s.setdefault(api, (self._now_s, self._minute()))
+                if min(clock_s % 60 for clock_s in self._clocks_s()) >= EARLY_S:
+                    self._pressed_s.setdefault(api, (self._now_s, self._minutes()))
             else:
                 self._pressed_s.pop(api, None)
 

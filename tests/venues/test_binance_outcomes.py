@@ -112,11 +112,12 @@ def test_an_order_delayed_on_its_way_cannot_arrive_after_not_found_is_believed()
     assert rest._instance(limited=False).options["recvWindow"] == ORDER_RECV_WINDOW_MS
 
 
-async def test_what_opens_does_not_wait_long_to_be_let_out() -> None:
+@pytest.mark.parametrize("priority", [Priority.OPENING, Priority.COMPLETING])
+async def test_what_opens_does_not_wait_long_to_be_let_out(priority: Priority) -> None:
     rest = BinanceRest("key", "secret", None)
     rest.budgets[Api.SPOT].observe({"retry-after": "60"}, 429)
     with pytest.raises(NotSentError, match="not admitted within"):
-        await rest.order("privatePostOrder", {}, priority=Priority.OPENING, counted=True)
+        await rest.order("privatePostOrder", {}, priority=priority, counted=True)
     assert rest.timeout_s > OPENING_WITHIN_S
 
 

@@ -1,14 +1,18 @@
-"""An order that waits in our own queue is not asked for: that the venue does not know it proves nothing."""
+"""Orders on their way out: with which priority, and that one which waits in our own queue is not asked for."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.events import Event, OrderNotFound, OrderOutcomeUnknown
+import pytest
+
+from bot.domain.events import Event, OrderNotFound, OrderOutcomeUnknown, OrderReported
 from bot.domain.instruments import Instrument, Kind, Payoff, Wallet
-from bot.domain.orders import OrderIntent, Purpose, Side, TimeInForce
+from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
+from bot.venues.binance.gate import Priority
 from bot.venues.binance.orders import OrderDesk
-from bot.venues.binance.outcomes import AnsweredError, NoAnswerError
+from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError
 from bot.venues.binance.symbols import SymbolBook
 from bot.venues.binance.trades import OrderNames
 
@@ -56,3 +60,34 @@ async def test_not_found_is_no_answer_while_the_order_may_still_leave() -> None:
     await placing
     await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
     assert heard[-1] == OrderNotFound(INTENT.client_id, 3)
+
+
+class FullRest:
+    """Lets nothing out, and remembers how urgent it was."""
+
+    def __init__(self) -> None:
+        self.urgency: list[Priority] = []
+
+    async def order(self, endpoint: str, params: Any, *, priority: Priority, counted: bool) -> Any:
+        del endpoint, params, counted
+        self.urgency.append(priority)
+        raise NotSentError("rate limit: not admitted within 0 s")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "reducing", "priority"),
+    [
+        (Purpose.OPEN, False, Priority.OPENING),
+        (Purpose.COMPLETE, True, Priority.COMPLETING),
+        (Purpose.UNWIND, True, Priority.REDUCING),
+        (Purpose.CLOSE, True, Priority.REDUCING),
+    ],
+)
+async def test_how_urgent_an_order_is(purpose: Purpose, reducing: bool, priority: Priority) -> None:
+    rest, heard = FullRest(), list[Event]()
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    await desk.place((replace(INTENT, purpose=purpose),), reducing=reducing, deliver=heard.append)
+    assert rest.urgency == [priority]
+    (told,) = heard
+    assert isinstance(told, OrderReported)
+    assert told.state is OrderState.REJECTED, "it never left: what comes next is decided anew"

@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 
 from bot.domain.instruments import Kind
 from bot.domain.orders import OrderIntent, Purpose, Side, TimeInForce
+from bot.venues.binance import gate
 from bot.venues.binance.clock import MarketClock
-from bot.venues.binance.gate import OrderGate, Priority, WeightBudget
+from bot.venues.binance.gate import (
+    WEIGHT_SHARE_ACCOUNT,
+    WEIGHT_SHARE_ALL,
+    WEIGHT_SHARE_OPENING,
+    OrderGate,
+    Priority,
+    WeightBudget,
+)
 from bot.venues.binance.income import position_of
 from bot.venues.binance.liquidity import depth_usd
 from bot.venues.binance.orders import order_params
@@ -111,14 +119,14 @@ def test_market_time_never_falls_and_goes_on_by_itself() -> None:
 
 
 async def test_what_reduces_goes_first() -> None:
-    gate = OrderGate(WeightBudget(100), ((1, 0.2),))
+    queue = OrderGate(WeightBudget(100), ((1, 0.2),))
     order: list[str] = []
 
     async def send(name: str, priority: Priority) -> None:
-        await gate.enter(priority, within_s=5, counted=True)
+        await queue.enter(priority, within_s=5, counted=True)
         order.append(name)
 
-    await gate.enter(Priority.REDUCING, within_s=5, counted=True)
+    await queue.enter(Priority.REDUCING, within_s=5, counted=True)
     async with asyncio.TaskGroup() as group:
         group.create_task(send("in the throttler already", Priority.REDUCING))
         await asyncio.sleep(0)
@@ -127,22 +135,71 @@ async def test_what_reduces_goes_first() -> None:
     assert order == ["in the throttler already", "reduce", "query"]
 
 
-async def test_weight_is_kept_for_what_reduces() -> None:
+class Minute:
+    """The gate's two clocks, `into_s` seconds into a minute of this machine's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, into_s: float) -> None:
+        self.into_s = into_s
+        monkeypatch.setattr(gate, "monotonic", lambda: 1_000 + self.into_s)
+        monkeypatch.setattr(gate, "time_ns", lambda: int((1_790_000_040 + self.into_s) * 1e9))
+
+
+def used(weight: int) -> dict[str, str]:
+    return {"x-mbx-used-weight-1m": str(weight)}
+
+
+async def test_weight_is_kept_for_what_reduces(monkeypatch: pytest.MonkeyPatch) -> None:
+    Minute(monkeypatch, 30)
     budget = WeightBudget(100)
-    budget.observe({"x-mbx-used-weight-1m": "81"}, 200)
-    gate = OrderGate(budget, ((100, 1.0),))
-    if budget.pause_s(reserved=False) == 0:
-        pytest.skip("the minute ended between two lines")
+    budget.observe(used(81), 200)
+    queue = OrderGate(budget, ((100, 1.0),))
     with pytest.raises(NotSentError):
-        await gate.enter(Priority.OPENING, within_s=0.05, counted=True)
-    await gate.enter(Priority.REDUCING, within_s=0.05, counted=True)
+        await queue.enter(Priority.OPENING, within_s=0.05, counted=True)
+    for priority in (Priority.REDUCING, Priority.COMPLETING, Priority.ASKING):
+        await queue.enter(priority, within_s=0.05, counted=True)
+
+
+@pytest.mark.parametrize(("weight", "opening", "account", "all_"), [(80, 0, 0, 0), (81, 30, 0, 0), (96, 30, 30, 0)])
+def test_the_account_is_asked_for_longer_than_public_data(
+    monkeypatch: pytest.MonkeyPatch, weight: int, opening: int, account: int, all_: int
+) -> None:
+    Minute(monkeypatch, 30)
+    budget = WeightBudget(100)
+    budget.observe(used(weight), 200)
+    shares = WEIGHT_SHARE_OPENING, WEIGHT_SHARE_ACCOUNT, WEIGHT_SHARE_ALL
+    assert [budget.pause_s(share) for share in shares] == pytest.approx([opening, account, all_])
+
+
+def test_used_weight_counts_in_the_venues_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Minute(monkeypatch, 50)
+    budget = WeightBudget(100, clock_offset_s=5)
+    budget.observe(used(90), 200)
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(5), "the venue is ahead of this machine"
+    clock.into_s = 55.1
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == 0
+    budget.observe(used(91), 200)
+    clock.into_s = 60
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == 0, "so early, it may be what was used in the minute before"
+    budget.observe(used(92), 200)
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(55)
+
+
+def test_a_clock_that_jumped_stops_nobody_once_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Minute(monkeypatch, 50)
+    budget = WeightBudget(100)
+    budget.observe(used(90), 200)
+    monkeypatch.setattr(gate, "time_ns", lambda: int((1_790_000_040 + clock.into_s - 40) * 1e9))
+    budget.clock_offset_s = 40
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(10)
+    clock.into_s = 62.5
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == 0
 
 
 async def test_nothing_goes_before_retry_after() -> None:
     budget = WeightBudget(100)
     budget.observe({"retry-after": "1"}, 429)
-    assert 0.9 < budget.pause_s(reserved=True) <= 1
+    assert 0.9 < budget.pause_s(WEIGHT_SHARE_ALL) <= 1
     with pytest.raises(NotSentError):
-        await budget.admit(reserved=True, within_s=0.5)
-    await budget.admit(reserved=True, within_s=2)
-    assert budget.pause_s(reserved=True) == 0
+        await budget.admit(WEIGHT_SHARE_ALL, within_s=0.5)
+    await budget.admit(WEIGHT_SHARE_ALL, within_s=2)
+    assert budget.pause_s(WEIGHT_SHARE_ALL) == 0

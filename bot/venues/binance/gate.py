@@ -2,7 +2,8 @@
 
 Binance counts request weight per IP address and minute, separately for the spot API, the wallet API (sapi) and
 the USD-M API, and orders per account and window. Anyone who goes on after HTTP 429 is banned (418), so nothing
-is sent to an API before its Retry-After has passed. Above 80 % of the weight only what reduces goes on.
+is sent to an API before its Retry-After has passed. Above 80 % of the weight nothing opens and nothing public is
+asked for, above 95 % only orders and questions about them go on: what reduces, completes a hedge or ends a doubt.
 """
 
 import asyncio
@@ -19,16 +20,29 @@ from asyncio_throttle.throttler import Throttler
 from bot.venues.binance.outcomes import NotSentError
 
 WEIGHT_SHARE_OPENING = 0.8
+"""Of a limit, for what opens and for public data."""
+WEIGHT_SHARE_ACCOUNT = 0.95
+"""For questions about the account: while a reconciliation waits for its answers, nothing at its venue is repaired."""
+WEIGHT_SHARE_ALL = 1.0
+BLUR_S = 2.0
+"""So early in a minute a reply may still count the minute before: it was on its way, and clocks differ."""
 POLL_S = 0.005
 RETRY_AFTER_UNKNOWN_S = 60.0
-_MINUTE_NS = 60_000_000_000
+_MINUTE_S = 60.0
 
 
 class Priority(IntEnum):
     REDUCING = 0
-    ASKING = 1
+    COMPLETING = 1
+    """A hedge's missing leg: it may use what is reserved, and like all that opens it must not leave late."""
+    ASKING = 2
     """Queries and transfers: they end doubts or bring margin."""
-    OPENING = 2
+    OPENING = 3
+
+    @property
+    def share(self) -> float:
+        """How much of the weight may be used when it goes out."""
+        return WEIGHT_SHARE_OPENING if self is Priority.OPENING else WEIGHT_SHARE_ALL
 
 
 class Api:
@@ -41,36 +55,39 @@ class Api:
 
 @dataclass(slots=True)
 class WeightBudget:
-    """Used weight of one API in the running minute, as its replies report it, and its ban if there is one."""
+    """Used weight of one API in the venue's running minute, as its replies report it, and its ban if there is one."""
 
     limit: int
     used: int = 0
-    minute: int = 0
+    seen_s: float = -_MINUTE_S
+    """When that was reported, and until when nothing is sent: monotonic seconds."""
     blocked_until_s: float = 0.0
-    """Monotonic seconds."""
+    clock_offset_s: float = 0.0
+    """Venue's wall clock less ours: the minute is the venue's."""
 
     def observe(self, headers: Mapping[str, str], status: int) -> None:
         """`headers` with lower-case names."""
         for name in ("x-mbx-used-weight-1m", "x-sapi-used-ip-weight-1m"):
             if name in headers and headers[name].isdigit():
-                self.used, self.minute = int(headers[name]), time_ns() // _MINUTE_NS
+                self.used, self.seen_s = int(headers[name]), monotonic()
         if status in {418, 429}:
             self.blocked_until_s = max(self.blocked_until_s, monotonic() + retry_after_s(headers))
 
-    def pause_s(self, *, reserved: bool) -> float:
-        """How long to wait before a request; 0 when it may go. `reserved` requests may use the last fifth."""
+    def pause_s(self, share: float) -> float:
+        """How long to wait before a request that may use this share of the limit; 0 when it may go."""
         blocked_s = self.blocked_until_s - monotonic()
         if blocked_s > 0:
             return blocked_s
-        now_ns = time_ns()
-        if reserved or self.minute != now_ns // _MINUTE_NS or self.used <= self.limit * WEIGHT_SHARE_OPENING:
+        into_minute_s = (time_ns() / 1e9 + self.clock_offset_s) % _MINUTE_S
+        of_this_minute = monotonic() - self.seen_s <= into_minute_s - BLUR_S
+        if self.used <= self.limit * share or not of_this_minute:
             return 0.0
-        return (_MINUTE_NS - now_ns % _MINUTE_NS) / 1e9
+        return _MINUTE_S - into_minute_s
 
-    async def admit(self, *, reserved: bool, within_s: float) -> None:
+    async def admit(self, share: float, *, within_s: float) -> None:
         """Wait until a request may go. Raises NotSentError when that takes longer than `within_s`."""
         deadline_s = monotonic() + within_s
-        while (pause_s := self.pause_s(reserved=reserved)) > 0:
+        while (pause_s := self.pause_s(share)) > 0:
             if monotonic() + pause_s > deadline_s:
                 raise NotSentError(f"rate limit: {pause_s:.1f} s to wait")
             await asyncio.sleep(min(pause_s, 0.5))
@@ -119,9 +136,8 @@ class OrderGate:
             heapq.heapify(self._waiting)
 
     async def _wait(self, ticket: tuple[int, int], priority: Priority, *, counted: bool) -> None:
-        reserved = priority is not Priority.OPENING
         # polled like the throttlers themselves: what is waited for is mostly the passing of time
-        while self._waiting[0] != ticket or self.budget.pause_s(reserved=reserved) > 0:  # noqa: ASYNC110
+        while self._waiting[0] != ticket or self.budget.pause_s(priority.share) > 0:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
         if not counted:
             return

@@ -18,7 +18,7 @@ from bot.domain.events import (
 from bot.domain.hedges import TransferIntent
 from bot.domain.instruments import Instrument, Kind, Wallet
 from bot.domain.numbers import ZERO, text
-from bot.domain.orders import OrderIntent, OrderState, TimeInForce
+from bot.domain.orders import OrderIntent, OrderState, Purpose, TimeInForce
 from bot.domain.time import MINUTE_MS
 from bot.ports import Deliver, VenueError
 from bot.venues.binance.decode import DecodeError
@@ -92,13 +92,12 @@ class OrderDesk:
 
     async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
         """All at once; returns when each has an outcome."""
-        priority = Priority.REDUCING if reducing else Priority.OPENING
         if len(intents) == 1:
-            await self._place_one(intents[0], priority, deliver)
+            await self._place_one(intents[0], _priority(intents[0], reducing=reducing), deliver)
             return
         async with asyncio.TaskGroup() as group:
             for intent in intents:
-                group.create_task(self._place_one(intent, priority, deliver))
+                group.create_task(self._place_one(intent, _priority(intent, reducing=reducing), deliver))
 
     async def _place_one(self, intent: OrderIntent, priority: Priority, deliver: Deliver) -> None:
         self._placing.add(intent.client_id)
@@ -266,6 +265,12 @@ class OrderDesk:
             deliver(outcome(intent.id, judged.reason))
         except (KeyError, TypeError) as error:
             deliver(TransferUnknown(intent.id, f"unreadable reply: {error!r}"))
+
+
+def _priority(intent: OrderIntent, *, reducing: bool) -> Priority:
+    if not reducing:
+        return Priority.OPENING
+    return Priority.COMPLETING if intent.purpose is Purpose.COMPLETE else Priority.REDUCING
 
 
 def order_params(intent: OrderIntent, instrument: Instrument) -> dict[str, Any] | None:

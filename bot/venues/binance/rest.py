@@ -19,7 +19,15 @@ import aiohttp
 import ccxt.async_support as ccxt
 
 from bot.ports import VenueError, VenueRefusedError
-from bot.venues.binance.gate import Api, OrderGate, Priority, WeightBudget, retry_after_s
+from bot.venues.binance.gate import (
+    WEIGHT_SHARE_ACCOUNT,
+    WEIGHT_SHARE_OPENING,
+    Api,
+    OrderGate,
+    Priority,
+    WeightBudget,
+    retry_after_s,
+)
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError, RequestError
 from bot.venues.transport import Transport, open_session
 
@@ -32,8 +40,27 @@ settle window (2 s), within which "not found" is not believed: what was delayed 
 DATA_PATIENCE_S = 90.0
 """How long a data request waits for weight or a ban before it gives up."""
 OPENING_WITHIN_S = 0.5
-"""How long an order that opens may wait to be let out. Later it would leave on old prices, perhaps after a halt: it
-counts as not sent, and is decided anew."""
+"""How long an order that opens or completes a hedge may wait to be let out. Later it would leave on old prices,
+perhaps after a halt: it counts as not sent, and is decided anew."""
+ACCOUNT_ENDPOINTS = frozenset(
+    {
+        "publicGetTime",
+        "privateGetAccount",
+        "privateGetOpenOrders",
+        "privateGetMyTrades",
+        "sapiGetAssetTransfer",
+        "fapiPublicGetPremiumIndex",
+        "fapiPublicGetFundingRate",
+        "fapiPrivateV3GetAccount",
+        "fapiPrivateV3GetPositionRisk",
+        "fapiPrivateGetOpenOrders",
+        "fapiPrivateGetUserTrades",
+        "fapiPrivateGetIncome",
+        "fapiPrivatePostListenKey",
+        "fapiPrivatePutListenKey",
+    }
+)
+"""What a reconciliation, the clock and the private streams need: it does not wait for weight as public data does."""
 WEIGHT_LIMITS: Mapping[str, int] = {Api.SPOT: 6_000, Api.SAPI: 12_000, Api.PERP: 2_400}
 SPOT_ORDER_LIMITS = ((90, 10.0),)
 PERP_ORDER_LIMITS = ((270, 10.0), (1_080, 60.0))
@@ -136,7 +163,8 @@ class BinanceRest:
     async def data(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Any:
         """A reading request. Raises VenueRefusedError (with the venue's code) or VenueError."""
         try:
-            await self.budgets[api_of(endpoint)].admit(reserved=False, within_s=DATA_PATIENCE_S)
+            share = WEIGHT_SHARE_ACCOUNT if endpoint in ACCOUNT_ENDPOINTS else WEIGHT_SHARE_OPENING
+            await self.budgets[api_of(endpoint)].admit(share, within_s=DATA_PATIENCE_S)
             return await self._call(self._data, endpoint, params)
         except (AnsweredError, NoAnswerError, NotSentError) as error:
             raise as_venue_error(endpoint, error) from None
@@ -146,7 +174,8 @@ class BinanceRest:
     ) -> Any:
         """A request about an order or a transfer. Raises AnsweredError, NoAnswerError or NotSentError."""
         gate = self._gates[api_of(endpoint)]
-        within_s = min(OPENING_WITHIN_S, self.timeout_s) if priority is Priority.OPENING else self.timeout_s
+        opens = priority in (Priority.OPENING, Priority.COMPLETING)
+        within_s = min(OPENING_WITHIN_S, self.timeout_s) if opens else self.timeout_s
         await gate.enter(priority, within_s=within_s, counted=counted)
         refused = None if "Get" in endpoint else self.permit()
         if refused is not None:
@@ -165,6 +194,8 @@ class BinanceRest:
         self.clock_offset_ms = offset_ms
         for instance in (self._data, self._orders):
             instance.options["timeDifference"] = -offset_ms
+        for budget in self.budgets.values():
+            budget.clock_offset_s = offset_ms / 1000
         self.clock_refused.clear()
         return offset_ms
 

@@ -44,7 +44,7 @@ def retry_after_ignored(stack: ExitStack) -> None:
 @planted("request weight for closing orders is reserved")
 def closing_weight_not_reserved(stack: ExitStack) -> None:
     pause = gate.WeightBudget.pause_s
-    put(stack, gate.WeightBudget, "pause_s", lambda self, *, reserved: pause(self, reserved=True))
+    put(stack, gate.WeightBudget, "pause_s", lambda self, share: pause(self, gate.WEIGHT_SHARE_ALL))
 
 
 @planted("no secret in errors, logs and books")
