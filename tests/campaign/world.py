@@ -344,13 +344,18 @@ class World:
                 if verb == "resume":
                     self._command(Command(0, "limits_back"))
                 until_s = self.loop.now_s + SETTLE_S
-            elif asked and not self.oracle.unsettled():
+            elif asked and not self.oracle.unsettled() and not self._settles_soon():
                 break
         else:
             for problem in self.oracle.unsettled():
                 self.oracle.violation(*problem)
         await self._stop()
         self.oracle.audit()
+
+    def _settles_soon(self) -> bool:
+        """Whether funding may be paid while the daemon stops: after its last question, and before the audit looks."""
+        left_ms = HOUR_MS - self.market_ms % HOUR_MS
+        return left_ms < STOP_S * SLOW_SPEED * 1000
 
     async def _stop(self) -> None:
         began_s = self.loop.now_s

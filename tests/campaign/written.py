@@ -45,6 +45,7 @@ class Written(Truth):
         entries: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         opening: list[dict[str, Any]] = []
         removals: dict[str, bool] = {}
+        readmitted: set[str] = set()
         self._commits += 1
         for sql, values in rows:
             table, columns = _columns(sql)
@@ -69,11 +70,14 @@ class Written(Truth):
                     self.control = str(row["control"])
                 case "coin_states" if row["direction"] == 1:
                     removals[str(row["coin"])] = bool(row["removed"])
+                    if not row["removed"]:
+                        readmitted.add(str(row["coin"]))
         if opening:
             self._within_limits(opening)
             self._allowed_now(opening)
             for coin in {self._coin(row["instrument"]) for row in opening if row["purpose"] == "open"}:
-                self.check(12, not self.removed.get(coin), f"{coin} is opened although it was removed")
+                removed = self.removed.get(coin) and coin not in readmitted
+                self.check(12, not removed, f"{coin} is opened although it was removed")
         self.removed.update(removals)
         for number, sums in entries.items():
             self.check(7, not any(sums.values()), f"transaction {number} does not balance: {dict(sums)}")
