@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.domain.funding_days import FundingDay, Runs
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ZERO
 from bot.domain.struct import struct
@@ -158,11 +159,31 @@ class Removal:
     direction: int
     """+1 for the short perpetual (it receives +rate), -1 for the long one."""
     counted_until_ms: int = 0
-    """Newest settlement counted, so that history delivered again after a restart counts once."""
+    """Newest settlement counted: one before it is late."""
     day: int | None = None
-    day_carry: Decimal = ZERO
+    """The day that is not judged yet, if its first settlement is here."""
     negative_days: int = 0
     positive_days: int = 0
     removed: bool = False
     removed_ms: int | None = None
     reason: str = ""
+    days: dict[int, FundingDay] = field(default_factory=dict)
+    """What settled on the latest days, by number: late settlements find their place, repeated ones count once."""
+    before: Runs = field(default_factory=Runs)
+    """What was judged before the first of `days`."""
+    floor_ms: int = 0
+    """Settlements up to here are judged for good and count no more."""
+
+    @property
+    def day_carry(self) -> Decimal:
+        """What the day that is not judged yet has brought so far."""
+        return ZERO if self.day is None else self.days[self.day].carry
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.negative_days, self.positive_days, self.removed, self.removed_ms, self.reason)
+
+    def stand(self, runs: Runs) -> None:
+        """Take over what the days were judged to come to."""
+        self.negative_days, self.positive_days = runs.negative_days, runs.positive_days
+        self.removed, self.removed_ms, self.reason = runs.removed, runs.removed_ms, runs.reason

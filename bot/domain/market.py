@@ -1,5 +1,6 @@
 """What the market says: quotes, marks, settled rates, liquidity. Mutable only as a whole, by the engine."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -159,19 +160,42 @@ class MarketState:
             twin = self._twins[liquidity.instrument]
             self.liquidity[twin] = replace(liquidity, instrument=twin)
 
-    def add_rate(self, rate: SettledRate) -> bool:
-        """Append a settlement; False when it is already known or older than the newest one."""
+    def add_rate(self, rate: SettledRate) -> tuple[SettledRate, ...]:
+        """Put a settlement in its place of time; returns what is new in the history.
+
+        That is nothing when it is known, or older than all that are kept. After a late one it is also the settlement
+        that follows, whose interval is shorter than it seemed.
+        """
         known = self.rates.get(rate.instrument)
         if known is None:
             known = self.rates[rate.instrument] = deque(maxlen=RATES_KEPT)
-        if known and rate.settled_ms <= known[-1].settled_ms:
-            return False
-        known.append(rate)
-        if rate.instrument not in self.means:
             self.means[rate.instrument] = tuple(RateMean(half_life_h) for half_life_h in self.half_lives_h)
+        if known and rate.settled_ms <= known[-1].settled_ms:
+            return self._add_late(known, rate)
+        known.append(rate)
         for mean in self.means[rate.instrument]:
             mean.add(float(rate.rate), rate.interval_s, rate.settled_ms)
-        return True
+        return (rate,)
+
+    def _add_late(self, known: deque[SettledRate], rate: SettledRate) -> tuple[SettledRate, ...]:
+        place = bisect_left(known, rate.settled_ms, key=lambda one: one.settled_ms)
+        full, next_one = len(known) == RATES_KEPT, known[place]
+        if next_one.settled_ms == rate.settled_ms or (full and place == 0):
+            return ()
+        gap_s = (next_one.settled_ms - rate.settled_ms) // 1000
+        known[place] = replace(next_one, interval_s=min(next_one.interval_s, gap_s))
+        if full:
+            known.popleft()
+            place -= 1
+        known.insert(place, rate)
+        self._mean_anew(rate.instrument)
+        return rate, known[place + 1]
+
+    def _mean_anew(self, name: str) -> None:
+        means = self.means[name] = tuple(RateMean(half_life_h) for half_life_h in self.half_lives_h)
+        for rate in self.rates[name]:
+            for mean in means:
+                mean.add(float(rate.rate), rate.interval_s, rate.settled_ms)
 
     def funding_interval_s(self, perp: Instrument) -> int:
         """The interval that a perpetual settles by now: the latest settlement's, else the listing's."""
@@ -185,12 +209,8 @@ class MarketState:
         if half_lives_h == self.half_lives_h:
             return
         self.half_lives_h = half_lives_h
-        self.means.clear()
-        for name, known in self.rates.items():
-            means = self.means[name] = tuple(RateMean(half_life_h) for half_life_h in half_lives_h)
-            for rate in known:
-                for mean in means:
-                    mean.add(float(rate.rate), rate.interval_s, rate.settled_ms)
+        for name in self.rates:
+            self._mean_anew(name)
 
     def price(self, instrument: str) -> Decimal | None:
         """Mid of the latest quote, else the mark, else None."""

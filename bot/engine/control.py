@@ -90,7 +90,7 @@ def close_coin(state: EngineState, event: CloseCoin, out: Actions) -> None:
 def readmit(state: EngineState, event: Readmit, out: Actions) -> None:
     for removal in state.book.removals.values():
         if removal.coin == event.coin and removal.removed:
-            removal.removed, removal.removed_ms, removal.reason, removal.negative_days = False, None, "", 0
+            r01_negative_funding.readmit(removal, state.book.now.market_ms)
             out.persist(removal)
             out.info("coin.readmitted", coin=event.coin, rule="by hand", reason=event.reason)
     state.decide_due = True

@@ -5,13 +5,15 @@ from bot.domain.hedges import Removal
 from bot.domain.market import Mark, SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.structures import STRUCTURES
-from bot.domain.time import DAY_MS, HOUR_MS
+from bot.domain.time import DAY_MS
 from bot.engine.money import paid_for
-from bot.engine.state import Actions, EngineState
+from bot.engine.state import Actions, EngineState, Shown
 from bot.risk.rules import r01_negative_funding, r12_receipts
 
 RECEIPT_OVERLAP_MS = DAY_MS
 """Receipts are asked for this far back: one venue once paid two hours late."""
+RATES_OVERLAP_MS = DAY_MS
+"""Settled rates are asked for this far back, so that one which was published after a newer one is not missed."""
 
 
 def mark_seen(state: EngineState, mark: Mark) -> None:
@@ -46,14 +48,17 @@ def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
     due = state.rates_due_ms.get(rate.instrument)
     if due is not None and rate.settled_ms >= due:
         del state.rates_due_ms[rate.instrument]
+    added = state.market.add_rate(rate)
+    if not added:
+        return
+    state.book.guards.received.pop(rate.instrument, None)
     if _pays_nothing(state, rate):
         paid_for(state, rate.instrument, rate.settled_ms)
     elif rate.settled_ms <= state.book.now.market_ms:
         # Also what settled while the daemon was down, of which no mark tells.
         _expect_receipt(state, rate.instrument, rate.settled_ms)
-    if not state.market.add_rate(rate):
-        return
-    out.persist(rate)
+    for one in added:
+        out.persist(one)
     state.decide_due = True
     instrument = state.market.instruments.get(rate.instrument)
     if instrument is None:
@@ -66,25 +71,23 @@ def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
 
 def _count_day(state: EngineState, removal: Removal, rate: SettledRate, out: Actions) -> None:
     """R1 and R1b for one direction. That a long perpetual is removed is the usual state and no news."""
-    if rate.settled_ms <= removal.counted_until_ms:
+    if not r01_negative_funding.counts(removal, rate):
         return
+    late = rate.settled_ms < removal.counted_until_ms
     changed = r01_negative_funding.count(removal, rate, state.config.limits)
     out.persist(removal)
-    if removal.direction != r01_negative_funding.SHORT_PERP:
+    if changed is None or removal.direction != r01_negative_funding.SHORT_PERP:
         return
+    said: dict[str, Shown] = {"coin": removal.coin, "venue": removal.venue}
+    if late:
+        said["late_ms"] = rate.settled_ms
     if changed == "removed":
-        out.warning(
-            "coin.removed",
-            coin=removal.coin,
-            venue=removal.venue,
-            rule=r01_negative_funding.RULE,
-            limit=state.config.limits.negative_funding_days,
-            observed=removal.negative_days,
-            at_ms=rate.settled_ms,
-        )
-    elif changed == "readmitted":
+        limit, days = state.config.limits.negative_funding_days, removal.negative_days
+        rule = r01_negative_funding.RULE
+        out.warning("coin.removed", **said, rule=rule, limit=limit, observed=days, at_ms=removal.removed_ms)
+    else:
         rule = r01_negative_funding.READMISSION
-        out.info("coin.readmitted", coin=removal.coin, venue=removal.venue, rule=rule, observed=removal.positive_days)
+        out.info("coin.readmitted", **said, rule=rule, observed=removal.positive_days)
 
 
 def _pays_nothing(state: EngineState, rate: SettledRate) -> bool:
@@ -102,7 +105,7 @@ def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
     """Ask for rates and receipts whose time has passed; the shell spaces the requests."""
     rates = [at for name, at in state.rates_due_ms.items() if state.market.instruments[name].venue == venue]
     if rates:
-        out.append(FetchRates(venue, min(rates) - HOUR_MS))
+        out.append(FetchRates(venue, min(rates) - RATES_OVERLAP_MS))
     now = state.book.now
     due = [key for key in state.receipts_due_ms if state.market.instruments[key[0]].venue == venue]
     if not due:

@@ -22,5 +22,5 @@ def snapshot(action: Persist) -> Persist:
         legs = tuple(replace(leg) for leg in record.legs)
         return Persist(replace(record, legs=legs, order_ids=list(record.order_ids)))
     if isinstance(record, Removal):
-        return Persist(replace(record))
+        return Persist(replace(record, days=dict(record.days)))
     return action

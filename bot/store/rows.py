@@ -13,6 +13,7 @@ from bot.domain.instruments import Kind
 from bot.domain.ledger import Entry
 from bot.domain.market import SettledRate
 from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpose, Side, TimeInForce
+from bot.store import day_memory
 
 AnyRow = Row[Any]
 
@@ -141,18 +142,21 @@ def entry(row: AnyRow) -> Entry:
 
 
 def removal(row: AnyRow) -> Removal:
+    days, before, floor_ms = day_memory.decode(row.days)
     return Removal(
         venue=row.venue,
         coin=row.coin,
         direction=row.direction,
         counted_until_ms=row.counted_until_ms,
         day=row.day,
-        day_carry=row.day_carry,
         negative_days=row.negative_days,
         positive_days=row.positive_days,
         removed=bool(row.removed),
         removed_ms=row.removed_ms,
         reason=row.reason,
+        days=days,
+        before=before,
+        floor_ms=floor_ms,
     )
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from bot.store.types import Money, Whole
 
-VERSION = "0003"
+VERSION = "0004"
 """The newest revision in `migrations/versions`: what an opened database must have."""
 
 METADATA = MetaData(
@@ -272,12 +272,12 @@ COIN_STATES = _keyed(
     _whole("direction"),
     _whole("counted_until_ms"),
     _maybe_whole("day"),
-    _money("day_carry"),
     _whole("negative_days"),
     _whole("positive_days"),
     _whole("removed"),
     _maybe_whole("removed_ms"),
     _text("reason"),
+    _text("days", server_default="{}"),
     PrimaryKeyConstraint("venue", "coin", "direction"),
 )
 

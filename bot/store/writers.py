@@ -18,7 +18,7 @@ from bot.domain.ledger import Transaction
 from bot.domain.market import SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState
-from bot.store import schema
+from bot.store import day_memory, schema
 from bot.store.statements import How, Operation, Write
 
 INTENT = Write(schema.ORDER_INTENTS)
@@ -144,8 +144,8 @@ def _transaction(booked: Transaction) -> Sequence[Operation]:
 def _removal(removal: Removal) -> Sequence[Operation]:
     row = (
         *(removal.venue, removal.coin, removal.direction, removal.counted_until_ms, removal.day),
-        *(removal.day_carry, removal.negative_days, removal.positive_days, int(removal.removed)),
-        *(removal.removed_ms, removal.reason),
+        *(removal.negative_days, removal.positive_days, int(removal.removed)),
+        *(removal.removed_ms, removal.reason, day_memory.encode(removal)),
     )
     return ((COIN_STATE, row),)
 

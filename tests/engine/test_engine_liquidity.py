@@ -8,9 +8,10 @@ from playbook import Play
 
 from bot.domain.config import Limits
 from bot.domain.events import Tick
+from bot.domain.funding_days import FundingDay
 from bot.domain.hedges import HedgeState
 from bot.domain.market import Liquidity, Mark
-from bot.domain.time import HOUR_MS
+from bot.domain.time import DAY_MS, HOUR_MS
 from bot.domain.valuation import notional_usd
 from bot.risk.rules.r01_negative_funding import removal_of
 
@@ -45,7 +46,8 @@ def test_on_what_may_be_the_last_day_a_small_loss_to_come_is_reason_to_leave(
     """
     book = play(kit.config(("BTC",), limits=Limits(cash_rate=0))).scene().run()
     removal = removal_of(book.state.book, kit.VENUE, "BTC")
-    removal.negative_days, removal.day_carry = negative_days, Decimal("-0.00005")
+    removal.negative_days, removal.day = negative_days, kit.START_MS // DAY_MS
+    removal.days[removal.day] = FundingDay(Decimal("-0.00005"))
     book.until(kit.START_MS + 4 * HOUR_MS).alive()
     index = kit.PRICES["BTC"]
     mark = Mark(kit.perp_id("BTC"), index * Decimal("0.9941"), index, Decimal(predicted), kit.START_MS + 8 * HOUR_MS)

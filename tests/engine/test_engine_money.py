@@ -95,7 +95,7 @@ def test_a_passed_settlement_is_asked_for_until_its_receipt_is_here(play: Play) 
     (
         book
         >> Tick()
-        << Expect(FetchRates, {"venue": "binance", "since_ms": SETTLED - HOUR_MS})
+        << Expect(FetchRates, {"venue": "binance", "since_ms": SETTLED - 24 * HOUR_MS})
         << Expect(FetchReceipts, {"venue": "binance", "since_ms": lambda ms: ms <= SETTLED})
     )
     book >> kit.history("BTC", SETTLED, days=1)[-1] << silence(FetchRates)

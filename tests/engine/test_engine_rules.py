@@ -95,6 +95,74 @@ def test_a_day_that_is_not_negative_starts_the_count_again(play: Play) -> None:
     assert book.state.book.removals["binance", "BTC", 1].removed
 
 
+def test_a_settlement_that_came_late_closes_what_was_kept_by_mistake(play: Play) -> None:
+    """08:00 of the third day arrives only after the fifth midnight: without it that day was not negative."""
+    book = play().scene().run()
+    late_ms = kit.START_MS + 2 * DAY_MS + 8 * HOUR_MS
+    for day in range(5):
+        for hour in (8, 16, 24):
+            at_ms = kit.START_MS + day * DAY_MS + hour * HOUR_MS
+            if at_ms != late_ms:
+                book >> settle(book, at_ms, "0.000001" if day == 2 else "-0.000001")
+        book.alive() >> Tick() << silence(OrderIntent)
+    (
+        book
+        >> settle(book, late_ms, "-0.00001")
+        << saved(SettledRate, settled_ms=late_ms)
+        << saved(SettledRate, settled_ms=late_ms + 8 * HOUR_MS, interval_s=8 * 3600)
+        << saved(Removal, removed=True, negative_days=5, removed_ms=kit.START_MS + 5 * DAY_MS)
+        << said("coin.removed", coin="BTC", rule="R1", observed=5, late_ms=late_ms)
+    )
+    book >> settle(book, late_ms, "-0.00001") << silence()
+    (
+        book.wait(0.3).alive()
+        >> Tick()
+        << said("risk.forced", rule="R1", observed="5 negative days")
+        << orders("sell spot 0.199", "buy perp 0.199 reduce")
+    )
+    book.unmet.clear()
+
+
+def test_a_removal_that_a_late_settlement_contradicts_is_taken_back(play: Play) -> None:
+    book = play().scene()
+    late_ms = kit.START_MS + 3 * DAY_MS
+    for day in range(5):
+        for hour in (8, 16, 24):
+            at_ms = kit.START_MS + day * DAY_MS + hour * HOUR_MS
+            if at_ms != late_ms:
+                book.feed(settle(book, at_ms, "-0.000001"))
+    assert book.state.book.removals["binance", "BTC", 1].removed
+    (
+        book
+        >> settle(book, late_ms, "0.002")
+        << saved(Removal, removed=False, negative_days=2, reason="")
+        << said("coin.readmitted", coin="BTC", late_ms=late_ms)
+    )
+    book.wait(0.3).alive() >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+
+
+def test_a_late_settlement_counts_for_the_funding_stop_too(play: Play) -> None:
+    patient = kit.config(("BTC",), strategy=StrategyConfig(fast_h=0, slow_h=0))
+    book = play().scene().run()
+    book.feed(Reconfigure(patient))
+    book >> settle(book, kit.START_MS + 16 * HOUR_MS, "-0.005")
+    book >> settle(book, kit.START_MS + 24 * HOUR_MS, "0")
+    book.alive() >> Tick() << silence(OrderIntent)
+    book >> settle(book, kit.START_MS + 8 * HOUR_MS, "-0.006")
+    book.alive() >> Tick() << said("risk.forced", rule="R1c", limit="0.01", observed="0.011000")
+    book.unmet.clear()
+
+
+def test_a_settlement_delivered_again_expects_no_second_receipt(play: Play) -> None:
+    book = play().scene().run()
+    settled_ms = kit.START_MS + 8 * HOUR_MS
+    first = settle(book, settled_ms, "0.0001")
+    book >> first
+    book.wait(5.5, market_s=3600).alive() >> Tick() << said("funding.missing", settled_ms=settled_ms)
+    book >> first << silence()
+    book.wait(5.5, market_s=3600).alive() >> Tick() << silence(VerdictGiven)
+
+
 def test_funding_paid_beyond_the_stop_closes_at_once(play: Play) -> None:
     patient = kit.config(("BTC",), strategy=StrategyConfig(fast_h=0, slow_h=0))
     book = play().scene().run()

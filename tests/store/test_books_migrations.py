@@ -7,6 +7,7 @@ from pathlib import Path
 
 import book_records as make
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -14,7 +15,11 @@ from sqlalchemy import Engine, create_engine, inspect
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import BigInteger, Integer, Text
 
+from bot.domain.config import Limits
+from bot.domain.market import SettledRate
+from bot.domain.time import DAY_MS
 from bot.ports import StoreError
+from bot.risk.rules import r01_negative_funding
 from bot.store import migrate, queries, schema
 from bot.store.database import SqlStore
 from bot.store.reader import SqlReader
@@ -23,8 +28,8 @@ LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -49,7 +54,7 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "with space" / "migrations"
     shutil.copytree(migrate.FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(migrate, "FOLDER", folder)
-    return folder / "versions" / "0004_later.py"
+    return folder / "versions" / "0005_later.py"
 
 
 def write_later(later: Path, more: str = "") -> None:
@@ -118,12 +123,12 @@ async def test_an_upgrade_keeps_what_is_there(url: str, path: Path, later: Path)
     async with SqlStore(url) as store:
         await store.commit(make.persist(make.receipt(1), make.intent(1), make.transaction(1), make.hedge(1)))
     write_later(later)
-    assert migrate.upgrade(url) == migrate.current(url) == "0004"
+    assert migrate.upgrade(url) == migrate.current(url) == "0005"
     with closing(sqlite3.connect(path)) as books:
         assert books.execute("SELECT venue_id, payment, note FROM receipts").fetchall() == [("r1", "1.25", None)]
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             books.execute("DELETE FROM receipts")
-        books.execute("UPDATE alembic_version SET version_num = '0003'")
+        books.execute("UPDATE alembic_version SET version_num = '0004'")
         books.commit()
     async with SqlReader(url) as reader, reader.snapshot() as connection:
         assert [hedge.id for hedge in await queries.hedges(connection)] == ["h1"]
@@ -146,7 +151,7 @@ async def test_no_upgrade_under_a_running_daemon(url: str, later: Path) -> None:
     async with SqlStore(url):
         with pytest.raises(StoreError, match="another carrybot is running"):
             migrate.upgrade(url)
-    assert migrate.upgrade(url) == "0004"
+    assert migrate.upgrade(url) == "0005"
 
 
 def test_an_upgrade_that_finds_a_newer_version(url: str, path: Path) -> None:
@@ -169,6 +174,40 @@ def test_missing_migrations_are_named(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(migrate, "FOLDER", tmp_path / "nowhere")
     with pytest.raises(StoreError, match="must lie beside `bot`"):
         migrate.upgrade(f"sqlite:///{tmp_path}/books.db")
+
+
+async def test_the_older_memory_of_funding_days_goes_on(tmp_path: Path) -> None:
+    """The day that runs is kept, what was judged stays judged, and history delivered again counts no more."""
+    url, path = f"sqlite:///{tmp_path}/books.db", tmp_path / "books.db"
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+    day = make.T0 // DAY_MS
+    with closing(sqlite3.connect(path)) as books:
+        row = "INSERT INTO coin_states VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        noon = day * DAY_MS + DAY_MS // 2
+        books.execute(row, ("binance", "SOL", 1, noon, day, "-0.00012", 4, 0, 0, None, ""))
+        books.execute(
+            row, ("binance", "SOL", -1, day * DAY_MS, None, "0", 0, 1, 1, 7, "R1: 5 days of negative funding")
+        )
+        books.commit()
+    migrate.upgrade(url)
+    async with SqlStore(url) as store:
+        long, short = (await store.load()).removals
+    assert (short.negative_days, short.day, short.day_carry) == (4, day, make.D("-0.00012"))
+    assert (long.removed, long.removed_ms, long.positive_days, long.day) == (True, 7, 1, None)
+
+    def settled(hour: int, rate: str) -> SettledRate:
+        return SettledRate(make.PERP, day * DAY_MS + hour * 3_600_000, make.D(rate), 4 * 3600)
+
+    for hour in (-8, 8, 12):
+        assert r01_negative_funding.count(short, settled(hour, "9"), Limits()) is None
+    assert r01_negative_funding.count(short, settled(20, "0.0001"), Limits()) is None
+    assert r01_negative_funding.count(short, settled(24, "0.00001"), Limits()) == "removed"
+    assert short.negative_days == 5
+    assert r01_negative_funding.count(short, settled(16, "0.00002"), Limits()) == "readmitted"
+    assert short.negative_days == 0, "16:00 came late: the day's sum is +0.00001"
 
 
 def test_a_downgrade_is_refused() -> None:

@@ -214,7 +214,7 @@ async def test_a_database_without_books(kind: type, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        ("0000", "its version is 0000, this program needs 0003; run `carrybot db upgrade`"),
+        ("0000", "its version is 0000, this program needs 0004; run `carrybot db upgrade`"),
         ("9999", "made by a newer carrybot (version 9999); install that one"),
     ],
 )

@@ -5,17 +5,20 @@ positive, so the opposite of what is removed stays open to judgement. The long o
 at all, which is where the coin can be borrowed.
 
 A funding day is a UTC day; a settlement belongs to the day in which its period ended, so the nominal 00:00 closes
-the day before. Days without a settlement neither extend nor reset a run. Runs on market time, by nominal stamps.
+the day before. Days without a settlement neither extend nor reset a run. Runs on market time, by nominal stamps:
+in which order the settlements are delivered makes no difference.
 """
 
+from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.config import Limits
+from bot.domain.funding_days import FundingDay, Runs
 from bot.domain.hedges import Hedge, Removal
 from bot.domain.market import SettledRate
-from bot.domain.numbers import ZERO
 from bot.domain.time import DAY_MS, funding_day
 from bot.risk.verdicts import Forced, judge
 
@@ -24,42 +27,110 @@ READMISSION = "R1b"
 SHORT_PERP = 1
 BY_HAND = "closed by the owner"
 """A removal whose reason starts with this ends only by the owner's hand."""
+KEPT_DAYS = 35
+"""A settlement may come as late as this; older days are judged for good. History is asked for that far at start."""
+NOTHING_SETTLED = FundingDay()
+
+
+def counts(removal: Removal, rate: SettledRate) -> bool:
+    """Whether this settlement is to be counted: it was not before, and its day is not judged for good."""
+    number = funding_day(rate.settled_ms)
+    day = removal.days.get(number, NOTHING_SETTLED)
+    return rate.settled_ms > removal.floor_ms and rate.settled_ms - number * DAY_MS not in day.settled_ms
 
 
 def count(removal: Removal, rate: SettledRate, limits: Limits) -> str | None:
-    """Count one settlement into its day; returns "removed" or "readmitted" when that changes the coin's state."""
-    if rate.settled_ms <= removal.counted_until_ms:
+    """Count one settlement into its day; returns "removed" or "readmitted" when that changes the coin's state.
+
+    One that is delivered late counts into its own day too. Was that day judged already, then it and all days since
+    are judged anew by the limits of now, as if everything had come in order: a removal that was missed happens, and
+    one that was wrong is taken back. A settlement that was counted before counts no more.
+    """
+    if not counts(removal, rate):
         return None
-    removal.counted_until_ms = rate.settled_ms
-    day = funding_day(rate.settled_ms)
-    changed = None
-    if removal.day is not None and removal.day != day:
-        changed = close_day(removal, rate.settled_ms, limits)
-    removal.day = day
-    removal.day_carry += removal.direction * rate.rate
-    if rate.settled_ms % DAY_MS == 0:
-        changed = close_day(removal, rate.settled_ms, limits) or changed
-    return changed
+    number, was_removed = funding_day(rate.settled_ms), removal.removed
+    day = removal.days.get(number, NOTHING_SETTLED)
+    removal.days[number] = day.with_one(rate.settled_ms - number * DAY_MS, removal.direction * rate.rate)
+    if rate.settled_ms > removal.counted_until_ms:
+        removal.counted_until_ms = rate.settled_ms
+        _count_in_order(removal, number, limits)
+    elif number != removal.day:
+        _judge_anew(removal, limits)
+    if removal.removed == was_removed:
+        return None
+    return "removed" if removal.removed else "readmitted"
 
 
-def close_day(removal: Removal, at_ms: int, limits: Limits) -> str | None:
-    carry, removal.day, removal.day_carry = removal.day_carry, None, ZERO
-    removal.negative_days = removal.negative_days + 1 if carry < 0 else 0
-    removal.positive_days = removal.positive_days + 1 if carry > 0 else 0
-    if not removal.removed and removal.negative_days >= limits.negative_funding_days:
-        remove(removal, at_ms, f"{RULE}: {removal.negative_days} days of negative funding")
-        return "removed"
-    by_hand = removal.reason.startswith(BY_HAND)
-    if removal.removed and not by_hand and removal.positive_days >= limits.readmit_days:
-        removal.removed, removal.removed_ms, removal.reason = False, None, ""
-        return "readmitted"
-    return None
+def _count_in_order(removal: Removal, number: int, limits: Limits) -> None:
+    """The newest settlement closes the day before it, and its own one when it is the midnight."""
+    if removal.day is not None and removal.day != number:
+        removal.stand(
+            judged(removal.runs, removal.days[removal.day], _ended_ms(removal, removal.day, number), limits)
+        )
+    if removal.day != number:
+        _forget(removal, number - KEPT_DAYS, limits)
+    removal.day = number
+    if DAY_MS in removal.days[number].settled_ms:
+        removal.stand(judged(removal.runs, removal.days[number], (number + 1) * DAY_MS, limits))
+        removal.day = None
+
+
+def _judge_anew(removal: Removal, limits: Limits) -> None:
+    runs, numbers = removal.before, sorted(removal.days)
+    for number, later in zip(numbers, (*numbers[1:], numbers[-1]), strict=True):
+        if number != removal.day:
+            runs = judged(runs, removal.days[number], _ended_ms(removal, number, later), limits)
+    removal.stand(runs)
+
+
+def _ended_ms(removal: Removal, number: int, later: int) -> int:
+    """When a day could be judged: at its midnight's settlement, without one at the first of the next day with any."""
+    if DAY_MS in removal.days[number].settled_ms:
+        return (number + 1) * DAY_MS
+    return later * DAY_MS + min(removal.days[later].settled_ms, default=0)
+
+
+def _forget(removal: Removal, first: int, limits: Limits) -> None:
+    """Days before the first to keep are judged for good."""
+    numbers = sorted(removal.days)
+    for number, later in pairwise(numbers):
+        if number >= first:
+            return
+        removal.before = judged(removal.before, removal.days[number], _ended_ms(removal, number, later), limits)
+        removal.floor_ms = (number + 1) * DAY_MS
+        del removal.days[number]
+
+
+def judged(runs: Runs, day: FundingDay, at_ms: int, limits: Limits) -> Runs:
+    """The runs with one more day, judged at a market time."""
+    negative_days = runs.negative_days + 1 if day.carry < 0 else 0
+    positive_days = runs.positive_days + 1 if day.carry > 0 else 0
+    if not runs.removed and negative_days >= limits.negative_funding_days:
+        return Runs(negative_days, 0, True, at_ms, f"{RULE}: {negative_days} days of negative funding")
+    by_hand = runs.reason.startswith(BY_HAND)
+    if runs.removed and not by_hand and positive_days >= limits.readmit_days:
+        return Runs(negative_days, positive_days)
+    return replace(runs, negative_days=negative_days, positive_days=positive_days)
 
 
 def remove(removal: Removal, at_ms: int, reason: str) -> None:
     """Take the coin out. The days that may bring it back are counted from here."""
-    removal.positive_days = 0
-    removal.removed, removal.removed_ms, removal.reason = True, at_ms, reason
+    _stand_for_good(removal, Runs(removal.negative_days, 0, True, at_ms, reason), at_ms)
+
+
+def readmit(removal: Removal, at_ms: int) -> None:
+    """Let the coin in again by hand; its run of negative days starts anew."""
+    _stand_for_good(removal, Runs(0, removal.positive_days), at_ms)
+
+
+def _stand_for_good(removal: Removal, runs: Runs, at_ms: int) -> None:
+    """A word from outside the days: those judged before it are not judged anew, the one that runs goes on."""
+    running = removal.day
+    first = running if running is not None else max(removal.days, default=funding_day(at_ms) - 1) + 1
+    removal.days = {} if running is None else {running: removal.days[running]}
+    removal.floor_ms = max(removal.floor_ms, first * DAY_MS)
+    removal.before = runs
+    removal.stand(runs)
 
 
 def removal_of(book: Book, venue: str, coin: str, direction: int = SHORT_PERP) -> Removal:
