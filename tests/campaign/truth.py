@@ -77,6 +77,12 @@ class Truth:
             for trade in trades
         }
 
+    def _trade(self, instrument: str, trade_id: str) -> Any:
+        """The venue's trade of this id, or None. Looked for from the newest on: it is nearly always among those."""
+        _, symbol, kind = instrument.split(":")
+        trades = self._account().trades.get((Book(kind), symbol), ())
+        return next((trade for trade in reversed(trades) if str(trade.id) == trade_id), None)
+
     def _income(self) -> set[tuple[str, int, Decimal, str]]:
         return {
             (f"binance:{one.symbol}:perp", _nominal(one.at_ms), one.amount, one.asset)

@@ -116,7 +116,7 @@ class Written(Truth):
         key = str(row["instrument"]), str(row["trade_id"])
         self.check(8, key not in self.fills, f"trade {key} is booked twice")
         self.fills[key] = row
-        trade = self._trades().get(key)
+        trade = self._trade(*key)
         if trade is None:
             self.violation(8, f"a fill that the venue does not have: {key}")
             return
