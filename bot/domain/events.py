@@ -109,10 +109,11 @@ class TransferSettled:
 
 @struct(frozen=True, slots=True)
 class TransferFailed:
-    """The venue refused a transfer with a code that is known to mean refused."""
+    """The venue refused a transfer with a code that is known to mean refused; or else it was never made at all."""
 
     transfer_id: str
     reason: str
+    refused: bool = True
 
 
 @struct(frozen=True, slots=True)

@@ -139,8 +139,9 @@ def failed(state: EngineState, event: TransferFailed, out: Actions) -> None:
     intent = state.book.transfers.pop(event.transfer_id, None)
     if intent is None:
         return
-    state.book.margin_stuck.add(intent.venue)
-    state.transfer_wait_mono_ms = state.book.now.mono_ms + PAUSE_FAILED_MS
+    if event.refused:
+        state.book.margin_stuck.add(intent.venue)
+    state.transfer_wait_mono_ms = state.book.now.mono_ms + (PAUSE_FAILED_MS if event.refused else PAUSE_MS)
     out.persist(TransferEnded(event.transfer_id, False, None, event.reason))
     out.warning("margin.refused", transfer=event.transfer_id, reason=event.reason)
 
@@ -163,4 +164,4 @@ def give_up_unknown(state: EngineState, venue: str, out: Actions) -> None:
             continue
         state.transfers_unknown[name] += 1
         if state.transfers_unknown[name] >= HISTORIES_NEEDED:
-            failed(state, TransferFailed(name, "not in the venue's history"), out)
+            failed(state, TransferFailed(name, "not in the venue's history", refused=False), out)

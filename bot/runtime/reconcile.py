@@ -333,7 +333,7 @@ class Reconciler:
             first_ms = self._missing.setdefault(intent.id, now_ms)
             if now_ms - first_ms >= self.settle_ms and self._traffic()[0] == 0:
                 del self._missing[intent.id]
-                self._deliver(TransferFailed(intent.id, "the venue has no record of it, twice"))
+                self._deliver(TransferFailed(intent.id, "the venue has no record of it, twice", refused=False))
             else:
                 undecided = True
         if not undecided and not self._traffic()[0]:

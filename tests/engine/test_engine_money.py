@@ -294,6 +294,17 @@ def test_an_unanswered_transfer_that_two_histories_do_not_show_never_was(play: P
     book.wait(1).alive() >> Reconciled(kit.VENUE) << saved(TransferEnded, settled=False) << said("margin.refused")
     assert not book.state.transfers
     assert book.balance("venue:binance:perp") == 0
+    book.wait(1.1).alive() >> Tick() << moved()
+
+
+def test_a_transfer_that_was_never_made_is_no_refusal(play: Play) -> None:
+    book = play().scene("1000000", "0")
+    book >> Tick() << moved()
+    name = next(iter(book.state.transfers))
+    book >> TransferFailed(name, "the venue has no record of it, twice", refused=False) << said("margin.refused")
+    assert not book.state.book.margin_stuck, "R7 may count on the next one"
+    book.wait(0.5).alive() >> Tick() << silence()
+    book.wait(0.6).alive() >> Tick() << moved()
 
 
 def scarce(play: Play, spot: str, perp: str) -> Playbook:
