@@ -29,7 +29,7 @@ SETTLE_WINDOW_S = 2.0
 NAKED_S = 45.0
 """How long something may stay unhedged while nothing is being done to the daemon: its longest pause and some more."""
 NAKED_LARGE_S = 15.0
-"""The same for more than a slice."""
+"""The same for more than a slice, unless nobody told of it: then it is found by the periodic reconciliation."""
 IN_QUEUE_S = 0.65
 """What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
 NAKED_KNOWN_S = 6.0
@@ -64,6 +64,10 @@ class Oracle(Audit):
         self.closed: set[str] = set()
         """Coins that the owner has closed and not readmitted."""
         self.naked_s: dict[str, float] = {}
+        self.withheld_s: dict[str, float] = {}
+        """Coin -> when a private event about it was last kept from the daemon."""
+        self.untold: set[str] = set()
+        """Coins whose gap began with such an event."""
         self.last_order_s = -1e9
         self._pressed_s: dict[str, tuple[float, tuple[int, ...]]] = {}
         self._looked_s = self._gaps_s = 0.0
@@ -260,6 +264,11 @@ class Oracle(Audit):
         if isinstance(body, Mapping) and body["X"] not in ("NEW", "PARTIALLY_FILLED"):
             self._tell(str(body["c"]))
 
+    def withheld(self, book: str, event: Mapping[str, Any]) -> None:
+        """A private event is lost, or on its way for long."""
+        symbol = str(event["o"]["s"] if event["e"] == "ORDER_TRADE_UPDATE" else event["s"])
+        self.withheld_s[self.world.market.by_symbol[Book(book), symbol].name] = self._now_s
+
     def _tell(self, name: str) -> None:
         sent = self.flying.pop(name, None)
         if sent is not None:
@@ -346,12 +355,15 @@ class Oracle(Audit):
             gap, limit = self._gap(coin)
             if gap <= limit:
                 self.naked_s.pop(coin, None)
+                self.untold.discard(coin)
                 continue
+            if coin not in self.naked_s and now_s - self.withheld_s.get(coin, -1e9) <= GAPS_EVERY_S + 0.6:
+                self.untold.add(coin)
             since = self.naked_s.setdefault(coin, now_s)
             if patient:
                 self.naked_s[coin] = now_s
             large = gap * self._price(coin) > world.plan.slice_usd * Decimal("1.2")
-            most_s = NAKED_LARGE_S if large else NAKED_S
+            most_s = NAKED_LARGE_S if large and coin not in self.untold else NAKED_S
             self.check(2, now_s - since <= most_s, f"{coin} is unhedged by {gap} for {now_s - since:.0f} s of calm")
             if now_s - since > most_s:
                 self.naked_s[coin] = now_s + 1e6

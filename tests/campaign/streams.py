@@ -128,8 +128,10 @@ class Streams:
         if life is None or life.dead:
             return
         if self.lost_until_s[f"user-{book}"] or (now_s < self.miss_until_s and self.world.dice.random() < 0.5):
+            self.world.oracle.withheld(book, event)
             return
         if now_s < self.late_until_s or now_s < self.shuffle_until_s:
+            self.world.oracle.withheld(book, event)
             self._held.append((book, event))
             if len(self._held) >= 8:
                 self._release()
