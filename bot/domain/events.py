@@ -50,6 +50,8 @@ class OrderReported:
     reason: str | None = None
     short: bool = False
     """Rejected because the account has not the money for it."""
+    misfit: bool = False
+    """Rejected by the instrument's filters: the listing that is known may be old."""
 
 
 @struct(frozen=True, slots=True)

@@ -41,7 +41,9 @@ def _trim(state: EngineState, nav: Decimal, out: Actions) -> None:
         pair = state.book.pair_of(hedge)
         if pair is None or not state.book.ready.get(hedge.venue):
             continue
-        aim(state, hedge, floor_to(wanted, pair.step), TRIMMED, out)
+        target = floor_to(wanted, pair.step)
+        if target != hedge.target_base:
+            aim(state, hedge, target, TRIMMED, out)
 
 
 def _force(state: EngineState, nav: Decimal, hedges: list[Hedge], out: Actions) -> None:

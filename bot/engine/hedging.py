@@ -12,10 +12,11 @@ from bot.engine import setbacks
 from bot.engine.orders import send
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
-from bot.execution.drafts import BPS, Draft, Plan
+from bot.execution.drafts import BPS, TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 from bot.risk.review import approve_orders
 from bot.risk.rules import r06_extreme, r10_leg_imbalance
+from bot.risk.verdicts import judge
 from bot.strategy.propose import Proposal
 
 ENTRIES_IN_FLIGHT_MAX = 4
@@ -207,6 +208,11 @@ def _rest(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
     if step.note == BASIS_NOTE:
         for leg in hedge.legs:
             state.armed[leg.instrument] = hedge.id
+    if step.note == TOO_SMALL_NOTE:
+        rule, least = r10_leg_imbalance.RULE, state.market.instruments[hedge.legs[PERP].instrument].quantity_min
+        held = abs(hedge.legs[PERP].quantity_base)
+        verdict = judge(rule, ok=False, limit=least, observed=held, detail=f"{step.note}: it cannot be closed")
+        say(state, hedge.coin, rule, verdict, out, hedge.id)
     if step.state is HedgeState.HEDGED and not step.note:
         setbacks.forget(state, hedge)
     if step.state is HedgeState.CLOSED:

@@ -15,7 +15,7 @@ from bot.domain.orders import Purpose, Side
 from bot.domain.struct import struct
 from bot.domain.structures import COIN, PERP
 from bot.execution.cash import lendable, spot_cash
-from bot.execution.drafts import Draft, Plan, kept_share, limit_price
+from bot.execution.drafts import TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
 from bot.execution.repair import repair
 
 SLICE_SHARE_MIN = Decimal("0.2")
@@ -154,6 +154,9 @@ def _shrink(book: Book, hedge: Hedge, now: Situation) -> Plan:
     quantity = floor_to(min(excess, _slice_base(book, now)), now.pair.perp.lot)
     if excess - quantity < _least_base(now) and excess <= _largest_base(now):
         quantity = floor_to(excess, now.pair.perp.lot)
+    if closing and 0 < quantity < now.pair.perp.quantity_min:
+        # The venue would refuse this leg: to sell the coins alone would leave it naked.
+        return Plan(HedgeState.HEDGED, note=TOO_SMALL_NOTE)
     if not closing and quantity < _least_base(now):
         return Plan(HedgeState.HEDGED, note="excess below a leg's minimum")
     left = now.perp - quantity

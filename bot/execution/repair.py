@@ -14,20 +14,30 @@ from bot.domain.numbers import ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
 from bot.domain.structures import COIN, PERP
 from bot.execution.cash import lendable, spot_cash
-from bot.execution.drafts import BPS, Draft, Plan, kept_share, limit_price
+from bot.execution.drafts import BPS, TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
 
 
 def repair(
     book: Book, hedge: Hedge, pair: Pair, spot_quote: Quote, perp_quote: Quote, *, may_open: bool
 ) -> Plan | None:
-    """One order that closes the gap between the legs; None when what is missing is too small to trade (dust)."""
+    """One order that closes the gap between the legs; None when what is missing is too small to trade (dust).
+
+    A plan without an order: the gap is no dust, and nothing that closes it may be sent.
+    """
     gap = hedge.structure.facing(hedge.imbalance_base)
     complete = may_open and _growing(hedge) and _in_time(book, hedge) and _within_guard(book, pair, gap)
     draft = _complete(book, pair, spot_quote, perp_quote, gap) if complete else None
     if draft is None or not _affordable(book, pair, draft):
         # Too small for the lagging leg's minimum may still be enough for the leading one's.
         draft = _unwind(book, hedge, pair, spot_quote, perp_quote, gap)
-    return None if draft is None else Plan(HedgeState.UNBALANCED, (draft,))
+    if draft is not None:
+        return Plan(HedgeState.UNBALANCED, (draft,))
+    # A perpetual below the venue's least quantity cannot be bought back, but its coins can still be had.
+    coins = _complete(book, pair, spot_quote, perp_quote, gap) if gap < 0 else None
+    if coins is None:
+        return None
+    possible = may_open and _within_guard(book, pair, gap) and _affordable(book, pair, coins)
+    return Plan(HedgeState.UNBALANCED, (coins,) if possible else (), note=TOO_SMALL_NOTE)
 
 
 def _complete(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:

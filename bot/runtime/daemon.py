@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from bot.domain.actions import Action, Emit, Severity
 from bot.domain.config import CoreConfig
-from bot.domain.events import Event, FeedAlive, Reconfigure, Stop, Tick, TransferSettled
+from bot.domain.events import Event, FeedAlive, OrderReported, Reconfigure, Stop, Tick, TransferSettled
 from bot.domain.time import DAY_MS, Stamp
 from bot.engine.core import step
 from bot.engine.recovery import restore
@@ -205,6 +205,9 @@ class Daemon:
         elif isinstance(event, TransferSettled):
             for books in self._books.values():
                 books.transfers_seen.add(event.venue_id)
+        elif isinstance(event, OrderReported) and event.misfit:
+            for desk in self._desks.values():
+                desk.pollers.listing_doubted = True
         self.inbox.put(event)
 
     async def _live(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:

@@ -11,6 +11,9 @@ from bot.domain.time import HOUR_MS
 from bot.ports import Clock, Deliver, Venue, VenueError
 from bot.runtime.vitals import Report, Vitals
 
+DOUBTED_S = 5.0
+"""Least pause between two listings that are fetched because an order did not fit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
@@ -56,6 +59,8 @@ class Pollers:
         """Set once every instrument's liquidity was delivered."""
         self.relist = asyncio.Event()
         """Set it to have the listing fetched at once."""
+        self.listing_doubted = False
+        """An order did not fit the venue's filters: the listing is fetched soon."""
         self.on_new: Callable[[], None] = lambda: None
         """Called after instruments were added: their history is to be fetched."""
 
@@ -88,6 +93,7 @@ class Pollers:
         while True:
             await self._wait_listing(name)
             self.relist.clear()
+            self.listing_doubted = False
             try:
                 with self._vitals.attending(name):
                     listed = await self._venue.fetch_listing()
@@ -130,6 +136,8 @@ class Pollers:
         while not self.relist.is_set():
             await self._vitals.sleep(name, 1.0)
             passed_s = time.monotonic() - began_s
+            if self.listing_doubted and passed_s >= DOUBTED_S:
+                return
             due = self._clock.market_ms() - began_ms >= self._rhythm.listing_market_ms
             if passed_s >= self._rhythm.listing_s_max or (due and passed_s >= self._rhythm.listing_s_min):
                 return

@@ -10,7 +10,7 @@ from test_plan_properties import hedge_of, market
 from bot.domain.book import Book
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Purpose, Side
-from bot.execution.drafts import Draft, Plan
+from bot.execution.drafts import TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 
 D = Decimal
@@ -155,6 +155,30 @@ def test_a_close_sells_every_whole_lot_however_small_the_perpetual() -> None:
 def test_a_close_whose_coins_are_too_few_to_sell_closes_the_perpetual_alone() -> None:
     step = planned(book(), hedge("0.04", "0.05", "0"))
     assert [each.instrument for each in step.drafts] == [PERP]
+
+
+def coarser() -> Book:
+    """The venue has raised the perpetual's least quantity to 0.1."""
+    found = book()
+    spot, perp = found.market.instruments[SPOT], found.market.instruments[PERP]
+    found.market.list_instruments((spot, replace(perp, quantity_min=D("0.1"))))
+    return found
+
+
+def test_a_perpetual_that_the_venue_takes_no_order_for_keeps_its_coins() -> None:
+    assert planned(coarser(), hedge("0.05", "0.05", "0")) == Plan(HedgeState.HEDGED, note=TOO_SMALL_NOTE)
+    assert planned(coarser(), hedge("0.1", "0.1", "0")).drafts == leaving("0.100", "0.10", Purpose.CLOSE)
+
+
+@pytest.mark.parametrize("may_open", [True, False])
+def test_a_naked_perpetual_too_small_to_be_bought_back_gets_coins_or_is_told_of(may_open: bool) -> None:
+    step = planned(coarser(), hedge("0", "0.09", "0"), may_open=may_open)
+    assert (step.state, step.note) == (HedgeState.UNBALANCED, TOO_SMALL_NOTE)
+    if not may_open:
+        assert step.drafts == ()
+        return
+    (coins,) = step.drafts
+    assert (coins.side, coins.purpose, coins.quantity_base) == (Side.BUY, Purpose.COMPLETE, D("0.091"))
 
 
 def test_at_rest_there_is_nothing_to_do() -> None:

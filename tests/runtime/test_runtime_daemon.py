@@ -19,6 +19,8 @@ from bot.cli import client
 from bot.cli.failure import Failure
 from bot.domain.actions import Emit, Severity
 from bot.domain.config import CoreConfig
+from bot.domain.events import OrderReported
+from bot.domain.orders import OrderState
 from bot.domain.time import Stamp
 from bot.observe.alerts import Announcer
 from bot.observe.answers import Answers
@@ -27,6 +29,7 @@ from bot.observe.health import HealthServer, problems
 from bot.observe.metrics import exposition
 from bot.observe.reports import Books
 from bot.ports import VenueError
+from bot.runtime import pollers
 from bot.runtime.daemon import Daemon, Plan
 from bot.runtime.pollers import Rhythm
 from bot.store.database import SqlStore
@@ -120,6 +123,7 @@ async def test_it_opens_a_hedge_answers_and_stops_with_complete_books(database: 
         life.venue.now_ms += 60_000
         life.venue.pay("1.25", 1)
         await life.until(lambda: life.daemon.state.ledger.balance("funding:h1", "USDT") == Decimal("-1.25"))
+        await life.daemon.flush()  # the core knows it before it is committed
         status = await life.get("status")
         assert status["state"] == "running"
         assert status["hedges"] == 1
@@ -316,3 +320,14 @@ def test_an_announced_line_is_logged_counted_and_remembered() -> None:
     assert lines == [("critical", "x.happened", {"market_time": "1970-01-01 00:00:01", "usd": "1.5"})]
     assert announcer.counts["critical", "x.happened"] == 1
     assert ["usd 1.5" in alert.text for alert in announcer.latest] == [True]
+
+
+async def test_an_order_that_does_not_fit_has_the_listing_fetched_anew(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pollers, "DOUBTED_S", 0.1)
+    async with living(database, tmp_path) as life:
+        await life.until(lambda: life.daemon.phase == "running")
+        asked = life.venue.asked.count("listing")
+        life.daemon.deliver(OrderReported("cb1-1-1", OrderState.REJECTED, Decimal(0), None, "-4004", misfit=True))
+        await life.until(lambda: life.venue.asked.count("listing") > asked)

@@ -221,3 +221,10 @@ def test_reasons_name_the_code_or_the_status_and_the_venues_words() -> None:
 )
 def test_a_refusal_for_want_of_money_is_told_from_others(code: int, message: str, short: bool) -> None:
     assert judge_order(AnsweredError(400, code, message)).short is short
+
+
+@pytest.mark.parametrize(
+    ("code", "misfit"), [(-1013, True), (-4004, True), (-4164, True), (-2010, False), (-2022, False)]
+)
+def test_a_refusal_by_the_filters_is_told_from_others(code: int, misfit: bool) -> None:
+    assert judge_order(AnsweredError(400, code, "refused")).misfit is misfit

@@ -125,8 +125,8 @@ class OrderDesk:
         except _FAILURES as error:
             judged = judge_order(error)
             if judged.verdict is Verdict.REFUSED:
-                rejected = OrderState.REJECTED
-                deliver(OrderReported(intent.client_id, rejected, ZERO, None, judged.reason, judged.short))
+                told = judged.reason, judged.short, judged.misfit
+                deliver(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, None, *told))
             else:
                 deliver(OrderOutcomeUnknown(intent.client_id, judged.reason))
         except DecodeError as error:

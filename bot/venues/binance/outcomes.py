@@ -44,6 +44,8 @@ class Judged:
     reason: str
     short: bool = False
     """Refused because the account has not the money for it."""
+    misfit: bool = False
+    """Refused by the instrument's filters: they may have changed."""
 
 
 # Codes that say "not executed" for any request.
@@ -137,6 +139,7 @@ TRANSFER: Mapping[int, str] = {
 DOCUMENTED_UNKNOWN = frozenset({-1000, -1001, -1006, -1007})
 
 SHORT_OF_MONEY = frozenset({-2018, -2019})
+MISFIT = frozenset({-1013, -1111, -4004, -4005, -4014, -4023, -4164})
 _DUPLICATE = "duplicate order sent"
 _SERVICE_UNAVAILABLE = "service unavailable."
 NO_SUCH_ORDER = frozenset({-2011, -2013})
@@ -178,7 +181,7 @@ def _judge(error: RequestError, refused: Mapping[int, str]) -> Judged:
         return Judged(Verdict.UNKNOWN, words)
     if error.code is not None and error.code in refused:
         short = error.code in SHORT_OF_MONEY or (error.code == -2010 and "insufficient balance" in text)
-        return Judged(Verdict.REFUSED, words, short)
+        return Judged(Verdict.REFUSED, words, short, error.code in MISFIT)
     return Judged(Verdict.UNKNOWN, words)
 
 
