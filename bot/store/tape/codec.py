@@ -14,6 +14,7 @@ import msgspec
 
 from bot.domain.actions import Action, Persist
 from bot.domain.events import Event
+from bot.domain.hedges import Removal
 from bot.domain.time import Stamp
 
 KINDS: tuple[type[Any], ...] = get_args(Event)
@@ -77,7 +78,10 @@ def actions_bytes(actions: Sequence[Action]) -> bytes:
 
 def _named(action: Action) -> tuple[str, Any]:
     if isinstance(action, Persist):
-        return f"Persist {type(action.record).__name__}", action.record
+        record = action.record
+        # A removal knows its days by number, and only mappings of texts can be sorted.
+        shown = msgspec.to_builtins(record, str_keys=True) if isinstance(record, Removal) else record
+        return f"Persist {type(record).__name__}", shown
     return type(action).__name__, action
 
 
