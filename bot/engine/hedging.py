@@ -15,7 +15,7 @@ from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 from bot.risk.review import approve_orders
-from bot.risk.rules import r06_extreme, r10_leg_imbalance
+from bot.risk.rules import r06_extreme, r10_leg_imbalance, r11_stale
 from bot.risk.verdicts import judge
 from bot.strategy.propose import Proposal
 
@@ -98,15 +98,17 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     if hedge.order_ids:
         _quarantine(state, hedge, out)
         return
-    now = state.book.now
-    if not hedge.live or not state.book.ready.get(hedge.venue) or now.mono_ms < hedge.wait_until_mono_ms:
+    ready = state.book.ready.get(hedge.venue, False)
+    if not hedge.live or state.book.now.mono_ms < hedge.wait_until_mono_ms or not (ready or _known(state, hedge)):
         return
     if hedge.state is HedgeState.QUARANTINED:
         hedge.state = HedgeState.UNBALANCED
     if _at_rest(state, hedge):
         return
-    may_open = state.book.control is Control.RUNNING and not state.stopping
+    may_open = ready and state.book.control is Control.RUNNING and not state.stopping
     step = plan(state.book, hedge, may_open=may_open, basis_min=state.basis_min.get(hedge.id))
+    if not ready and (not step.drafts or _soon_complete(state, hedge, step)):
+        return
     dust = step.state is not HedgeState.UNBALANCED and step.note != NO_QUOTE
     _watch_balance(state, hedge, out, dust=dust)
     if not step.drafts:
@@ -122,6 +124,27 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     elif not _place(state, hedge, step, out) and step.state is HedgeState.UNBALANCED and may_open:
         # The missing leg may not be added: then what is too much goes, at once.
         _place(state, hedge, plan(state.book, hedge, may_open=False), out)
+
+
+def _known(state: EngineState, hedge: Hedge) -> bool:
+    """Whether a hedge may be made smaller although its venue is not reconciled, after a private stream was lost.
+
+    It has no order in flight, so every fill of ours is booked. What else may have happened is that the venue took a
+    part of the perpetual: then a reduce-only order does less, and coins that are sold are too many all the same. The
+    balances must have agreed once since the start, and prices must be fresh: half of a cut hedge is a naked position.
+    """
+    pair = state.book.pair_of(hedge)
+    return pair is not None and hedge.venue in state.agreed_mono_ms and r11_stale.allows(state.book, pair)
+
+
+def _soon_complete(state: EngineState, hedge: Hedge, step: Plan) -> bool:
+    """Whether a hedge that grows may still be completed once its venue is reconciled, in time for R10."""
+    smaller = min(abs(leg.quantity_base) for leg in hedge.legs)
+    if step.state is not HedgeState.UNBALANCED or hedge.target_base <= smaller:
+        return False
+    if hedge.unbalanced_mono_ms is None:
+        hedge.unbalanced_mono_ms = state.book.now.mono_ms
+    return not r10_leg_imbalance.overdue(state.book, hedge)
 
 
 def _at_rest(state: EngineState, hedge: Hedge) -> bool:
