@@ -62,7 +62,7 @@ class Bars:
         self.rates = recording.rates
         self.rate_times = [at_ms for at_ms, _ in recording.rates]
         self.spot_listing, self.perp_listing = _listings(recording)
-        spot, perp = _on_grid(recording.spot, times_ms), _on_grid(recording.perp, times_ms)
+        spot, perp = (_on_grid(leg, times_ms, halted) for leg in (recording.spot, recording.perp))
         self.spot: list[Decimal] = []
         self.perp: list[Decimal] = []
         self.fresh: list[bool] = []
@@ -88,9 +88,12 @@ class Bars:
         ]
 
 
-def _on_grid(series: Series, times_ms: range) -> list[Decimal | None]:
-    """The close that is due at each grid time: of the candle that ended then, or of a longer one still running."""
-    closes = dict(zip(series.ends_ms, series.closes, strict=True))
+def _on_grid(series: Series, times_ms: range, halted: frozenset[int]) -> list[Decimal | None]:
+    """The close that is due at each grid time: of the candle that ended then, or of the one before a longer one.
+
+    None where that candle is missing or ended in a halt: bars shorter than it would trade on the stale close later.
+    """
+    closes = {end: close for end, close in zip(series.ends_ms, series.closes, strict=True) if end not in halted}
     length = series.interval_ms
     return [closes.get(at_ms // length * length) for at_ms in times_ms]
 

@@ -1,6 +1,7 @@
 """The engine over recorded bars: sums, determinism, no look-ahead, gaps, listings and endings."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from bot.domain.config import CoreConfig, Limits
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.research.backtest import Answer, Question, as_json, run
 from bot.research.bars import BarMarket, halted_times
-from bot.research.recordings import read_recordings
+from bot.research.recordings import Series, read_recordings
 from bot.research.report import SECTIONS, page
 from bot.research.trace import trace
 from bot.simulator.market.table import HistoryError
@@ -94,6 +95,26 @@ def test_a_halt_is_known_by_the_silence_of_every_spot(tmp_path) -> None:
     halt = START_MS + 5 * DAY_MS + 3 * HOUR_MS
     folder = make(tmp_path, spot_missing=lambda _, at_ms: at_ms == halt)
     assert halted_times(read_recordings(folder)) == {halt, halt - HOUR_MS}
+
+
+def test_what_closed_in_a_halt_is_no_price_until_the_next_candle(tmp_path) -> None:
+    """Hourly bars over four-hourly candles: the stale close would stand for three hours more."""
+    halt = START_MS + 5 * DAY_MS + 4 * HOUR_MS
+    found = read_recordings(make(tmp_path, spot_missing=lambda coin, at_ms: coin != "ADA" and at_ms == halt))
+    slow = [
+        replace(one, spot=four_hourly(one.spot), perp=four_hourly(one.perp)) if one.coin == "ADA" else one
+        for one in found
+    ]
+    bars = BarMarket(slow, START_MS, START_MS + 10 * DAY_MS, HOUR_MS).coins["ADAUSDT"]
+    then = (halt - START_MS) // HOUR_MS
+    assert bars.fresh[then - 2 : then + 6] == [True, False, False, False, False, False, True, True]
+    assert len(set(bars.spot[then - 2 : then + 4])) == 1
+
+
+def four_hourly(series: Series) -> Series:
+    kept = [place for place, end in enumerate(series.ends_ms) if end % (4 * HOUR_MS) == 0]
+    columns = (series.ends_ms, series.closes, series.volumes_usd)
+    return Series(4 * HOUR_MS, *(tuple(column[place] for place in kept) for column in columns))
 
 
 def test_a_coin_exists_from_its_first_data_and_is_closed_at_its_last(tmp_path) -> None:
