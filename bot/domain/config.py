@@ -164,21 +164,21 @@ class StrategyConfig:
     """How carry is estimated and what is worth holding."""
 
     fast_half_life_h: float = 48
-    fast_h: float = 90
+    fast_h: float = 60
     """Hours for which the fast mean of settled rates is expected to go on."""
     slow_half_life_h: float = 504
-    slow_h: float = 40
+    slow_h: float = 30
     """Hours for which the slow mean is expected on top."""
     base_rate_8h: float = 0.0001
     """The venue's interest rate, to which funding returns: a fraction per 8 hours."""
     base_h: float = 90
     prediction_share: float = 0.25
     """Weight of the venue's prediction, as far as its interval has run, beside rates that have settled."""
-    basis_weight: float = 1.2
+    basis_weight: float = 1.4
     """What a unit of basis is worth: itself, as it converges, and what it says of the rates to come."""
-    fair_basis_share: float = 0.3
+    fair_basis_share: float = 0.4
     """Where the basis converges: this share of its usual level, and nothing for the rest."""
-    exit_costs: float = 1.2
+    exit_costs: float = 1.5
     """How many closing costs staying must lose for a hedge to be left."""
     decide_every_h: float = 4
     """Market hours between decisions; each settlement also brings one."""

@@ -18,8 +18,12 @@ from bot.domain.time import HOUR_MS, SECOND_MS, YEAR_H
 from bot.domain.valuation import basis
 
 SHORT_PERP = 1
+LIKELY_WITHIN_DAYS = 2
+"""Where R1 lacks so few negative days after today's, three runs in five or more go on to it: docs/estimator.md."""
+LIKELY_SHARE = 0.5
+"""Share of `exit_costs` that staying must lose there: closing is as likely to be paid in any case."""
 REMOVAL_EXIT_COSTS = 0.25
-"""The same on what may be R1's last day: docs/estimator.md."""
+"""Closing costs that staying must lose on what may be R1's last day."""
 IMPACT_BPS = 10
 """Depth is measured within this many bps of the mid; a slice of a share s of it pays about s/2 of that reach."""
 
@@ -83,7 +87,7 @@ def estimate(book: Book, pair: Pair, notional_usd: float) -> CarryEstimate | Non
     return replace(
         found,
         basis=config.basis_weight * (found.basis - config.fair_basis_share * _usual_basis(book, pair)),
-        exit_costs=REMOVAL_EXIT_COSTS if _removal_due(book, pair) else config.exit_costs,
+        exit_costs=_exit_costs(book, pair),
     )
 
 
@@ -115,14 +119,20 @@ def waterfall(
     )
 
 
-def _removal_due(book: Book, pair: Pair) -> bool:
-    """Whether this may be R1's last day: then closing is to be paid in any case, and staying saves little of it."""
+def _exit_costs(book: Book, pair: Pair) -> float:
+    """How many closing costs staying must lose: the fewer, the likelier R1 is to have them paid in any case."""
+    whole = book.config.strategy.exit_costs
     removal = book.removals.get((*pair.key, pair.structure.direction))
-    if removal is None or removal.negative_days + 1 < book.config.limits.negative_funding_days:
-        return False
+    if removal is None:
+        return whole
     mark = book.market.marks.get(pair.perp.id)
     coming = pair.structure.facing(float(mark.predicted_rate)) if mark is not None else 0.0
-    return float(removal.day_carry) + coming < 0
+    if float(removal.day_carry) + coming >= 0:
+        return whole
+    lacking = book.config.limits.negative_funding_days - removal.negative_days - 1
+    if lacking <= 0:
+        return REMOVAL_EXIT_COSTS
+    return whole * LIKELY_SHARE if lacking <= LIKELY_WITHIN_DAYS else whole
 
 
 def _usual_basis(book: Book, pair: Pair) -> float:

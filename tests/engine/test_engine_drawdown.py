@@ -53,10 +53,11 @@ def test_filling_a_book_costs_nothing_at_once(play: Play) -> None:
     assert paid > 400
     assert drawdown.share < D("0.00005"), "entry costs are spread over the holding time"
     assert r05_drawdown.deferred_usd(book.state.book) > paid * D("0.99")
-    book.until(book.market_ms + 115 * HOUR_MS).alive()
+    half_ms = int(book.state.config.strategy.holding_h / 2 * HOUR_MS)
+    book.until(book.market_ms + half_ms).alive()
     half = r05_drawdown.deferred_usd(book.state.book)
-    assert abs(half / paid - D("0.5")) < D("0.05"), "half of the 230 hours is over"
-    book.until(book.market_ms + 116 * HOUR_MS).alive()
+    assert abs(half / paid - D("0.5")) < D("0.05"), "half of the holding time is over"
+    book.until(book.market_ms + half_ms + HOUR_MS).alive()
     assert r05_drawdown.deferred_usd(book.state.book) == 0
 
 

@@ -33,16 +33,24 @@ def test_a_hedge_is_at_most_its_share_of_the_thinner_volume_and_of_open_interest
 
 
 @pytest.mark.parametrize(
-    ("negative_days", "predicted", "leaves"), [(3, "-0.00001", 0), (4, "-0.00001", 1), (4, "1e-4", 0)]
+    ("negative_days", "predicted", "bps_under_spot", "leaves"),
+    [
+        (1, "-0.00001", 44, False),
+        (2, "-0.00001", 44, True),
+        (2, "1e-4", 44, False),
+        (3, "-0.00001", 38, False),
+        (4, "-0.00001", 38, True),
+        (4, "1e-4", 38, False),
+        (1, "-0.00001", 60, True),
+    ],
 )
-def test_on_what_may_be_the_last_day_a_small_loss_to_come_is_reason_to_leave(
-    play: Play, negative_days: int, predicted: str, leaves: int
+def test_the_nearer_removal_is_the_smaller_a_loss_to_come_is_reason_to_leave(
+    play: Play, negative_days: int, predicted: str, bps_under_spot: int, leaves: bool
 ) -> None:
-    """R1 closes after five negative days: after four, and with this one going to be negative, closing is due anyway.
+    """R1 closes after five negative days, and closing (16 bps) is then due in any case.
 
-    Holding is worth some 10 bps less than being out, which does not pay for closing (16 bps) but for a quarter of it.
-
-    Holding is worth some 10 bps less than being out, which does not pay for closing (16 bps) but for a quarter of it.
+    Holding is worth 45 bps of funding less 1.4 times the discount: at 44 bps under spot about 17 less than being
+    out, which is not 1.5 closing costs but more than half of them; at 38 about 8, more than a quarter of one.
     """
     book = play(kit.config(("BTC",), limits=Limits(cash_rate=0))).scene().run()
     removal = removal_of(book.state.book, kit.VENUE, "BTC")
@@ -50,7 +58,7 @@ def test_on_what_may_be_the_last_day_a_small_loss_to_come_is_reason_to_leave(
     removal.days[removal.day] = FundingDay(Decimal("-0.00005"))
     book.until(kit.START_MS + 4 * HOUR_MS).alive()
     index = kit.PRICES["BTC"]
-    mark = Mark(kit.perp_id("BTC"), index * Decimal("0.9941"), index, Decimal(predicted), kit.START_MS + 8 * HOUR_MS)
-    book.feed(mark)
+    perp = index * (1 - Decimal(bps_under_spot).scaleb(-4))
+    book.feed(Mark(kit.perp_id("BTC"), perp, index, Decimal(predicted), kit.START_MS + 8 * HOUR_MS))
     actions = book.feed(Tick())
-    assert (book.hedge.state is HedgeState.CLOSING) == bool(leaves), actions
+    assert (book.hedge.state is HedgeState.CLOSING) == leaves, actions
