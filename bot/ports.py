@@ -7,9 +7,9 @@ from typing import Protocol
 
 from bot.domain.actions import Action, Persist
 from bot.domain.books import Books
-from bot.domain.events import AccountReported, Event, VenueListed
-from bot.domain.hedges import Receipt, TransferIntent
-from bot.domain.market import Liquidity, SettledRate
+from bot.domain.events import AccountReported, Event, LoanRecalled, VenueListed
+from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.market import BorrowTerms, Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
 from bot.domain.time import Stamp
 from bot.engine.state import EngineState
@@ -37,6 +37,8 @@ class KeyRights:
     ip_restricted: bool
     can_transfer: bool = True
     """Move margin between the wallets of a split account."""
+    can_borrow: bool = False
+    """Coins, on the margin account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class VenueHistory:
     receipts: tuple[Receipt, ...]
     transfers: tuple["TransferBooked", ...]
     until_ms: int
+    interest: tuple[Interest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,22 @@ class VenueRefusedError(VenueError):
         self.code = code
 
 
+class Lender(Protocol):
+    """The margin side of a venue's account: what coins cost to borrow, and what was charged. Raises VenueError."""
+
+    async def fetch_terms(self, assets: Sequence[str]) -> Sequence[BorrowTerms]:
+        """Rate and availability of each of these that the venue lends now."""
+        ...
+
+    async def fetch_recalls(self) -> Sequence[LoanRecalled]:
+        """Every asset that the venue wants back by a time; told again as long as it does."""
+        ...
+
+    async def fetch_interest(self, since_ms: int) -> Sequence[Interest]:
+        """What was charged from a market time on, oldest first."""
+        ...
+
+
 class Venue(Protocol):
     """One exchange account. Quantities and prices cross this line in base units.
 
@@ -96,6 +115,11 @@ class Venue(Protocol):
     """
 
     name: str
+
+    @property
+    def lender(self) -> Lender | None:
+        """Where coins are borrowed; None while the account does not borrow, and then it lists no margin spot."""
+        ...
 
     async def connect(self) -> None:
         """Measure the clock's offset and speed, load the instruments. Raises VenueError."""

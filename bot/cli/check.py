@@ -10,6 +10,7 @@ from typing import Any
 from bot.cli import context, wiring
 from bot.cli.failure import DONE, FAILED, UNREACHABLE, Failure
 from bot.cli.output import Column, show_json, show_table
+from bot.domain.structures import REVERSE_CARRY
 from bot.observe.reports import Books
 from bot.ports import KeyRights, StoreError, VenueError
 from bot.runtime.lock import locked_by
@@ -109,7 +110,8 @@ async def _venue(venue: "wiring.AnyVenue", settings: Settings, report: _Report) 
     remedy = "" if fine else "let NTP set this machine's clock; the daemon corrects for it meanwhile"
     report.add(f"{venue.name}: clock skew", OK if fine else WARN, f"{skew_ms} ms", remedy)
     if isinstance(venue, BinanceVenue):
-        await _part(report, f"{venue.name}: key rights", lambda: _rights(venue, report))
+        borrows = REVERSE_CARRY.name in settings.core.strategies
+        await _part(report, f"{venue.name}: key rights", lambda: _rights(venue, report, borrows=borrows))
         await _part(report, f"{venue.name}: account modes", lambda: _modes(venue, report))
     await _part(report, f"{venue.name}: instruments", lambda: _instruments(venue, report))
     await _part(report, f"{venue.name}: balances", lambda: _balances(venue, report))
@@ -127,13 +129,13 @@ async def _part(report: _Report, name: str, work: Callable[[], Awaitable[None]])
         report.add(name, FAIL, str(error), "the venue did not answer this question; try again")
 
 
-async def _rights(venue: BinanceVenue, report: _Report) -> None:
+async def _rights(venue: BinanceVenue, report: _Report, *, borrows: bool) -> None:
     rights = await venue.key_rights()
     name = f"{venue.name}: key rights"
     if rights.can_withdraw:
         report.add(name, FAIL, "the key can withdraw", "make a key without withdrawal rights; this one is refused")
         return
-    missing = _missing(rights)
+    missing = _missing(rights, borrows=borrows)
     if missing:
         report.add(name, FAIL, f"the key lacks: {', '.join(missing)}", "allow them in the venue's API settings")
         return
@@ -145,8 +147,10 @@ async def _rights(venue: BinanceVenue, report: _Report) -> None:
     report.add(name, OK, "may trade, cannot withdraw, restricted to addresses")
 
 
-def _missing(rights: KeyRights) -> list[str]:
+def _missing(rights: KeyRights, *, borrows: bool) -> list[str]:
     wanted = {"reading": rights.can_read, "spot trading": rights.can_trade_spot, "futures": rights.can_trade_perp}
+    if borrows:
+        wanted["margin loans"] = rights.can_borrow
     return [name for name, allowed in wanted.items() if not allowed]
 
 

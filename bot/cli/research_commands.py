@@ -60,7 +60,7 @@ def backtest(
 ) -> None:
     """Run the daemon's engine over recorded history, beside perfect foresight and always-on books."""
     from bot.research.backtest import Question
-    from bot.research.loans import LoanModel
+    from bot.simulator.loan_model import LoanModel
 
     from_ms, until_ms = asked.days(start, end)
     costs = asked.costs(spot_fee, perp_fee, half_spread_bps, leg_latency_s)

@@ -150,7 +150,8 @@ class _Run:
 
         name = wiring.only_venue(self._settings)
         held = {hedge["coin"] for hedge in await books.hedges(every=False)}
-        venue = wiring.build_venue(self._settings, name, self._exchange, venue_log, held)
+        owes = await books.uses_margin(name)
+        venue = wiring.build_venue(self._settings, name, self._exchange, venue_log, held, owes=owes)
         stack.push_async_callback(venue.close)
         lease = Lease(mono_ms, store.confirm)
         if isinstance(venue, BinanceVenue):
@@ -211,7 +212,8 @@ class _Run:
         await self._daemon.reconfigure(settings.core)
         self._alerting.configure(settings.alerts)
         universe = settings.core.universe
-        if self._venue is not None and self._venue.widen(universe.coins, universe.exclude):
+        borrows = wiring.borrowing(settings)
+        if self._venue is not None and self._venue.widen(universe.coins, universe.exclude, borrows=borrows):
             self._daemon.relist()
 
     def _protect(self, settings: Settings, *more: str) -> None:

@@ -43,7 +43,8 @@ async def _verify(settings: Settings) -> Any:
     books = Books(settings.database.url, (name,))
     async with books.opened(), AsyncExitStack() as stack:
         traded = {hedge["coin"] for hedge in await books.hedges(every=True)}
-        venue = await stack.enter_async_context(wiring.asked_venue(settings, name, traded))
+        owes = await books.uses_margin(name)
+        venue = await stack.enter_async_context(wiring.asked_venue(settings, name, traded, owes=owes))
 
         async def listing() -> dict[str, Instrument]:
             return {instrument.id: instrument for instrument in (await venue.fetch_listing()).instruments}

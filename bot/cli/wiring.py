@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from bot.cli import embedded
 from bot.cli.failure import FAILED, Failure
 from bot.domain.actions import Severity
+from bot.domain.structures import REVERSE_CARRY
 
 if TYPE_CHECKING:
     from bot.cli.embedded import Exchange
@@ -31,11 +32,12 @@ def silent(severity: Severity, name: str, fields: Mapping[str, str | int | float
 
 
 def build_venue(
-    settings: "Settings", name: str, exchange: "Exchange | None", log: Log, coins: Iterable[str] = ()
+    settings: "Settings", name: str, exchange: "Exchange | None", log: Log, coins: Iterable[str] = (), *, owes: bool
 ) -> "AnyVenue":
     """One configured venue. `exchange` is the embedded simulator that serves it, if one does.
 
-    `coins` are listed whatever the universe says: what is held has to be quoted, counted and closed.
+    `coins` are listed whatever the universe says: what is held has to be quoted, counted and closed. `owes` says that
+    its margin account is in the books: it stays one of its wallets, whatever the strategies are.
     """
     from bot.venues.binance import BinanceVenue
 
@@ -43,6 +45,7 @@ def build_venue(
     universe = settings.core.universe
     held = frozenset(coins)
     keyless = found.on_paper
+    borrows = owes or borrowing(settings)
     key = "" if keyless or found.api_key is None else found.api_key.get_secret_value()
     secret = "" if keyless or found.api_secret is None else found.api_secret.get_secret_value()
     adapter = BinanceVenue(
@@ -53,6 +56,7 @@ def build_venue(
         transport=_transport(found, exchange),
         coins=held.union(universe.coins) if universe.coins else (),
         exclude=frozenset(universe.exclude) - held,
+        borrows=borrows and not keyless,
         log=log,
     )
     if found.paper is None or not found.on_paper:
@@ -60,17 +64,24 @@ def build_venue(
     from bot.simulator.paper import PaperVenue
 
     state_file = settings.data_dir / "paper" / f"{name}.db"
-    return PaperVenue(adapter, found.account, state_file, _terms(found.paper), log)
+    return PaperVenue(adapter, found.account, state_file, _terms(found.paper), log, borrows=borrows)
+
+
+def borrowing(settings: "Settings") -> bool:
+    """Whether one of the strategies sells coins on loan."""
+    return REVERSE_CARRY.name in settings.core.strategies
 
 
 def _terms(paper: "Paper") -> "PaperTerms":
     from bot.domain.instruments import FeeRates
+    from bot.simulator.loan_model import LoanModel
     from bot.simulator.paper import PaperTerms
 
     return PaperTerms(
         cash=paper.cash,
         spot=FeeRates(paper.spot_fee, paper.spot_fee),
         perp=FeeRates(paper.perp_maker_fee, paper.perp_taker_fee),
+        loans=LoanModel(rate_year=paper.borrow_rate),
     )
 
 
@@ -85,7 +96,9 @@ def _transport(found: "VenueSettings", exchange: "Exchange | None") -> "Transpor
 
 
 @asynccontextmanager
-async def asked_venue(settings: "Settings", name: str, coins: Iterable[str] = ()) -> AsyncIterator["AnyVenue"]:
+async def asked_venue(
+    settings: "Settings", name: str, coins: Iterable[str] = (), *, owes: bool = False
+) -> AsyncIterator["AnyVenue"]:
     """A connected venue to ask questions of; an embedded exchange that does not run is started standing still.
 
     Raises VenueError.
@@ -95,11 +108,11 @@ async def asked_venue(settings: "Settings", name: str, coins: Iterable[str] = ()
         assert found.simulator is not None
         async with (
             embedded.standing(settings, found.simulator) as exchange,
-            _connected(build_venue(settings, name, exchange, silent, coins)) as venue,
+            _connected(build_venue(settings, name, exchange, silent, coins, owes=owes)) as venue,
         ):
             yield venue
     else:
-        async with _connected(build_venue(settings, name, None, silent, coins)) as venue:
+        async with _connected(build_venue(settings, name, None, silent, coins, owes=owes)) as venue:
             yield venue
 
 

@@ -24,6 +24,8 @@ class Books:
     transfer_count: int = 0
     balances: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """Ledger balance by (account, asset)."""
+    openings: dict[str, int] = field(default_factory=dict)
+    """Id of each opening balance that was booked -> its market time."""
     transaction_count: int = 0
     chain: str = ""
     transaction_ids: set[str] = field(default_factory=set)

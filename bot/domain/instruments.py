@@ -1,6 +1,6 @@
 """What can be traded, in base units: a venue's contract sizes and multipliers end at its adapter."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -128,3 +128,9 @@ class Pair:
 
 def instrument_id(venue: str, symbol: str, kind: Kind) -> str:
     return f"{venue}:{symbol}:{kind.value}"
+
+
+def margin_twin(spot: Instrument) -> Instrument:
+    """The same book, traded for the margin wallet: what is sold there is borrowed, what is bought repays."""
+    name = instrument_id(spot.venue, spot.symbol, Kind.MARGIN)
+    return replace(spot, id=name, kind=Kind.MARGIN, wallet=Wallet.MARGIN)

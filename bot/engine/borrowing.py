@@ -6,14 +6,20 @@ from bot.domain.borrowing import rate_per_year
 from bot.domain.events import InterestCharged, LoanRecalled
 from bot.domain.guards import Guards, Remembered
 from bot.domain.hedges import Hedge, Interest
+from bot.domain.instruments import Wallet
 from bot.domain.market import BorrowTerms
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.structures import COIN
+from bot.domain.time import HOUR_MS
 from bot.domain.valuation import mark_price
+from bot.engine import comparing
 from bot.engine.money import move_leg
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 from bot.risk.rules import r09_borrow
+
+REPEAT_MS = HOUR_MS
+"""A recall that is told again within this market time says nothing new."""
 
 
 def terms(state: EngineState, event: BorrowTerms, out: Actions) -> None:
@@ -69,12 +75,20 @@ def watch(state: EngineState, out: Actions) -> None:
 
 
 def recalled(state: EngineState, event: LoanRecalled, out: Actions) -> None:
-    """What was borrowed is bought back and its perpetual closed together: rule R9 asks for it at the next tick."""
-    key = event.venue, event.asset
-    state.book.guards.recalls[key] = state.book.now.market_ms
+    """What was borrowed is bought back and its perpetual closed together: rule R9 asks for it at the next tick.
+
+    A venue that tells it again and again keeps R9's pause going; the owner hears of it hourly while a hedge owes.
+    """
+    key, now_ms = (event.venue, event.asset), state.book.now.market_ms
+    known = r09_borrow.recalled(state.book, *key)
+    if known and now_ms - state.book.guards.recalls[key] < REPEAT_MS:
+        return
+    state.book.guards.recalls[key] = now_ms
     subject = f"{event.venue}:{event.asset}"
-    out.persist(Remembered(r09_borrow.RULE, subject, "recalled", ONE, state.book.now.market_ms))
+    out.persist(Remembered(r09_borrow.RULE, subject, "recalled", ONE, now_ms))
     hedge = _hedge_of(state, *key)
+    if known and hedge is None:
+        return
     out.critical(
         "loan.recalled",
         rule=r09_borrow.RULE,
@@ -91,7 +105,8 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
     """Post interest once. In the coin it makes the short coin leg longer, at the price of now; it is a cost."""
     interest = event.interest
     transaction_id = postings.interest_id(interest)
-    if state.ledger.knows(transaction_id):
+    early = comparing.before_opening(state, interest.venue, Wallet.MARGIN.value, interest.charged_ms)
+    if early or state.ledger.knows(transaction_id):
         return
     hedge = _debtor(state, interest)
     owner = hedge.id if hedge is not None else postings.FOREIGN

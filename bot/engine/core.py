@@ -10,7 +10,18 @@ from bot.domain.hedges import Control, Hedge
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
-from bot.engine import borrowing, control, guarding, margin_moves, money, orders, settlements, trust, watching
+from bot.engine import (
+    borrowing,
+    comparing,
+    control,
+    guarding,
+    margin_moves,
+    money,
+    orders,
+    settlements,
+    trust,
+    watching,
+)
 from bot.engine.deciding import adjust, decide, decision_due, flatten
 from bot.engine.hedging import admit_waiting, rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
@@ -62,7 +73,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             margin_moves.unknown(state, event, out)
         case ev.AccountReported():
             guarding.answered(state, event.venue)
-            money.compare_account(state, event, out)
+            comparing.compare_account(state, event, out)
         case _:
             _rare(state, event, out)
     if out:
@@ -217,11 +228,11 @@ def _overtaken(state: EngineState, event: ev.Reconciled) -> bool:
 def _explain(state: EngineState, venue: str, out: Actions) -> None:
     """While the venue's balances differ from the ledger for sure, nothing opens there; what reduces goes on."""
     blocked = state.book.unexplained
-    if money.confirmed_difference(state, venue) and venue not in blocked:
+    if comparing.confirmed_difference(state, venue) and venue not in blocked:
         blocked.add(venue)
         remedy = "carrybot ledger --verify shows what differs; nothing opens until it is explained"
         out.critical("venue.unexplained", venue=venue, remedy=remedy)
-    elif venue in blocked and not money.confirmed_difference(state, venue):
+    elif venue in blocked and not comparing.confirmed_difference(state, venue):
         blocked.remove(venue)
         state.decide_due = True
         out.info("venue.explained", venue=venue)

@@ -2,13 +2,13 @@
 
 from decimal import Decimal
 
-from bot.domain.events import AccountReported, FundingReceived
+from bot.domain.events import FundingReceived
 from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord
 from bot.domain.valuation import USD_ASSETS, coin_price
-from bot.engine import entry_costs, trust
+from bot.engine import entry_costs
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 from bot.risk.rules import r01_negative_funding, r07_liquidation
@@ -17,8 +17,6 @@ OWN_PREFIX = "cb"
 """Client ids of ours start with this, the epoch and the hedge's number: cb<epoch>-<hedge>-<order>."""
 TAKEN_PREFIXES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 """Client ids of orders by which Binance closes a position on its own: liquidation, deleveraging, delisting."""
-DIFFERENCE_CONFIRMED = 3
-"""How often in a row a difference must be seen before it is a fact and not a race with the venue's views."""
 
 
 def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Actions) -> bool:
@@ -171,56 +169,3 @@ def paid_for(state: EngineState, instrument: str, settled_ms: int) -> None:
     """A settlement needs no more waiting for: its receipt is here, or its rate was exactly zero."""
     state.receipt_seen_ms[instrument] = max(settled_ms, state.receipt_seen_ms.get(instrument, 0))
     state.receipts_due_ms.pop((instrument, settled_ms), None)
-
-
-def compare_account(state: EngineState, event: AccountReported, out: Actions) -> None:
-    """Hold the venue's balances and positions against the books; the first report opens the ledger."""
-    if not event.complete:
-        return
-    if not any(account.startswith(f"venue:{event.venue}:") for account, _ in state.ledger.balances):
-        entries = postings.opening_entries(event.venue, event.balances)
-        at_ms = state.book.now.market_ms
-        transaction = state.ledger.post(f"opening:{event.venue}", at_ms, "opening", None, entries)
-        if transaction is not None:
-            out.persist(transaction)
-            out.info("ledger.opened", venue=event.venue, entries=len(entries))
-    found = _differences(state, event)
-    for key in [key for key in state.differences if key[0] == event.venue and key not in found]:
-        del state.differences[key]
-        out.info("ledger.agrees", venue=key[0], wallet=key[1], asset=key[2])
-    for key, difference in found.items():
-        before, seen = state.differences.get(key, (ZERO, 0))
-        count = seen + 1 if before == difference else 1
-        state.differences[key] = difference, count
-        if count == DIFFERENCE_CONFIRMED:
-            out.critical("ledger.difference", venue=key[0], wallet=key[1], asset=key[2], venue_less_ledger=difference)
-    trust.compared(state, event.venue, out)
-
-
-def _differences(state: EngineState, event: AccountReported) -> dict[tuple[str, str, str], Decimal]:
-    found: dict[tuple[str, str, str], Decimal] = {}
-    booked: dict[tuple[str, str], Decimal] = {}
-    for (account, asset), amount in state.ledger.balances.items():
-        parts = account.split(":")
-        if parts[0] == "venue" and parts[1] == event.venue:
-            booked[parts[2], asset] = amount
-    reported = {(wallet, asset): q for wallet, assets in event.balances.items() for asset, q in assets.items()}
-    for wallet, asset in sorted(booked.keys() | reported.keys()):
-        difference = reported.get((wallet, asset), ZERO) - booked.get((wallet, asset), ZERO)
-        if difference:
-            found[event.venue, wallet, asset] = difference
-    held: dict[str, Decimal] = {}
-    for hedge in state.hedges.values():
-        for leg in hedge.legs:
-            if not leg.kind.is_coin and hedge.venue == event.venue:
-                held[leg.instrument] = held.get(leg.instrument, ZERO) + leg.quantity_base
-    for instrument in sorted(held.keys() | event.positions.keys()):
-        difference = event.positions.get(instrument, ZERO) - held.get(instrument, ZERO)
-        if difference:
-            found[event.venue, "position", instrument] = difference
-    return found
-
-
-def confirmed_difference(state: EngineState, venue: str) -> bool:
-    """Whether the venue's balances differ from the ledger for sure: then nothing opens until it is explained."""
-    return any(key[0] == venue and count >= DIFFERENCE_CONFIRMED for key, (_, count) in state.differences.items())

@@ -47,6 +47,7 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
             owner.order_ids.append(order.intent.client_id)
     for removal in books.removals:
         book.removals[removal.venue, removal.coin, removal.direction] = removal
+    state.openings = dict(books.openings)
     state.book.transfers = {intent.id: intent for intent in books.transfers}
     state.transfers_unknown = dict.fromkeys(state.book.transfers, 0)
     for receipt in books.recent_receipts:

@@ -76,6 +76,8 @@ class EngineState:
     """The hedge that each instrument had before its latest one: what settled before that one was opened is its."""
     last_hedge: dict[str, Hedge] = field(default_factory=dict)
     """The latest hedge of each instrument, closed ones too: late receipts and fills belong to it."""
+    openings: dict[str, int] = field(default_factory=dict)
+    """Id of each opening balance in the ledger -> its market time."""
     differences: dict[tuple[str, str, str], tuple[Decimal, int]] = field(default_factory=dict)
     """(venue, wallet, asset) -> difference from the ledger and how often in a row it was seen."""
     basis_min: dict[str, Decimal] = field(default_factory=dict)

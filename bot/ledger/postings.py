@@ -80,8 +80,13 @@ def capital_entries(venue: str, wallet: str, asset: str, amount: Decimal) -> lis
     return list(_pair(wallet_account(venue, wallet), "equity:capital", asset, amount))
 
 
+def opening_id(venue: str, wallet: str | None = None) -> str:
+    """Id of the opening balance of a venue; a wallet that is used later on, or never, has one of its own."""
+    return f"opening:{venue}" if wallet is None else f"opening:{venue}:{wallet}"
+
+
 def opening_entries(venue: str, balances: Mapping[str, Mapping[str, Decimal]]) -> list[Entry]:
-    """The account as it was found at the very first start."""
+    """The account, or one wallet of it, as it was found when the bot began to use it."""
     entries: list[Entry] = []
     for wallet, assets in sorted(balances.items()):
         for asset, amount in sorted(assets.items()):

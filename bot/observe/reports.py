@@ -13,8 +13,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.actions import NavPoint
+from bot.domain.instruments import Wallet
 from bot.domain.numbers import ZERO
 from bot.domain.valuation import USD_ASSETS
+from bot.ledger import postings
 from bot.observe import views
 from bot.observe.explaining import given_view
 from bot.observe.verify import OVERLAP_MS, LedgerState
@@ -142,6 +144,11 @@ class Books:
         async with self._snapshot() as connection:
             return await _opened_ms(connection)
 
+    async def uses_margin(self, venue: str) -> bool:
+        """Whether the venue's margin wallet is in the ledger, be it empty."""
+        async with self._snapshot() as connection:
+            return await _margin_opened_ms(connection, venue) is not None
+
     async def ledger_state(self, venue: str) -> LedgerState:
         """What `verify` compares, of one moment, with the chain and the double entry recomputed."""
         async with self._snapshot() as connection:
@@ -152,13 +159,14 @@ class Books:
             named = select(ORDER_INTENTS.c.instrument).distinct().where(ORDER_INTENTS.c.venue == venue)
             instruments = sorted((await connection.execute(named)).scalars())
             opened_ms = await _opened_ms(connection)
+            margin_ms = await _margin_opened_ms(connection, venue) or 0
             sums: dict[str, Decimal] = {}
             for (account, asset), amount in (await audit.balances(connection)).items():
                 if account.startswith(f"venue:{venue}:"):
                     sums[asset] = sums.get(asset, ZERO) + amount
             proof = await audit.verify_chain(connection)
         problem = None if proof.sound else "; ".join(proof.broken)
-        return LedgerState(sums, opened_ms, last_ms, ids, instruments, problem, proof.transactions)
+        return LedgerState(sums, opened_ms, margin_ms, last_ms, ids, instruments, problem, proof.transactions)
 
     async def _prices(self, connection: AsyncConnection) -> dict[str, Decimal]:
         return {last.instrument: last.price for last in await queries.last_prices(connection)}
@@ -176,3 +184,10 @@ class Books:
 async def _opened_ms(connection: AsyncConnection) -> int:
     opening = select(func.min(LEDGER_TRANSACTIONS.c.at_ms)).where(LEDGER_TRANSACTIONS.c.kind == "opening")
     return (await connection.execute(opening)).scalar() or 0
+
+
+async def _margin_opened_ms(connection: AsyncConnection, venue: str) -> int | None:
+    name = postings.opening_id(venue, Wallet.MARGIN.value)
+    opening = select(LEDGER_TRANSACTIONS.c.at_ms).where(LEDGER_TRANSACTIONS.c.id == name)
+    found: int | None = (await connection.execute(opening)).scalar()
+    return found

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from bot.domain.hedges import Receipt
-from bot.domain.instruments import Instrument
+from bot.domain.hedges import Interest, Receipt
+from bot.domain.instruments import Instrument, Wallet
 from bot.domain.ledger import Entry
 from bot.domain.numbers import ZERO
 from bot.domain.orders import Fill
@@ -34,6 +34,8 @@ class LedgerState:
     """Sum over the venue's wallets by asset."""
     opened_ms: int
     """Market time of the opening balance; 0 when the ledger is empty."""
+    margin_opened_ms: int
+    """The same of the margin wallet; 0 when the ledger has none."""
     last_ms: int
     """Market time of the newest transaction."""
     recent_ids: frozenset[str]
@@ -99,7 +101,7 @@ async def verify(venue: Venue, listing: Listing, read: Read) -> View:
         if compared.balanced:
             return _view(venue, compared)
         instruments = instruments or await listing()
-        if await _explain_by_receipts(compared, venue, instruments):
+        if await _explain_by_payments(compared, venue, instruments):
             return _view(venue, compared)
         compared = _Comparison(compared.ledger, compared.venue)
         if await _explain_by_history(compared, venue, instruments):
@@ -120,20 +122,23 @@ async def _balances(venue: Venue) -> dict[str, Decimal]:
     return found
 
 
-async def _explain_by_receipts(compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument]) -> bool:
-    """Whether funding that is not booked yet explains the difference: one question, and no need to hold still.
+async def _explain_by_payments(compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument]) -> bool:
+    """Whether funding and interest that are not booked yet explain the difference: there is no need to hold still.
 
-    The balances were read before the receipts, so the newest of them may have come after: they are added one by
-    one, oldest first, until the difference is gone.
+    The balances were read before the payments, so the newest of them may have come after: of each asset they are
+    added one by one, oldest first, until its difference is gone.
     """
-    if not compared.ledger.opened_ms or not compared.only_money:
+    ledger = compared.ledger
+    if not ledger.opened_ms or not (compared.only_money or venue.lender is not None):
         return False
-    receipts = await venue.fetch_receipts(compared.ledger.since_ms)
-    for receipt in sorted(receipts, key=lambda r: (r.settled_ms, r.venue_id)):
-        compared.add(_facts(venue.name, (), (receipt,), instruments))
-        if compared.balanced:
-            return True
-    return False
+    receipts = await venue.fetch_receipts(ledger.since_ms)
+    charged = () if venue.lender is None else await venue.lender.fetch_interest(ledger.since_ms)
+    payments = [(one.settled_ms, _facts(venue.name, (), (one,), instruments)) for one in receipts]
+    payments += [(one.charged_ms, _interest(venue.name, (one,), ledger.margin_opened_ms)) for one in charged]
+    for _, facts in sorted(payments, key=lambda payment: payment[0]):
+        if any(compared.difference(entry.asset) for entries in facts.values() for entry in entries):
+            compared.add(facts)
+    return compared.balanced
 
 
 async def _explain_by_history(compared: _Comparison, venue: Venue, instruments: Mapping[str, Instrument]) -> bool:
@@ -143,6 +148,7 @@ async def _explain_by_history(compared: _Comparison, venue: Venue, instruments: 
         listed = [name for name in ledger.instruments if name in instruments]
         history = await venue.fetch_history(ledger.since_ms, listed)
         compared.add(_facts(venue.name, history.fills, history.receipts, instruments))
+        compared.add(_interest(venue.name, history.interest, ledger.margin_opened_ms))
         if not compared.balanced:
             compared.add(_capital(venue.name, await venue.fetch_capital(ledger.since_ms)))
     return await _balances(venue) == compared.venue
@@ -161,6 +167,15 @@ def _facts(
             instrument = instruments[receipt.instrument]
             facts[postings.receipt_id(receipt)] = postings.receipt_entries(receipt, instrument, "unbooked")
     return {name: [e for e in lines if e.account.startswith(f"venue:{venue}:")] for name, lines in facts.items()}
+
+
+def _interest(venue: str, charged: Sequence[Interest], opened_ms: int) -> dict[str, list[Entry]]:
+    """Interest as the ledger would book it; what was charged before it had the wallet is in its opening balance."""
+    return {
+        postings.interest_id(one): [Entry(f"venue:{venue}:{Wallet.MARGIN.value}", one.asset, -one.amount)]
+        for one in charged
+        if one.charged_ms > opened_ms
+    }
 
 
 def _capital(venue: str, booked: Sequence[CapitalBooked]) -> dict[str, list[Entry]]:

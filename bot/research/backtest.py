@@ -18,10 +18,10 @@ from bot.research.attribution import PARTS, Attribution, summed
 from bot.research.bars import GRID_MS, BarMarket, Costs
 from bot.research.direct import VENUE
 from bot.research.forced_by_year import FarMove, ForcedRow, as_views, far_moves, forced_rows
-from bot.research.loans import LoanModel
 from bot.research.recordings import Recording
 from bot.research.replay import BarSession
 from bot.research.rule_actions import RuleAction, action_view, counts, rule_action
+from bot.simulator.loan_model import LoanModel
 from bot.simulator.market.table import HistoryError
 
 CASH_USD = Decimal(1_000_000)

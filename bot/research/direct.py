@@ -21,9 +21,9 @@ from bot.domain.instruments import FeeRates, Instrument, Kind, Payoff, Wallet, i
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderIntent
 from bot.domain.time import nominal_ms
-from bot.research.loans import Loans, spots_of
 from bot.simulator.base_units import STATES, fill_of, margin_tiers, receipt_of, rejected, request_of
 from bot.simulator.exchange.core import Exchange
+from bot.simulator.loans import Loans, spots_of
 from bot.simulator.model import (
     Book,
     Income,

@@ -17,10 +17,10 @@ from bot.domain.structures import REVERSE_CARRY
 from bot.domain.time import DAY_MS, SECOND_MS
 from bot.research.bars import OPEN_INTEREST_DAYS, BarMarket, depth_usd
 from bot.research.direct import KEY, VENUE, DirectVenue
-from bot.research.loans import LoanModel
 from bot.research.session import FEEDS, Session
 from bot.simulator.base_units import margin_tiers
 from bot.simulator.exchange.core import Exchange
+from bot.simulator.loan_model import LoanModel
 from bot.simulator.model import Book
 
 WARM_UP_MS = 90 * DAY_MS

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.domain.events import AccountReported
-from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.instruments import Wallet
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
 from bot.domain.valuation import USD_ASSETS
+from bot.engine.comparing import before_opening
 from bot.engine.state import EngineState
 from bot.ledger import postings
 
@@ -40,26 +42,36 @@ class StateView:
         positions = self._positions()
         differing = {asset for (_, asset), gap in self._gaps(report).items() if gap}
         found = {record.intent.instrument for record in self.unsettled()}
-        for pair in self._state.market.pairs.values():
+        for pair in self._state.market.all_pairs():
             moved = report.positions.get(pair.perp.id, ZERO) != positions.get(pair.perp.id, ZERO)
             if pair.venue == self._venue and (moved or pair.spot.base_asset in differing):
                 found |= {pair.spot.id, pair.perp.id}
         return sorted(found & self._state.market.instruments.keys())
 
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool:
-        """Whether the venue's balances and positions are exactly those of the books; without `money`, all but USD."""
+        """Whether the venue's balances and positions are exactly those of the books; without `money`, all but what
+        funding and interest change: USD, and the margin wallet."""
         positions = {name: quantity for name, quantity in report.positions.items() if quantity}
         if positions != self._positions():
             return False
-        return not any(gap for (_, asset), gap in self._gaps(report).items() if money or asset not in USD_ASSETS)
+        return not any(gap for place, gap in self._gaps(report).items() if money or not _paid_into(*place))
 
     def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
-        """Venue less books by (wallet, asset), of USD-like assets."""
-        return {key: gap for key, gap in self._gaps(report).items() if key[1] in USD_ASSETS}
+        """Venue less books by (wallet, asset), of what funding and interest change."""
+        return {place: gap for place, gap in self._gaps(report).items() if _paid_into(*place)}
 
     def booked(self, receipt: Receipt) -> bool:
         """Whether the books have this receipt."""
         return self._state.ledger.knows(postings.receipt_id(receipt))
+
+    def charged(self, interest: Interest) -> bool:
+        """Whether the books have this interest, in their opening balance perhaps."""
+        known = self._state.ledger.knows(postings.interest_id(interest))
+        return known or self.in_opening(Wallet.MARGIN.value, interest.charged_ms)
+
+    def in_opening(self, wallet: str, at_ms: int) -> bool:
+        """Whether what happened to a wallet at this market time is in its own opening balance."""
+        return before_opening(self._state, self._venue, wallet, at_ms)
 
     def knows_capital(self, venue_id: str) -> bool:
         """Whether the books have this deposit or withdrawal."""
@@ -97,3 +109,12 @@ class StateView:
             if pair.venue == self._venue:
                 found += [pair.spot.id, pair.perp.id]
         return found
+
+    def lent(self) -> Sequence[str]:
+        """Assets that can be borrowed: what terms are asked for."""
+        reverse = self._state.market.reverse.values()
+        return [pair.spot.base_asset for pair in reverse if pair.venue == self._venue]
+
+
+def _paid_into(wallet: str, asset: str) -> bool:
+    return asset in USD_ASSETS or wallet == Wallet.MARGIN.value

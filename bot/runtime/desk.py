@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bot.domain.events import FundingReceived, VenueListed
+from bot.domain.events import VenueListed
 from bot.ports import Clock, Deliver, Venue
 from bot.runtime.account import StateView
 from bot.runtime.counters import Counters
 from bot.runtime.fetching import SpacedFetch
+from bot.runtime.payments import of_interest, of_receipt
 from bot.runtime.pollers import Pollers, Rhythm
 from bot.runtime.reconcile import BooksEnd, Reconciler
 from bot.runtime.vitals import Report, Vitals
@@ -77,6 +78,7 @@ class Desk:
             (self.receipts.name, self.receipts.run),
             (f"listing:{name}", lambda: pollers.listing(listed)),
             (f"receipts:{name}", lambda: pollers.receipts(self.receipts.request)),
+            (f"loans:{name}", lambda: pollers.loans(self.view.lent)),
         ]
 
     async def _fetch_rates(self, since_ms: int) -> None:
@@ -88,9 +90,12 @@ class Desk:
         floor_ms = self.books.floor_ms
         if not floor_ms:
             return
-        receipts = await self.venue.fetch_receipts(max(since_ms, floor_ms))
-        for receipt in sorted(receipts, key=lambda r: (r.settled_ms, r.venue_id)):
-            self.deliver(FundingReceived(receipt))
+        since_ms = max(since_ms, floor_ms)
+        payments = [*map(of_receipt, await self.venue.fetch_receipts(since_ms))]
+        if self.venue.lender is not None and self.view.lent():
+            payments += map(of_interest, await self.venue.lender.fetch_interest(since_ms))
+        for payment in sorted(payments, key=lambda p: (p.at_ms, p.venue_id)):
+            self.deliver(payment.event)
 
     def _failed(self) -> None:
         self.counters.fetch_failures += 1

@@ -1,4 +1,4 @@
-"""The daemon's timers: tick, liquidity, listing, receipts. The core asks for reconciliation itself."""
+"""The daemon's timers: tick, liquidity, listing, receipts, loans. The core asks for reconciliation itself."""
 
 import asyncio
 import time
@@ -31,6 +31,7 @@ class Rhythm:
     listing_s_min: float = 30.0
     listing_s_max: float = 3600.0
     receipts_s: float = 20.0
+    loans_s: float = 20.0
     rates_spacing_s: float = 1.5
     receipts_spacing_s: float = 2.5
 
@@ -130,6 +131,26 @@ class Pollers:
             request(since_ms - HOUR_MS)
             await self._vitals.sleep(name, self._rhythm.receipts_s)
             since_ms = now_ms
+
+    async def loans(self, assets: Callable[[], Sequence[str]]) -> None:
+        """What these cost to borrow, and which of them the venue wants back; idle while nothing is lent."""
+        name, failures = f"loans:{self._venue.name}", 0
+        while True:
+            lender, wanted = self._venue.lender, list(assets())
+            if lender is None or not wanted:
+                await self._vitals.sleep(name, 1.0)
+                continue
+            try:
+                with self._vitals.attending(name):
+                    for terms in await lender.fetch_terms(wanted):
+                        self._deliver(terms)
+                    for recall in await lender.fetch_recalls():
+                        self._deliver(recall)
+                failures = 0
+            except VenueError as error:
+                failures += 1
+                self._complain(name, error, failures)
+            await self._vitals.sleep(name, min(0.5 * 2**failures, 15.0) if failures else self._rhythm.loans_s)
 
     async def _wait_listing(self, name: str) -> None:
         began_ms, began_s = self._clock.market_ms(), time.monotonic()

@@ -1,8 +1,9 @@
 """Fetches a venue's truth and delivers it in the order that lets the core compare: facts first, balances last.
 
 A pass asks for every order that is not settled and then looks at the balances. When they are exactly those of
-the books, nothing was missed and the pass is done. When only money differs, receipts are fetched; otherwise the
-whole history since the books' end (with an overlap; repeats are recognised by their ids), and the balances again.
+the books, nothing was missed and the pass is done. When only money or what is owed differs, receipts and interest are
+fetched; otherwise the whole history since the books' end (with an overlap; repeats are recognised by their ids), and
+the balances again.
 They are delivered as `complete` when they then agree with the books, or when they held still around the history,
 so that a difference is a real one; and only if nothing was sent meanwhile and no order or transfer is undecided.
 A pass that cannot be complete is tried again a bounded number of times.
@@ -19,16 +20,17 @@ from bot.domain.actions import Severity
 from bot.domain.events import (
     AccountReported,
     CapitalMoved,
-    FundingReceived,
     OrderFilled,
     Reconciled,
     TransferFailed,
     TransferSettled,
 )
-from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.instruments import Wallet
 from bot.domain.orders import OrderRecord
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.ports import Clock, Deliver, TransferBooked, Venue, VenueError, VenueHistory
+from bot.runtime.payments import Payment, of_interest, of_receipt, split
 from bot.runtime.vitals import Report, Vitals
 
 START_OVERLAP_MS = 3 * DAY_MS
@@ -40,8 +42,6 @@ SUSPECTS_TRIES = 3
 """Tries at the instruments that a difference points at, before the trades of all of them are fetched."""
 WHOLE_AFTER = 2
 """Passes in a row that money alone kept from being complete, after which trades are fetched as well."""
-PERP_WALLET, UNIFIED_WALLET = "perp", "unified"
-"""Where funding is paid to."""
 TRANSFER_SLACK_MS = HOUR_MS
 """How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
 CAPITAL_EVERY_S = 10.0
@@ -60,6 +60,8 @@ class AccountView(Protocol):
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool: ...
     def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]: ...
     def booked(self, receipt: Receipt) -> bool: ...
+    def charged(self, interest: Interest) -> bool: ...
+    def in_opening(self, wallet: str, at_ms: int) -> bool: ...
     def knows_capital(self, venue_id: str) -> bool: ...
 
 
@@ -197,17 +199,17 @@ class Reconciler:
             )
 
     async def _compare(self, *, whole: bool, lasting: bool) -> tuple[AccountReported, bool]:
-        """One try, as cheap as it can be: balances alone, then receipts, then (where the difference is `lasting`)
-        what the owner moved, then (`whole`) all of the history.
+        """One try, as cheap as it can be: balances alone, then what was paid and charged, then (where the difference
+        is `lasting`) what the owner moved, then (`whole`) all of the history.
 
         On True the balances were delivered as complete.
         """
         began_ms = self._clock.market_ms()
         report = await self._venue.fetch_account()
         if not self._agreed(report) and self._only_money(report):
-            receipts = await self._venue.fetch_receipts(self._since_ms(began_ms))
+            payments = await self._unbooked(report, self._since_ms(began_ms))
             await self._flush()
-            if self._explained(report, receipts):
+            if self._explained(report, payments):
                 self._books.complete_ms = max(self._books.complete_ms, began_ms)
                 return report, True
         if lasting and not self._agreed(report):
@@ -242,25 +244,30 @@ class Reconciler:
     ) -> None:
         self._deliver(CapitalMoved(self._venue.name, wallet, asset, amount, venue_id, at_ms, internal))
 
-    def _explained(self, report: AccountReported, receipts: Sequence[Receipt]) -> bool:
-        """Deliver the receipts, and the balances at the very place among them where they agree with the books.
+    async def _unbooked(self, report: AccountReported, since_ms: int) -> list[Payment]:
+        """Funding, and interest where the margin wallet differs, that the books do not have yet."""
+        receipts = await self._venue.fetch_receipts(since_ms)
+        payments = [of_receipt(one) for one in receipts if not self._view.booked(one)]
+        lender, gaps = self._venue.lender, self._view.money_gap(report)
+        if lender is not None and any(gap for (wallet, _), gap in gaps.items() if wallet == Wallet.MARGIN):
+            charged = await lender.fetch_interest(since_ms)
+            payments += [of_interest(one) for one in charged if not self._view.charged(one)]
+        return payments
 
-        The balances were read before the receipts, so the newest receipts may not be in them yet. Everything is
+    def _explained(self, report: AccountReported, payments: Sequence[Payment]) -> bool:
+        """Deliver the payments, and the balances at the very place among them where they agree with the books.
+
+        The balances were read before the payments, so the newest of them may not be in them yet. Everything is
         delivered without a pause: nothing can come between.
         """
-        fresh = [r for r in sorted(receipts, key=lambda r: (r.settled_ms, r.venue_id)) if not self._view.booked(r)]
-        gap = self._view.money_gap(report)
-        agreed = False
-        for receipt in [None, *fresh]:
-            if receipt is not None:
-                self._deliver(FundingReceived(receipt))
-                for wallet in (PERP_WALLET, UNIFIED_WALLET):
-                    if (wallet, receipt.asset) in gap:
-                        gap[wallet, receipt.asset] -= receipt.payment
-                        break
-            if not agreed and not any(gap.values()) and self._only_money(report) and not self._traffic()[0]:
-                agreed = True
-                self._deliver(replace(report, complete=True))
+        found = split(self._view.money_gap(report), payments)
+        agreed = found.explained and self._only_money(report) and not self._traffic()[0]
+        for payment in found.before:
+            self._deliver(payment.event)
+        if agreed:
+            self._deliver(replace(report, complete=True))
+        for payment in found.after:
+            self._deliver(payment.event)
         return agreed
 
     async def _compare_history(
@@ -277,7 +284,7 @@ class Reconciler:
         if still and quiet and settled and not self._agreed(after):
             await self._ask_for_capital()
         fresh = not self._books.floor_ms
-        empty = not (history.fills or history.receipts or history.transfers)
+        empty = not (history.fills or history.receipts or history.interest or history.transfers)
         complete = self._agreed(after) or (still and quiet and settled and (empty or not fresh))
         if complete:
             self._deliver(replace(after, complete=True))
@@ -295,7 +302,7 @@ class Reconciler:
         return not (self._traffic()[0] or self._view.unsettled() or self._view.pending_transfers())
 
     def _only_money(self, report: AccountReported) -> bool:
-        """Whether funding alone can explain the difference: positions and coins are as booked."""
+        """Whether funding and interest alone can explain the difference: positions and coins are as booked."""
         in_flight = self._view.unsettled() or self._view.pending_transfers()
         return not in_flight and bool(self._books.floor_ms) and self._view.agrees(report, money=False)
 
@@ -311,8 +318,9 @@ class Reconciler:
             return False
         for fill in sorted(history.fills, key=lambda f: (f.traded_ms, f.trade_id)):
             self._deliver(OrderFilled(fill))
-        for receipt in sorted(history.receipts, key=lambda r: (r.settled_ms, r.venue_id)):
-            self._deliver(FundingReceived(receipt))
+        payments = [*map(of_receipt, history.receipts), *map(of_interest, history.interest)]
+        for payment in sorted(payments, key=lambda p: (p.at_ms, p.venue_id)):
+            self._deliver(payment.event)
         waiting = self._match(history.transfers)
         await self._flush()
         return waiting
@@ -344,6 +352,8 @@ class Reconciler:
         """Moves between the wallets that nobody here decided: the owner made them on the venue's page."""
         for entry in free:
             self._books.transfers_seen.add(entry.venue_id)
+            if any(self._view.in_opening(wallet, entry.at_ms) for wallet in (entry.source, entry.target)):
+                continue
             for wallet, amount in ((entry.source, -entry.amount), (entry.target, entry.amount)):
                 name = f"{entry.venue_id}:{wallet}"
                 if not self._view.knows_capital(name):

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.domain.config import CoreConfig
-from bot.domain.structures import REVERSE_CARRY
 from bot.settings.document import KeyPath
 from bot.settings.environment import variable_of
-from bot.settings.shell import LENDERS, Shell, Venue
+from bot.settings.shell import Shell, Venue
 
 ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
@@ -123,21 +122,6 @@ def _coins(core: CoreConfig) -> Iterator[Contradiction]:
         if coin in excluded:
             wrong = f"{coin} is also in universe.exclude"
             yield Contradiction(path, other, wrong, "remove it from one of them", defaults_yield=True)
-
-
-def lenders(core: CoreConfig, shell: Shell) -> Iterator[Contradiction]:
-    """A strategy that needs a loan where nobody lends would do nothing, and say nothing.
-
-    Of the accounts of a daemon: books over recorded history may borrow.
-    """
-    adapters = sorted({venue.adapter for venue in shell.venues.values()})
-    if REVERSE_CARRY.name in core.strategies and adapters and not LENDERS.intersection(adapters):
-        yield Contradiction(
-            ("strategies",),
-            ("venues",),
-            f"{REVERSE_CARRY.name} borrows coins, which this version's adapters ({', '.join(adapters)}) cannot do",
-            "remove it; `carrybot backtest` can run it over recorded history",
-        )
 
 
 def _ports(shell: Shell) -> Iterator[Contradiction]:

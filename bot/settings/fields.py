@@ -272,6 +272,9 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         "spot_fee": Rule("Fee of a spot trade, a fraction of its value.", ge=0, lt=0.1),
         "perp_maker_fee": Rule("Fee of a perp trade that was waited for.", ge=0, lt=0.1),
         "perp_taker_fee": Rule("Fee of a perp trade that takes.", ge=0, lt=0.1),
+        "borrow_rate": Rule(
+            "Interest a year on borrowed coins; half of what a negative funding rate pays is added.", ge=0, le=10
+        ),
     },
     Transport: {
         "port": _port("Port of the simulated exchange.", ge=1),

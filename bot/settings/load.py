@@ -59,7 +59,6 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Settings
     overrides = read_overrides(environ, venues_of(document))
     problems = [*document.problems, *found, *overrides.problems]
     core, shell = judged(document, overrides, problems)
-    problems.extend(explain.contradiction(each, document, overrides) for each in contradictions.lenders(core, shell))
     alerts = channels.resolve(shell.alerts, document, overrides, environ, problems)
     if problems:
         raise SettingsError(problems)

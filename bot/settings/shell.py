@@ -54,10 +54,6 @@ class Simulator:
     """Wall time without any client after which the process ends by itself; 0 never."""
 
 
-LENDERS: frozenset[str] = frozenset()
-"""Adapters that can borrow coins: none of this version's."""
-
-
 @dataclass(frozen=True, slots=True)
 class Paper:
     """An account of play money at the live market: orders are filled and charged here, nothing is sent."""
@@ -67,6 +63,8 @@ class Paper:
     spot_fee: Decimal = Decimal("0.001")
     perp_maker_fee: Decimal = Decimal("0.0002")
     perp_taker_fee: Decimal = Decimal("0.0005")
+    borrow_rate: float = 0.10
+    """A year; the lender takes half of what a negative funding rate pays on top (`LoanModel`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from bot.domain.time import nominal_ms
 from bot.simulator import model
 from bot.simulator.model import Book, Income, Listing, OrderRequest, OrderType, Status, Trade, VenueError
 
-BOOKS = {Kind.SPOT: Book.SPOT, Kind.PERP: Book.PERP}
+BOOKS = {Kind.SPOT: Book.SPOT, Kind.MARGIN: Book.SPOT, Kind.PERP: Book.PERP}
 STATES = {
     Status.NEW: OrderState.LIVE,
     Status.PARTIALLY_FILLED: OrderState.LIVE,

@@ -49,6 +49,9 @@ async def _add_ledger(connection: AsyncConnection, books: Books, since_ms: int) 
     table = LEDGER_TRANSACTIONS
     newest = select(table.c.chain).order_by(table.c.number.desc()).limit(1)
     books.chain = (await connection.execute(newest)).scalar() or ""
+    # By the range of their ids, which has an index; the kind has none.
+    opened = select(table.c.id, table.c.at_ms).where(table.c.id >= "opening:", table.c.id < "opening;")
+    books.openings = {row.id: row.at_ms for row in await connection.execute(opened)}
     recent = select(table.c.id).where(table.c.at_ms >= since_ms)
     books.transaction_ids = set((await connection.execute(recent)).scalars())
     receipts = (

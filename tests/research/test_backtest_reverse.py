@@ -17,9 +17,9 @@ from bot.research.attribution import PARTS
 from bot.research.backtest import Answer, Question, as_json, run
 from bot.research.bars import BarMarket
 from bot.research.direct import KEY
-from bot.research.loans import LoanModel
 from bot.research.recordings import Recording, read_recordings
 from bot.research.replay import BarSession
+from bot.simulator.loan_model import LoanModel
 
 REVERSE = CoreConfig(limits=Limits(cash_rate=0), strategies=("reverse_carry",))
 CHEAP = LoanModel(rate_year=0.10, share=0.0)

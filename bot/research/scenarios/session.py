@@ -21,12 +21,12 @@ from bot.domain.structures import REVERSE_CARRY
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.engine.recovery import restore
 from bot.research.direct import KEY, VENUE
-from bot.research.loans import LoanModel
 from bot.research.scenarios.language import Scenario, Stage
 from bot.research.scenarios.market import StagedMarket
 from bot.research.scenarios.venue import StagedVenue
 from bot.research.session import Session
 from bot.simulator.exchange.core import Exchange
+from bot.simulator.loan_model import LoanModel
 from bot.simulator.model import Book
 from bot.store.database import SqlStore
 from bot.store.migrate import upgrade

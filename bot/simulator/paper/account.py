@@ -2,14 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from bot.domain.events import AccountReported, OrderFilled, OrderReported
 from bot.domain.hedges import Receipt, TransferIntent
-from bot.domain.instruments import FeeRates, Instrument
+from bot.domain.instruments import FeeRates, Instrument, Kind, Wallet, margin_twin
 from bot.domain.numbers import ZERO
 from bot.domain.orders import Fill, OrderIntent
 from bot.ports import FundingSettled, OrderBook, TransferBooked, VenueError
@@ -17,6 +17,8 @@ from bot.simulator.base_units import BOOKS, STATES, fill_of, receipt_of, request
 from bot.simulator.exchange.core import Exchange
 from bot.simulator.exchange.interface import Checkpoint
 from bot.simulator.exchange.settling import FUNDING_FEE
+from bot.simulator.loan_model import LoanModel
+from bot.simulator.loans import Loans, spots_of
 from bot.simulator.model import Book, Happening, Income, Order, Settlement, Trade
 from bot.simulator.model import VenueError as Refusal
 from bot.simulator.paper.market import LivePrices
@@ -27,11 +29,12 @@ KEY = "paper"
 
 @dataclass(frozen=True, slots=True)
 class PaperTerms:
-    """How a new account opens and what it pays; fees are fractions of notional."""
+    """How a new account opens and what it pays; fees are fractions of notional, `loans` what coins cost to borrow."""
 
     cash: Decimal
     spot: FeeRates
     perp: FeeRates
+    loans: LoanModel = field(default_factory=LoanModel)
 
 
 class PaperAccount:
@@ -64,6 +67,8 @@ class PaperAccount:
             raise VenueError(f"the paper account in {file} cannot be read: {error}") from None
         for book, fee in ((Book.SPOT, terms.spot), (Book.PERP, terms.perp)):
             self._core.set_fee_rates(KEY, book, fee.maker, fee.taker)
+        self.loans = Loans(self._core, KEY, venue, {}, account)
+        """Its margin account; nothing can be borrowed before `admit_loans`."""
 
     def close(self) -> None:
         self._store.close()
@@ -87,6 +92,22 @@ class PaperAccount:
         for instrument in instruments:
             self.instruments[instrument.id] = instrument
             self._ids[BOOKS[instrument.kind], instrument.symbol] = instrument.id
+
+    def admit_loans(self) -> tuple[Instrument, ...]:
+        """From now on every coin can be sold on loan. Returns the margin spot of each."""
+        self.loans.admit(spots_of(self.instruments))
+        twins = tuple(self.loans.twins.values())
+        self.prices.admit(twins)
+        self.instruments.update((twin.id, twin) for twin in twins)
+        return twins
+
+    def spot_of(self, instrument: str) -> str:
+        """Whose order book an instrument trades on: margin spot on the spot's."""
+        return self._ids[self._place_of(instrument)]
+
+    def lend(self, asset: str, rate_per_h: Decimal, pool: Decimal) -> None:
+        """What a coin costs to borrow from now on, and how much of it there is in all."""
+        self._core.set_lending(asset, rate_per_h, pool)
 
     # -- what changes it ----------------------------------------------------------------------------------------
 
@@ -113,6 +134,8 @@ class PaperAccount:
 
     def transfer(self, intent: TransferIntent, now_ms: int) -> str:
         """The venue's id of the transfer. Raises ValueError for wallets that there are not."""
+        if {intent.source, intent.target} == {Wallet.SPOT.value, Wallet.MARGIN.value}:
+            return str(self.loans.move(intent, now_ms))
         source, target = Book(intent.source), Book(intent.target)
         return str(self._core.transfer(KEY, intent.asset, intent.amount, source, target, now_ms)[0])
 
@@ -168,6 +191,8 @@ class PaperAccount:
             }
             for book in Book
         }
+        if self.loans.twins:
+            balances[Wallet.MARGIN.value] = {asset: net for asset, net in self.loans.balances().items() if net}
         positions = {}
         for position in self._core.positions(KEY):
             name = self._ids.get((Book.PERP, position.symbol), f"{self.venue}:{position.symbol}:perp")
@@ -181,23 +206,29 @@ class PaperAccount:
         return [self.receipt(income) for income in sorted(known, key=lambda i: (i.at_ms, i.id))]
 
     def fills(self, since_ms: int, instruments: Sequence[str]) -> list[Fill]:
-        places = [self._place_of(name) for name in instruments if name in self.instruments]
-        trades = [t for place in places for t in self._core.trades(KEY, *place) if t.at_ms >= since_ms]
+        wanted = [self.instruments[name] for name in instruments if name in self.instruments]
+        trades = [
+            trade
+            for one in wanted
+            for trade in self._core.trades(KEY, BOOKS[one.kind], one.symbol)
+            if trade.at_ms >= since_ms and trade.margin == (one.kind is Kind.MARGIN)
+        ]
         return [self.fill(trade) for trade in sorted(trades, key=lambda t: (t.at_ms, t.id))]
 
     def transfers(self, since_ms: int) -> list[TransferBooked]:
-        return [
+        moved = [
             TransferBooked(str(t.id), t.asset, t.quantity, t.source.value, t.target.value, t.at_ms)
             for t in self._core.transfers(KEY)
-            if t.at_ms >= since_ms
         ]
+        return [one for one in [*moved, *self.loans.moves()] if one.at_ms >= since_ms]
 
     def truth(self, now_ms: int) -> dict[str, Any]:
         """The account's own record, as the simulated exchange tells it."""
         return self._core.truth(KEY, now_ms)
 
     def fill(self, trade: Trade) -> Fill:
-        return fill_of(trade, self.instruments[self._ids[trade.book, trade.symbol]])
+        spot = self.instruments[self._ids[trade.book, trade.symbol]]
+        return fill_of(trade, margin_twin(spot) if trade.margin else spot)
 
     def receipt(self, income: Income) -> Receipt:
         return receipt_of(income, self.instruments[self._ids[Book.PERP, income.symbol]], self._account)

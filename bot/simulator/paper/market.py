@@ -96,6 +96,11 @@ class LivePrices:
             raise VenueError(-1121, f"no live mark price of {symbol} yet")
         return found
 
+    def predicted_rate(self, symbol: str) -> Decimal:
+        """Of the running funding interval; zero while none is known."""
+        found = self._marks.get(symbol)
+        return ZERO if found is None else found.predicted_rate
+
     def mark_price(self, symbol: str, at_ms: int) -> Decimal:
         return self.mark(symbol, at_ms).mark
 

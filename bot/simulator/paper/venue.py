@@ -4,8 +4,8 @@ An order meets the order book as the venue shows it when the order arrives, one 
 fee for what it takes. Funding is charged on the venue's own settlements, rates and marks, as soon as it tells them,
 on what was held at their time; what settled while the daemon was down is charged at the next start. The account is
 durable before an outcome is told. Limits: the live market does not feel us, price bands are not checked, a
-liquidation while the daemon is down is found at the next start, and without a key the fees are those of the settings
-and the margin tiers a model by volume.
+liquidation while the daemon is down is found at the next start, and without a key the fees are those of the settings,
+the margin tiers a model by volume, and the rates of loans a model by funding.
 """
 
 import asyncio
@@ -36,11 +36,12 @@ from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.numbers import ZERO, ceil_to, floor_to
 from bot.domain.orders import OrderIntent, OrderState, Side
 from bot.domain.time import DAY_MS
-from bot.ports import CapitalBooked, Deliver, KeyRights, LiveMarket, OrderBook, VenueError, VenueHistory
+from bot.ports import CapitalBooked, Deliver, KeyRights, Lender, LiveMarket, OrderBook, VenueError, VenueHistory
 from bot.simulator.base_units import rejected
 from bot.simulator.model import Book, Happening
 from bot.simulator.model import VenueError as Refusal
 from bot.simulator.paper.account import PaperAccount, PaperTerms
+from bot.simulator.paper.lending import PaperLender
 
 BEAT_S = 0.25
 SAVE_EVERY_S = 5.0
@@ -58,13 +59,17 @@ Log = Callable[[Severity, str, Fields], None]
 class PaperVenue:
     """`source` gives the market and is opened and closed with it; `file` holds the account."""
 
-    def __init__(self, source: LiveMarket, account: str, file: Path, terms: PaperTerms, log: Log) -> None:
+    def __init__(
+        self, source: LiveMarket, account: str, file: Path, terms: PaperTerms, log: Log, *, borrows: bool = False
+    ) -> None:
+        """With `borrows` coins are sold on loan, at modelled rates."""
         self.name = source.name
         self._source = source
         self._account = account
         self._file = file
         self._terms = terms
         self._log = log
+        self._borrows = borrows
         self._opened: PaperAccount | None = None
         self._kept = False
         """Whether the account is to stay: a question before the first run opens none."""
@@ -77,6 +82,10 @@ class PaperVenue:
         if self._opened is None:
             raise VenueError("not connected")
         return self._opened
+
+    @property
+    def lender(self) -> Lender | None:
+        return PaperLender(self._opened, self._terms.loans) if self._borrows and self._opened is not None else None
 
     # -- life -------------------------------------------------------------------------------------------------
 
@@ -110,9 +119,11 @@ class PaperVenue:
     def market_ms(self) -> int:
         return self._source.market_ms()
 
-    def widen(self, coins: Iterable[str], exclude: Iterable[str]) -> bool:
+    def widen(self, coins: Iterable[str], exclude: Iterable[str], *, borrows: bool = False) -> bool:
         """List also what these admit, from the next listing on; False when nothing is added."""
-        return self._source.widen(coins, exclude)
+        more = borrows and not self._borrows
+        self._borrows |= borrows
+        return self._source.widen(coins, exclude) or more
 
     async def run(self, deliver: Deliver) -> None:
         """The live streams, and the account's own time beside them."""
@@ -154,6 +165,8 @@ class PaperVenue:
         for happening in happened:
             if happening.income is not None:
                 deliver(FundingReceived(account.receipt(happening.income)))
+            if (told := account.loans.event_of(happening)) is not None:
+                deliver(told)
             if happening.trade is not None:
                 deliver(OrderFilled(account.fill(happening.trade)))
             if happening.order is not None and happening.kind == "ORDER":
@@ -218,7 +231,7 @@ class PaperVenue:
         if floor_to(intent.quantity_base, instrument.lot) != intent.quantity_base:
             return "quantity is not on the lot grid"
         try:
-            book = await self._source.fetch_order_book(intent.instrument)
+            book = await self._source.fetch_order_book(self.account.spot_of(intent.instrument))
         except VenueError as error:
             return f"no live order book: {error}"
         return book if book.bids and book.asks else "the live order book has an empty side"
@@ -289,9 +302,10 @@ class PaperVenue:
         """The live listing, with the fees of the settings and modelled margin tiers."""
         listed = await self._source.fetch_listing()
         self.account.admit(listed.instruments)
-        fees = {i.id: self._terms.spot if i.kind is Kind.SPOT else self._terms.perp for i in listed.instruments}
-        tiers = {i.id: self.account.prices.tiers(i) for i in listed.instruments if i.kind is Kind.PERP}
-        return replace(listed, fees=fees, tiers=tiers)
+        instruments = (*listed.instruments, *(self.account.admit_loans() if self._borrows else ()))
+        fees = {i.id: self._terms.spot if i.kind.is_coin else self._terms.perp for i in instruments}
+        tiers = {i.id: self.account.prices.tiers(i) for i in instruments if i.kind is Kind.PERP}
+        return replace(listed, instruments=instruments, fees=fees, tiers=tiers)
 
     async def fetch_rates(self, since_ms: int, instruments: Sequence[str] | None = None) -> Sequence[SettledRate]:
         return await self._source.fetch_rates(since_ms, instruments)
@@ -314,6 +328,7 @@ class PaperVenue:
             receipts=tuple(account.receipts(since_ms)),
             transfers=tuple(account.transfers(since_ms)),
             until_ms=self.market_ms(),
+            interest=tuple(one for one in account.loans.charged() if one.charged_ms >= since_ms),
         )
 
     async def fetch_capital(self, since_ms: int) -> Sequence[CapitalBooked]:
@@ -326,7 +341,7 @@ class PaperVenue:
 
     async def key_rights(self) -> KeyRights:
         """There is no key: nothing can be withdrawn, and nobody else can trade."""
-        return KeyRights(True, True, True, can_withdraw=False, ip_restricted=True)
+        return KeyRights(True, True, True, can_withdraw=False, ip_restricted=True, can_borrow=True)
 
     def truth(self) -> dict[str, Any]:
         """The account's own record, as the simulated exchange tells it."""

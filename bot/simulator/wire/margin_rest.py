@@ -55,6 +55,17 @@ def open_orders(_sim: Simulation, call: Call) -> Any:
     return []
 
 
+def all_orders(sim: Simulation, call: Call) -> Any:
+    listing = _listing(sim, call)
+    rows = [o for o in sim.exchange.all_orders(call.api_key, Book.SPOT, listing.symbol) if o.request.margin]
+    first_id, limit = call.params.integer("orderId"), call.params.limit(500, 500)
+    if first_id is not None:
+        chosen: Sequence[Any] = [o for o in rows if o.id >= first_id][:limit]
+    else:
+        chosen = pick(rows, lambda o: o.created_ms, *call.params.window(), limit)
+    return [{**order_row(listing, order), "isIsolated": False, "accountId": 1} for order in chosen]
+
+
 def my_trades(sim: Simulation, call: Call) -> Any:
     listing = _listing(sim, call)
     rows = [t for t in sim.exchange.trades(call.api_key, Book.SPOT, listing.symbol) if t.margin]
@@ -133,6 +144,46 @@ def max_borrowable(sim: Simulation, call: Call) -> Any:
     own = sum(((free - Decimal("1.5") * owed) * _in_quote(sim, one) for one, (free, owed) in wallet.items()), _ZERO)
     borne = ratio(max(_ZERO, own) * 2, _in_quote(sim, asset))
     return {"amount": fixed(min(pool, borne)), "borrowLimit": fixed(pool)}
+
+
+def account_limits(sim: Simulation, call: Call) -> Any:
+    """crossMarginData: of each coin what this account may owe, what is lent already included."""
+    wanted, wallet = call.params.text("coin"), sim.exchange.margin_wallet(call.api_key)
+    return [_limit_row(sim, asset, wallet.get(asset, (_ZERO, _ZERO))[1]) for asset in _lent(sim, wanted)]
+
+
+def _limit_row(sim: Simulation, asset: str, owed: Decimal) -> dict[str, Any]:
+    rate, pool = sim.exchange.lending_terms(asset, sim.now_ms)
+    return {
+        "vipLevel": 0,
+        "coin": asset,
+        "transferIn": True,
+        "borrowable": True,
+        "dailyInterest": fixed(rate * _DAILY_H),
+        "yearlyInterest": fixed(rate * _DAILY_H * 365),
+        "borrowLimit": fixed(pool + owed),
+        "marginablePairs": [asset + QUOTE_ASSET],
+    }
+
+
+def inventory(sim: Simulation, call: Call) -> Any:
+    """available-inventory: what the pool can still lend of everything."""
+    if call.params.need("type") != "MARGIN":
+        raise VenueError(-1128, "Combination of optional parameters invalid.")
+    left = {asset: fixed(sim.exchange.lending_terms(asset, sim.now_ms)[1]) for asset in _lent(sim, None)}
+    return {"assets": left, "updateTime": sim.now_ms}
+
+
+def delist_schedule(sim: Simulation, call: Call) -> Any:
+    """Assets that are recalled, by the time at which they must be back."""
+    due: dict[int, list[str]] = {}
+    for entry in sim.exchange.loans(call.api_key):
+        if entry.kind == "RECALL" and entry.at_ms > sim.now_ms:
+            due.setdefault(entry.at_ms, []).append(entry.asset)
+    return [
+        {"delistTime": at_ms, "crossMarginAssets": sorted(assets), "isolatedMarginSymbols": []}
+        for at_ms, assets in sorted(due.items())
+    ]
 
 
 def interest_history(sim: Simulation, call: Call) -> Any:
@@ -215,9 +266,16 @@ def _listing(sim: Simulation, call: Call) -> Listing:
     return sim.listing(Book.SPOT, call.params.symbol_text() or call.params.need("symbol"))
 
 
+def _lent(sim: Simulation, asset: str | None) -> list[str]:
+    """What can be borrowed: that one, or every coin."""
+    return (
+        sorted({listing.base_asset for listing in sim.listings(Book.SPOT)}) if asset is None else [_known(sim, asset)]
+    )
+
+
 def _known(sim: Simulation, asset: str) -> str:
     """Raises VenueError -11001 for what is not lent."""
-    if asset not in {listing.base_asset for listing in sim.listings(Book.SPOT)}:
+    if asset not in _lent(sim, None):
         raise VenueError(-11001, "This asset is not supported.")
     return asset
 
@@ -235,11 +293,15 @@ TABLE: Table = {
     ("GET", "/sapi/v1/margin/order"): Endpoint(query_order, _SIGNED, 10),
     ("DELETE", "/sapi/v1/margin/order"): Endpoint(cancel_order, _SIGNED, 10),
     ("GET", "/sapi/v1/margin/openOrders"): Endpoint(open_orders, _SIGNED, 10),
+    ("GET", "/sapi/v1/margin/allOrders"): Endpoint(all_orders, _SIGNED, 200),
     ("GET", "/sapi/v1/margin/myTrades"): Endpoint(my_trades, _SIGNED, 10),
     ("GET", "/sapi/v1/margin/account"): Endpoint(account, _SIGNED, 10),
     ("GET", "/sapi/v1/margin/next-hourly-interest-rate"): Endpoint(hourly_rates, _SIGNED, 100),
     ("GET", "/sapi/v1/margin/interestRateHistory"): Endpoint(daily_rates, _SIGNED),
     ("GET", "/sapi/v1/margin/maxBorrowable"): Endpoint(max_borrowable, _SIGNED, 50),
+    ("GET", "/sapi/v1/margin/crossMarginData"): Endpoint(account_limits, _SIGNED, 5),
+    ("GET", "/sapi/v1/margin/available-inventory"): Endpoint(inventory, _SIGNED, 50),
+    ("GET", "/sapi/v1/margin/delist-schedule"): Endpoint(delist_schedule, Security.KEY, 100),
     ("GET", "/sapi/v1/margin/interestHistory"): Endpoint(interest_history, _SIGNED),
     ("GET", "/sapi/v1/margin/borrow-repay"): Endpoint(loan_history, _SIGNED, 10),
 }

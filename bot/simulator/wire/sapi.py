@@ -14,8 +14,14 @@ from bot.simulator.wire.spot_account import spot_assets
 from bot.simulator.wire.venue import QUOTE_ASSET, Simulation
 
 _ZERO = Decimal(0)
-_NO_SUCH_WALLET = frozenset({"MAIN_FUNDING", "FUNDING_MAIN", "UMFUTURE_FUNDING", "FUNDING_UMFUTURE"})
-"""Routes of the funding wallet, which has no account here: their history is empty."""
+_NOT_TAKEN = frozenset(
+    {
+        *("MAIN_FUNDING", "FUNDING_MAIN", "UMFUTURE_FUNDING", "FUNDING_UMFUTURE", "MARGIN_FUNDING", "FUNDING_MARGIN"),
+        *("UMFUTURE_MARGIN", "MARGIN_UMFUTURE"),
+    }
+)
+"""Routes of the funding wallet, which has no account here, and those that pass by the spot wallet: nobody takes them,
+and their history is empty."""
 _HISTORY_MS = 90 * 86_400_000
 _COLLATERAL = {"MAIN_MARGIN": 1, "MARGIN_MAIN": -1}
 """Into the margin wallet, and out of it."""
@@ -110,7 +116,7 @@ def transfer(sim: Simulation, call: Call) -> Any:
 
 def transfer_history(sim: Simulation, call: Call) -> Any:
     """Newest first, `size` rows (10, at most 100) of page `current`."""
-    if call.params.need("type") in _NO_SUCH_WALLET:
+    if call.params.need("type") in _NOT_TAKEN:
         return {"total": 0}
     start_ms, end_ms = call.params.window()
     rows = [
@@ -236,7 +242,7 @@ def api_restrictions(sim: Simulation, call: Call) -> Any:
         "enableReading": True,
         "enableWithdrawals": CREDENTIALS[call.api_key].can_withdraw,
         "enableInternalTransfer": False,
-        "enableMargin": False,
+        "enableMargin": True,
         "enableFutures": True,
         "permitsUniversalTransfer": True,
         "enableVanillaOptions": False,
@@ -254,7 +260,7 @@ def account_status(_sim: Simulation, _call: Call) -> Any:
 def account_info(_sim: Simulation, _call: Call) -> Any:
     return {
         "vipLevel": 0,
-        "isMarginEnabled": False,
+        "isMarginEnabled": True,
         "isFutureEnabled": True,
         "isOptionsEnabled": False,
         "isPortfolioMarginRetailEnabled": False,

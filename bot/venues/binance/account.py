@@ -51,10 +51,12 @@ class PositionRow(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class AccountModes:
-    """How the USD-M account is set up; the bot needs one-way positions and single-asset margin."""
+    """How the account is set up; the bot needs one-way positions, single-asset margin, interest in what is owed."""
 
     hedge_mode: bool
     multi_assets: bool
+    interest_in_bnb: bool = False
+    """Interest on loans is paid out of a BNB balance: the books would charge it to the wrong hedge."""
 
     @property
     def problem(self) -> str | None:
@@ -63,6 +65,8 @@ class AccountModes:
             return "position mode is hedge mode; set one-way mode in the USD-M preferences"
         if self.multi_assets:
             return "asset mode is multi-assets; set single-asset mode in the USD-M preferences"
+        if self.interest_in_bnb:
+            return "interest on margin loans is paid in BNB; switch that off in the margin preferences"
         return None
 
 
@@ -170,11 +174,14 @@ class AccountReader:
             return instrument_id(self._name, row.symbol, Kind.PERP), row.quantity
         return instrument.id, to_base_quantity(instrument, row.quantity)
 
-    async def modes(self) -> AccountModes:
+    async def modes(self, *, borrows: bool) -> AccountModes:
         dual = await self._rest.data("fapiPrivateGetPositionSideDual")
         multi = await self._rest.data("fapiPrivateGetMultiAssetsMargin")
+        burn = await self._rest.data("sapiGetBnbBurn") if borrows else {"interestBNBBurn": False}
         try:
-            return AccountModes(_flag(dual["dualSidePosition"]), _flag(multi["multiAssetsMargin"]))
+            return AccountModes(
+                _flag(dual["dualSidePosition"]), _flag(multi["multiAssetsMargin"]), _flag(burn["interestBNBBurn"])
+            )
         except (KeyError, TypeError) as error:
             raise VenueError(f"account modes: {error!r}") from None
 
@@ -188,6 +195,7 @@ class AccountReader:
                 can_withdraw=_flag(reply["enableWithdrawals"]),
                 ip_restricted=_flag(reply["ipRestrict"]),
                 can_transfer=_flag(reply.get("permitsUniversalTransfer", True)),
+                can_borrow=_flag(reply.get("enableMargin", False)),
             )
         except (KeyError, TypeError) as error:
             raise VenueError(f"apiRestrictions: {error!r}") from None

@@ -1,7 +1,7 @@
 """Money that the owner moved: deposits, withdrawals and the funding wallet, by Binance's own record.
 
 A deposit counts when it is credited, a withdrawal when it is asked for (amount and fee leave the balance then); one
-that fails later is `returned`. Moves between the spot and the USD-M wallet are in `income.py`.
+that fails later is `returned`. Moves between the account's own wallets are in `income.py`.
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,15 @@ FUNDING_ROUTES = (
     ("UMFUTURE_FUNDING", Wallet.PERP, -1),
     ("FUNDING_UMFUTURE", Wallet.PERP, 1),
 )
+LENT_ROUTES = (("MARGIN_FUNDING", Wallet.MARGIN, -1), ("FUNDING_MARGIN", Wallet.MARGIN, 1))
+"""With a margin wallet of the account's own."""
+FOREIGN_ROUTES = (
+    ("MAIN_MARGIN", Wallet.SPOT, -1),
+    ("MARGIN_MAIN", Wallet.SPOT, 1),
+    ("UMFUTURE_MARGIN", Wallet.PERP, -1),
+    ("MARGIN_UMFUTURE", Wallet.PERP, 1),
+)
+"""Without one: what is in margin is the owner's business."""
 
 
 class DepositRow(msgspec.Struct):
@@ -66,10 +75,10 @@ class CapitalReader:
         self._rest = rest
         self._income = income
 
-    async def fetch(self, since_ms: int, until_ms: int) -> list[CapitalBooked]:
-        """What changed the wallets from `since_ms` on, oldest first. Raises VenueError."""
+    async def fetch(self, since_ms: int, until_ms: int, *, margin: bool) -> list[CapitalBooked]:
+        """What changed the wallets from `since_ms` on, oldest first; `margin` is one of them. Raises VenueError."""
         found = [*await self._deposits(since_ms, until_ms), *await self._withdrawals(since_ms, until_ms)]
-        for kind, wallet, sign in FUNDING_ROUTES:
+        for kind, wallet, sign in (*FUNDING_ROUTES, *(LENT_ROUTES if margin else FOREIGN_ROUTES)):
             for row in await self._income.confirmed(kind, since_ms, until_ms):
                 name = f"{kind}:{row.transaction_id}"
                 found.append(CapitalBooked(name, wallet.value, row.asset, sign * row.amount, row.at_ms))

@@ -19,7 +19,15 @@ from bot.venues.binance.symbols import SymbolBook, to_base_price, to_base_quanti
 PAGE = 1_000
 TRANSFER_PAGE = 100
 PAGES_MAX = 500
-SPOT_TO_PERP, PERP_TO_SPOT = "MAIN_UMFUTURE", "UMFUTURE_MAIN"
+ROUTES = {
+    "MAIN_UMFUTURE": (Wallet.SPOT, Wallet.PERP),
+    "UMFUTURE_MAIN": (Wallet.PERP, Wallet.SPOT),
+    "MAIN_MARGIN": (Wallet.SPOT, Wallet.MARGIN),
+    "MARGIN_MAIN": (Wallet.MARGIN, Wallet.SPOT),
+    "UMFUTURE_MARGIN": (Wallet.PERP, Wallet.MARGIN),
+    "MARGIN_UMFUTURE": (Wallet.MARGIN, Wallet.PERP),
+}
+"""Binance's name of a move between two wallets, and both."""
 PAYMENT_STEP = Decimal("1E-8")
 """Payments and marks are booked with eight decimals."""
 
@@ -106,13 +114,12 @@ class IncomeReader:
             start_ms = max(row.at_ms for row in page)
         raise VenueError(f"income: more than {PAGES_MAX} pages")
 
-    async def transfers(self, since_ms: int, until_ms: int) -> list[TransferBooked]:
-        """Confirmed moves between the spot and the USD-M wallet, oldest first."""
+    async def transfers(self, since_ms: int, until_ms: int, *, margin: bool) -> list[TransferBooked]:
+        """Confirmed moves between the account's wallets, oldest first; with `margin` it has a margin wallet."""
         booked: dict[str, TransferBooked] = {}
-        for kind, source, target in (
-            (SPOT_TO_PERP, Wallet.SPOT, Wallet.PERP),
-            (PERP_TO_SPOT, Wallet.PERP, Wallet.SPOT),
-        ):
+        for kind, (source, target) in ROUTES.items():
+            if Wallet.MARGIN in (source, target) and not margin:
+                continue
             for row in await self.confirmed(kind, since_ms, until_ms):
                 booked[str(row.transaction_id)] = TransferBooked(
                     venue_id=str(row.transaction_id),

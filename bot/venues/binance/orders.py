@@ -16,14 +16,14 @@ from bot.domain.events import (
     TransferUnknown,
 )
 from bot.domain.hedges import TransferIntent
-from bot.domain.instruments import Instrument, Kind, Wallet
+from bot.domain.instruments import Instrument, Kind
 from bot.domain.numbers import ZERO, text
 from bot.domain.orders import OrderIntent, OrderState, Purpose, TimeInForce
 from bot.domain.time import MINUTE_MS
 from bot.ports import Deliver, VenueError
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.gate import Priority
-from bot.venues.binance.income import PERP_TO_SPOT, SPOT_TO_PERP
+from bot.venues.binance.income import ROUTES
 from bot.venues.binance.outcomes import (
     AnsweredError,
     NoAnswerError,
@@ -39,7 +39,8 @@ from bot.venues.binance.streams import Log
 from bot.venues.binance.symbols import SymbolBook, price_text, quantity_text
 from bot.venues.binance.trades import OrderNames, TradeReader
 
-ORDERS_PAGE = 1_000
+ORDERS_PAGES = {Kind.SPOT: 1_000, Kind.MARGIN: 500, Kind.PERP: 1_000}
+"""Rows of one page of an account's orders."""
 PAGES_MAX = 100
 VIEWS = 3
 """The order by its id, the open orders, and the history of orders."""
@@ -47,10 +48,7 @@ VIEWS = 3
 _FAILURES = (AnsweredError, NoAnswerError, NotSentError)
 _SPOT_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC"}
 _PERP_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC", TimeInForce.POST_ONLY: "GTX"}
-_TRANSFERS = {
-    (Wallet.SPOT.value, Wallet.PERP.value): SPOT_TO_PERP,
-    (Wallet.PERP.value, Wallet.SPOT.value): PERP_TO_SPOT,
-}
+_TRANSFERS = {(source.value, target.value): kind for kind, (source, target) in ROUTES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,13 @@ _ENDPOINTS = {
         "privateDeleteOrder",
         "privateGetOpenOrders",
         "privateGetAllOrders",
+    ),
+    Kind.MARGIN: _Endpoints(
+        "sapiPostMarginOrder",
+        "sapiGetMarginOrder",
+        "sapiDeleteMarginOrder",
+        "sapiGetMarginOpenOrders",
+        "sapiGetMarginAllOrders",
     ),
     Kind.PERP: _Endpoints(
         "fapiPrivatePostOrder",
@@ -205,12 +210,12 @@ class OrderDesk:
         for row in convert_list(await self._ask(ends.open, params), OrderRow):
             if row.client_id == client_id:
                 return row
-        return await self._in_history(client_id, ends.all, params, since_ms)
+        return await self._in_history(client_id, instrument, since_ms)
 
-    async def _in_history(
-        self, client_id: str, endpoint: str, params: dict[str, Any], since_ms: int
-    ) -> OrderRow | None:
-        page_params = {**params, "limit": ORDERS_PAGE}
+    async def _in_history(self, client_id: str, instrument: Instrument, since_ms: int) -> OrderRow | None:
+        endpoint, limit = _ENDPOINTS[instrument.kind].all, ORDERS_PAGES[instrument.kind]
+        params: dict[str, Any] = {"symbol": instrument.symbol, "limit": limit}
+        page_params = dict(params)
         if since_ms > 0:
             page_params["startTime"] = max(1, since_ms - MINUTE_MS)
         for _ in range(PAGES_MAX):
@@ -218,13 +223,9 @@ class OrderDesk:
             for row in page:
                 if row.client_id == client_id:
                     return row
-            if len(page) < ORDERS_PAGE or since_ms == 0:
+            if len(page) < limit or since_ms == 0:
                 return None
-            page_params = {
-                **params,
-                "limit": ORDERS_PAGE,
-                "orderId": max(row.order_id for row in page) + 1,
-            }
+            page_params = {**params, "orderId": max(row.order_id for row in page) + 1}
         raise NoAnswerError(f"history of orders: more than {PAGES_MAX} pages")
 
     async def _ask(self, endpoint: str, params: dict[str, Any]) -> Any:
@@ -234,8 +235,10 @@ class OrderDesk:
         """(client id, instrument id, venue order id) of the listed instruments' open orders. Raises VenueError."""
         found: list[tuple[str, str, str]] = []
         for kind, ends in _ENDPOINTS.items():
-            reply = await self._rest.data(ends.open)
             side = self._book().side(kind)
+            if kind is Kind.MARGIN and not side:
+                continue  # the account does not borrow: it may have no margin account at all
+            reply = await self._rest.data(ends.open)
             try:
                 rows = convert_list(reply, OrderRow)
             except DecodeError as error:
@@ -293,6 +296,9 @@ def order_params(intent: OrderIntent, instrument: Instrument) -> dict[str, Any] 
             params["reduceOnly"] = "true"
         return params
     params["newOrderRespType"] = "FULL"
+    if instrument.kind is Kind.MARGIN:
+        # A sale borrows what is lacking and a purchase repays: no loan without its order, and none left behind.
+        params |= {"sideEffectType": "AUTO_BORROW_REPAY", "isIsolated": "FALSE"}
     if force is TimeInForce.POST_ONLY:
         params["type"] = "LIMIT_MAKER"
     else:

@@ -118,6 +118,19 @@ ORDER: Mapping[int, str] = {
     -4400: "quantitative rules: reduce-only",
     -5021: "fill-or-kill could not be filled",
     -5022: "post-only order would match",
+    # Of the margin account, before a loan or an order is made.
+    -3003: "margin account does not exist",
+    -3004: "margin trade not allowed",
+    -3006: "more than the collateral lets borrow",
+    -3008: "borrowing not allowed",
+    -3012: "borrowing of this asset is banned",
+    -3021: "margin account may not trade this pair",
+    -3022: "account banned from trading",
+    -3027: "not a margin asset",
+    -3028: "not a margin pair",
+    -3041: "balance not sufficient",
+    -3045: "the venue has not enough of the asset to lend",
+    -11001: "asset not supported",
 }
 
 TRANSFER: Mapping[int, str] = {
@@ -138,7 +151,7 @@ TRANSFER: Mapping[int, str] = {
 # Binance says of these that it does not know itself. They are unknown also because they are on no list.
 DOCUMENTED_UNKNOWN = frozenset({-1000, -1001, -1006, -1007})
 
-SHORT_OF_MONEY = frozenset({-2018, -2019})
+SHORT_OF_MONEY = frozenset({-2018, -2019, -3041})
 MISFIT = frozenset({-1013, -1111, -4004, -4005, -4014, -4023, -4164})
 _DUPLICATE = "duplicate order sent"
 _SERVICE_UNAVAILABLE = "service unavailable."

@@ -63,6 +63,7 @@ ACCOUNT_ENDPOINTS = frozenset(
 """What a reconciliation, the clock and the private streams need: it does not wait for weight as public data does."""
 WEIGHT_LIMITS: Mapping[str, int] = {Api.SPOT: 6_000, Api.SAPI: 12_000, Api.PERP: 2_400}
 SPOT_ORDER_LIMITS = ((90, 10.0),)
+MARGIN_ORDER_LIMITS = ((90, 10.0),)
 PERP_ORDER_LIMITS = ((270, 10.0), (1_080, 60.0))
 """Nine tenths of Binance's own: 100 in 10 s; 300 in 10 s and 1,200 a minute."""
 TIMESTAMP_REFUSED = -1021
@@ -132,7 +133,7 @@ class BinanceRest:
         self._gates = {
             Api.SPOT: OrderGate(self.budgets[Api.SPOT], SPOT_ORDER_LIMITS),
             Api.PERP: OrderGate(self.budgets[Api.PERP], PERP_ORDER_LIMITS),
-            Api.SAPI: OrderGate(self.budgets[Api.SAPI], ((10, 10.0),)),
+            Api.SAPI: OrderGate(self.budgets[Api.SAPI], MARGIN_ORDER_LIMITS),
         }
         self._session: aiohttp.ClientSession | None = None
         self._data: Any = None

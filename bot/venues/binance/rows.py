@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bot.domain.events import OrderFilled, OrderReported
-from bot.domain.instruments import Instrument, Kind
+from bot.domain.instruments import Instrument
 from bot.domain.orders import Fill, OrderState, Side
 from bot.venues.binance.decode import (
     UNREADABLE,
@@ -156,7 +156,7 @@ def fills_of_reply(row: OrderRow, instrument: Instrument) -> list[OrderFilled]:
 
 def fill_of_trade(row: TradeRow, instrument: Instrument, client_id: str) -> Fill:
     """A row of the account's trade history; it names the order by number only, so the client id is given."""
-    if instrument.kind is Kind.SPOT:
+    if instrument.kind.is_coin:
         if row.is_buyer is None:
             raise DecodeError("spot trade without isBuyer")
         side, maker = (Side.BUY if row.is_buyer else Side.SELL), row.is_maker

@@ -44,6 +44,7 @@ class SymbolBook:
     """The listed instruments by the venue's symbol and by our id."""
 
     spot: dict[str, Instrument]
+    margin: dict[str, Instrument]
     perp: dict[str, Instrument]
     by_id: dict[str, Instrument]
 
@@ -52,9 +53,10 @@ class SymbolBook:
         listed = list(instruments)
         return cls(
             spot={i.symbol: i for i in listed if i.kind is Kind.SPOT},
+            margin={i.symbol: i for i in listed if i.kind is Kind.MARGIN},
             perp={i.symbol: i for i in listed if i.kind is Kind.PERP},
             by_id={i.id: i for i in listed},
         )
 
     def side(self, kind: Kind) -> dict[str, Instrument]:
-        return self.spot if kind is Kind.SPOT else self.perp
+        return {Kind.SPOT: self.spot, Kind.MARGIN: self.margin}.get(kind, self.perp)

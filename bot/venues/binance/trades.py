@@ -15,13 +15,18 @@ from bot.venues.binance.rows import OrderRow, TradeRow, convert, convert_list, f
 
 PAGE = 1_000
 PAGES_MAX = 1_000
-PERP_WINDOW_MS = 7 * DAY_MS
+WINDOWS_MS = {Kind.MARGIN: DAY_MS, Kind.PERP: 7 * DAY_MS}
+"""Longest time that one request may ask for; spot trades are paged by their number alone."""
 NAMES_KEPT = 20_000
 FORGOTTEN_MS = 3 * DAY_MS
 """Binance keeps orders for at least this long; those that traded for longer."""
 
-_TRADES = {Kind.SPOT: "privateGetMyTrades", Kind.PERP: "fapiPrivateGetUserTrades"}
-_ORDER = {Kind.SPOT: "privateGetOrder", Kind.PERP: "fapiPrivateGetOrder"}
+_TRADES = {
+    Kind.SPOT: "privateGetMyTrades",
+    Kind.MARGIN: "sapiGetMarginMyTrades",
+    Kind.PERP: "fapiPrivateGetUserTrades",
+}
+_ORDER = {Kind.SPOT: "privateGetOrder", Kind.MARGIN: "sapiGetMarginOrder", Kind.PERP: "fapiPrivateGetOrder"}
 
 
 class OrderNames:
@@ -63,7 +68,7 @@ class TradeReader:
 
     async def since(self, instrument: Instrument, since_ms: int, until_ms: int) -> list[Fill]:
         """All trades of one instrument with since_ms <= time <= until_ms, oldest first."""
-        window_ms = PERP_WINDOW_MS if instrument.kind is Kind.PERP else None
+        window_ms = WINDOWS_MS.get(instrument.kind)
         rows: dict[int, TradeRow] = {}
         start_ms = since_ms
         while start_ms <= until_ms:

@@ -1,22 +1,34 @@
-"""Binance spot and USD-M perpetuals of one account as a `Venue`: split wallets, one-way mode, USDT margin."""
+"""Binance spot, cross margin and USD-M perpetuals of one account as a `Venue`: split wallets, one-way mode, USDT."""
 
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from bot.domain.actions import Severity
 from bot.domain.events import AccountReported, VenueListed
 from bot.domain.hedges import Receipt, TransferIntent
-from bot.domain.instruments import Instrument, Kind
+from bot.domain.instruments import Instrument, Kind, Wallet
 from bot.domain.market import Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
-from bot.ports import CapitalBooked, Deliver, FundingSettled, KeyRights, OrderBook, VenueError, VenueHistory
+from bot.ports import (
+    CapitalBooked,
+    Deliver,
+    FundingSettled,
+    KeyRights,
+    Lender,
+    OrderBook,
+    VenueError,
+    VenueHistory,
+    VenueRefusedError,
+)
 from bot.venues.binance.account import AccountModes, AccountReader
 from bot.venues.binance.capital import CapitalReader
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.income import IncomeReader
 from bot.venues.binance.liquidity import LiquidityReader
 from bot.venues.binance.listing import Universe
+from bot.venues.binance.margin import CrossMargin
 from bot.venues.binance.market_lines import market_lines
 from bot.venues.binance.orders import OrderDesk
 from bot.venues.binance.rates import RateHistory
@@ -40,7 +52,8 @@ def _silent(severity: Severity, name: str, fields: Fields) -> None:
 class BinanceVenue:
     """Implements `bot.ports.Venue`. `coins` empty lists every coin with both legs.
 
-    `transport` leads all host names to one server (the simulated exchange); None is the internet.
+    `transport` leads all host names to one server (the simulated exchange); None is the internet. With `borrows` the
+    cross-margin account is one of its wallets and coins are sold on loan there; without, it is never looked at.
     """
 
     def __init__(
@@ -53,6 +66,7 @@ class BinanceVenue:
         transport: Transport | None = None,
         coins: Iterable[str] = (),
         exclude: Iterable[str] = (),
+        borrows: bool = False,
         timeout_s: float = 10.0,
         log: Log = _silent,
         rng: random.Random | None = None,
@@ -70,6 +84,8 @@ class BinanceVenue:
         self._listing: VenueListed | None = None
         self._relisted = asyncio.Event()
         universe = Universe(frozenset(coins), frozenset(exclude))
+        self._margin = CrossMargin(name, account, self._rest, self._clock)
+        self._wants_loans, self._borrows = borrows, False
         self._reader = AccountReader(name, self._rest, universe, log)
         self._rates = RateHistory(self._rest)
         self._liquidity = LiquidityReader(self._rest)
@@ -78,6 +94,10 @@ class BinanceVenue:
         self._trades = TradeReader(self._rest, self._names)
         self._desk = OrderDesk(self._rest, lambda: self._book, self._names, log)
         self._users = UserLines(name, self._rest, lambda: self._book, self._names, self._clock, log)
+
+    @property
+    def lender(self) -> Lender | None:
+        return self._margin if self._borrows else None
 
     def permit_by(self, permit: Callable[[], str | None]) -> None:
         """From now on nothing that changes the account is signed while `permit` gives a reason against it."""
@@ -114,8 +134,8 @@ class BinanceVenue:
         return self._clock.now_ms()
 
     async def account_modes(self) -> AccountModes:
-        """How the USD-M account is set up; `.problem` says what must be changed. Raises VenueError."""
-        return await self._reader.modes()
+        """How the account is set up; `.problem` says what must be changed. Raises VenueError."""
+        return await self._reader.modes(borrows=self._borrows)
 
     async def _read_market_time(self) -> None:
         """Before the first frame: mark prices carry market time, /time is wall time (of a simulator too)."""
@@ -125,17 +145,18 @@ class BinanceVenue:
         except (KeyError, TypeError, ValueError) as error:
             raise VenueError(f"premiumIndex: {error!r}") from None
 
-    def widen(self, coins: Iterable[str], exclude: Iterable[str]) -> bool:
+    def widen(self, coins: Iterable[str], exclude: Iterable[str], *, borrows: bool = False) -> bool:
         """List also what these admit, from the next listing on; False when nothing is added.
 
-        Never less than before: what may be held still has to be quoted, counted and closed.
+        Never less than before: what may be held or owed still has to be quoted, counted and closed.
         """
-        before, wanted = self._reader.universe, frozenset(coins)
+        before, borrowed, wanted = self._reader.universe, self._wants_loans, frozenset(coins)
         wider = Universe(
             before.coins | wanted if before.coins and wanted else frozenset(), before.exclude & frozenset(exclude)
         )
         self._reader.universe = wider
-        return wider != before
+        self._wants_loans |= borrows
+        return (wider, self._wants_loans) != (before, borrowed)
 
     # -- streams --------------------------------------------------------------------------------------------
 
@@ -202,10 +223,23 @@ class BinanceVenue:
 
     async def fetch_listing(self) -> VenueListed:
         listing = await self._reader.listing(signed=self._signed)
+        if self._wants_loans:
+            listing = await self._with_loans(listing)
         book = SymbolBook.of(listing.instruments)
         if book.by_id.keys() != self._book.by_id.keys():
             self._relisted.set()
         self._book, self._listing = book, listing
+        return listing
+
+    async def _with_loans(self, listing: VenueListed) -> VenueListed:
+        """Margin spot beside the spot. A key that may not borrow leaves the rest as it is, until it may."""
+        try:
+            listing = await self._margin.listed(listing)
+            self._borrows = True
+        except VenueRefusedError as error:
+            if self._borrows:
+                raise
+            self._log(Severity.WARNING, "venue.cannot_borrow", {"venue": self.name, "reason": str(error)})
         return listing
 
     async def fetch_rates(self, since_ms: int, instruments: Sequence[str] | None = None) -> Sequence[SettledRate]:
@@ -232,13 +266,16 @@ class BinanceVenue:
         return settled
 
     async def fetch_account(self) -> AccountReported:
-        return await self._reader.report(self._book)
+        report = await self._reader.report(self._book)
+        if not self._borrows:
+            return report
+        return replace(report, balances={**report.balances, Wallet.MARGIN.value: await self._margin.balances()})
 
     async def fetch_receipts(self, since_ms: int) -> Sequence[Receipt]:
         return await self._income.receipts(since_ms, self._book)
 
     async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory:
-        """Fills of the given instruments, and all receipts and transfers, up to the market time of the call."""
+        """Fills of these instruments, all receipts, interest and transfers, up to the market time of the call."""
         await self._read_market_time()
         until_ms = self.market_ms()
         fills: list[Fill] = []
@@ -247,12 +284,14 @@ class BinanceVenue:
             some = wanted[first : first + HISTORY_AT_ONCE]
             fills += await self._fills(some, since_ms, until_ms)
         receipts = await self._income.receipts(since_ms, self._book)
-        transfers = await self._income.transfers(since_ms, until_ms)
+        interest = await self._margin.fetch_interest(since_ms) if self._borrows else ()
+        transfers = await self._income.transfers(since_ms, until_ms, margin=self._borrows)
         return VenueHistory(
             fills=tuple(sorted(fills, key=lambda f: (f.traded_ms, f.instrument, int(f.trade_id)))),
             receipts=tuple(receipts),
             transfers=tuple(transfers),
             until_ms=until_ms,
+            interest=tuple(interest),
         )
 
     async def _fills(self, some: Sequence[Instrument], since_ms: int, until_ms: int) -> list[Fill]:
@@ -268,7 +307,7 @@ class BinanceVenue:
 
     async def fetch_capital(self, since_ms: int) -> Sequence[CapitalBooked]:
         await self._read_market_time()
-        return await self._capital.fetch(since_ms, self.market_ms())
+        return await self._capital.fetch(since_ms, self.market_ms(), margin=self._borrows)
 
     async def fetch_open_orders(self) -> Sequence[tuple[str, str, str]]:
         return await self._desk.open_orders()

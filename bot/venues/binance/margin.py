@@ -1,0 +1,201 @@
+"""Binance's cross-margin account: what can be borrowed and at which rate, what is owed, and the interest charged.
+
+Orders that borrow and repay are in `orders.py`. Isolated margin is not used, and quote currency is never borrowed.
+The account has no private stream here: a margin order takes or ends at once and answers in full, and what else
+happens to it (interest, a liquidation) is asked for. Source: https://developers.binance.com/docs/margin_trading
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bot.domain.events import LoanRecalled, VenueListed
+from bot.domain.hedges import Interest
+from bot.domain.instruments import Kind, margin_twin
+from bot.domain.market import BorrowTerms
+from bot.domain.numbers import ZERO
+from bot.domain.time import DAY_MS
+from bot.ports import VenueError
+from bot.venues.binance.clock import MarketClock
+from bot.venues.binance.decode import DecodeError, TimeMs
+from bot.venues.binance.listing import decimal
+from bot.venues.binance.rest import BinanceRest
+from bot.venues.binance.rows import convert_list
+
+RATES_AT_ONCE = 20
+PAGE = 100
+PAGES_MAX = 500
+WINDOW_MS = 30 * DAY_MS
+"""Binance answers for at most this long a time of interest."""
+RECALL_WITHIN_MS = 2 * DAY_MS
+"""An asset that leaves margin trading by then is wanted back. Announcements come weeks before."""
+_HOURS_A_DAY = 24
+
+
+class PairRow(msgspec.Struct):
+    symbol: str
+    trades: bool = msgspec.field(name="isMarginTrade")
+    buys: bool = msgspec.field(name="isBuyAllowed")
+    sells: bool = msgspec.field(name="isSellAllowed")
+
+
+class LimitRow(msgspec.Struct):
+    """What this account may borrow of an asset at its VIP level."""
+
+    asset: str = msgspec.field(name="coin")
+    borrowable: bool
+    limit: Decimal = msgspec.field(name="borrowLimit")
+
+
+class RateRow(msgspec.Struct):
+    """A fraction an hour, of the coming hour."""
+
+    asset: str
+    rate: Decimal = msgspec.field(name="nextHourlyInterestRate")
+
+
+class DelistingRow(msgspec.Struct):
+    at_ms: TimeMs = msgspec.field(name="delistTime")
+    assets: list[str] = msgspec.field(name="crossMarginAssets")
+
+
+class AssetRow(msgspec.Struct):
+    """`net` is what is there less what was borrowed and its unpaid interest."""
+
+    asset: str
+    net: Decimal = msgspec.field(name="netAsset")
+    borrowed: Decimal
+    interest: Decimal
+
+
+class InterestRow(msgspec.Struct):
+    """`asset` is what was charged; where the owner lets BNB pay, it is not the asset that is owed."""
+
+    transaction_id: int | str = msgspec.field(name="txId")
+    at_ms: TimeMs = msgspec.field(name="interestAccuredTime")
+    asset: str
+    interest: Decimal
+    daily_rate: Decimal = msgspec.field(name="interestRate")
+
+
+class CrossMargin:
+    """Implements `ports.Lender`; every method that asks raises VenueError."""
+
+    def __init__(self, venue: str, account: str, rest: BinanceRest, clock: MarketClock) -> None:
+        self._venue = venue
+        self._account = account
+        self._rest = rest
+        self._clock = clock
+        self._owed: dict[str, Decimal] = {}
+        """By asset, as the account was last read."""
+        self._lent: frozenset[str] = frozenset()
+        """Base assets of the listed margin pairs."""
+
+    async def listed(self, listing: VenueListed) -> VenueListed:
+        """The listing with the margin spot of everything that can be sold on loan; it pays the spot's fees."""
+        pairs = {row.symbol for row in await self._pairs() if row.trades and row.buys and row.sells}
+        lent = {asset for asset, limit in (await self._limits()).items() if limit}
+        spots = [i for i in listing.instruments if i.kind is Kind.SPOT and i.symbol in pairs and i.base_asset in lent]
+        twins = tuple(margin_twin(spot) for spot in spots)
+        fees = {twin.id: listing.fees[spot.id] for spot, twin in zip(spots, twins, strict=True)}
+        self._lent = frozenset(twin.base_asset for twin in twins)
+        return replace(listing, instruments=(*listing.instruments, *twins), fees={**listing.fees, **fees})
+
+    async def balances(self) -> dict[str, Decimal]:
+        """Asset -> what is there less what is owed, interest included; no zeros."""
+        reply = await self._rest.data("sapiGetMarginAccount")
+        rows = _rows("margin/account", reply.get("userAssets") if isinstance(reply, dict) else None, AssetRow)
+        self._owed = {row.asset: owed for row in rows if (owed := row.borrowed + row.interest)}
+        return {row.asset: row.net for row in rows if row.net}
+
+    async def fetch_terms(self, assets: Sequence[str]) -> list[BorrowTerms]:
+        """`available_base` is the smaller of the venue's inventory and what the account's limit leaves."""
+        wanted = [asset for asset in assets if asset in self._lent]
+        if not wanted:
+            return []
+        limits, inventory = await self._limits(), await self._inventory()
+        now_ms = self._clock.now_ms()
+        found = []
+        for first in range(0, len(wanted), RATES_AT_ONCE):
+            some = wanted[first : first + RATES_AT_ONCE]
+            asked = {"assets": ",".join(some), "isIsolated": "FALSE"}
+            reply = await self._rest.data("sapiGetMarginNextHourlyInterestRate", asked)
+            for row in _rows("next-hourly-interest-rate", reply, RateRow):
+                left = max(ZERO, limits.get(row.asset, ZERO) - self._owed.get(row.asset, ZERO))
+                available = min(left, inventory.get(row.asset, ZERO))
+                found.append(BorrowTerms(self._venue, row.asset, row.rate, available, now_ms))
+        return found
+
+    async def fetch_recalls(self) -> list[LoanRecalled]:
+        """Assets that leave margin trading within `RECALL_WITHIN_MS`: Binance then closes what is still owed."""
+        reply = await self._rest.data("sapiGetMarginDelistSchedule")
+        until_ms = self._clock.now_ms() + RECALL_WITHIN_MS
+        return [
+            LoanRecalled(self._venue, asset, row.at_ms, "the venue ends margin trading of it")
+            for row in _rows("delist-schedule", reply, DelistingRow)
+            for asset in row.assets
+            if row.at_ms <= until_ms and asset in self._lent
+        ]
+
+    async def fetch_interest(self, since_ms: int) -> list[Interest]:
+        rows: dict[str, InterestRow] = {}
+        start_ms, now_ms = since_ms, self._clock.now_ms()
+        while start_ms <= max(since_ms, now_ms):
+            # The last window ends after now: our clock may lag behind the newest row.
+            end_ms = start_ms + WINDOW_MS - 1
+            rows.update({str(row.transaction_id): row for row in await self._interest(start_ms, end_ms)})
+            start_ms = end_ms + 1
+        found = [self._charged(row) for row in rows.values()]
+        return sorted(found, key=lambda one: (one.charged_ms, one.venue_id))
+
+    def _charged(self, row: InterestRow) -> Interest:
+        return Interest(
+            venue=self._venue,
+            account=self._account,
+            asset=row.asset,
+            amount=row.interest,
+            rate_per_h=row.daily_rate / _HOURS_A_DAY,
+            charged_ms=row.at_ms,
+            venue_id=str(row.transaction_id),
+        )
+
+    async def _interest(self, start_ms: int, end_ms: int) -> list[InterestRow]:
+        rows: list[InterestRow] = []
+        for number in range(1, PAGES_MAX + 1):
+            asked = {"startTime": start_ms, "endTime": end_ms, "current": number, "size": PAGE}
+            reply = await self._rest.data("sapiGetMarginInterestHistory", asked)
+            if not isinstance(reply, dict):
+                raise VenueError("interestHistory: the reply is no object")
+            page = _rows("interestHistory", reply.get("rows") or [], InterestRow)
+            rows += page
+            if len(page) < PAGE:
+                return rows
+        raise VenueError(f"interestHistory: more than {PAGES_MAX} pages")
+
+    async def _pairs(self) -> list[PairRow]:
+        return _rows("margin/allPairs", await self._rest.data("sapiGetMarginAllPairs"), PairRow)
+
+    async def _limits(self) -> dict[str, Decimal]:
+        """What the account may owe of each asset at its VIP level; zero where it may not borrow."""
+        rows = _rows("crossMarginData", await self._rest.data("sapiGetMarginCrossMarginData"), LimitRow)
+        return {row.asset: row.limit if row.borrowable else ZERO for row in rows}
+
+    async def _inventory(self) -> dict[str, Decimal]:
+        reply = await self._rest.data("sapiGetMarginAvailableInventory", {"type": "MARGIN"})
+        assets: Any = reply.get("assets") if isinstance(reply, dict) else None
+        if not isinstance(assets, Mapping):
+            raise VenueError("available-inventory: the reply has no assets")
+        try:
+            return {str(asset): decimal(amount) for asset, amount in assets.items()}
+        except DecodeError as error:
+            raise VenueError(f"available-inventory: {error}") from None
+
+
+def _rows(what: str, rows: Any, kind: type[Any]) -> list[Any]:
+    try:
+        return convert_list(rows, kind)
+    except DecodeError as error:
+        raise VenueError(f"{what}: {error}") from None
