@@ -6,12 +6,15 @@ Computed in one place for the strategy that looks for it and rule R9 that guards
 from decimal import Decimal
 
 from bot.domain.config import ReverseCarry
+from bot.domain.hedges import Leg
 from bot.domain.instruments import FeeRates, Pair
 from bot.domain.market import BorrowTerms, MarketState
 from bot.domain.numbers import ZERO
 from bot.domain.struct import struct
-from bot.domain.time import YEAR_H
+from bot.domain.time import HOUR_MS, YEAR_H
 
+UNHEARD_H_MAX = 96
+"""Interest is asked for every few seconds; in a market that runs fast these are days."""
 FEES_GUESS = FeeRates(Decimal("0.001"), Decimal("0.001"))
 """Of an instrument whose rates are not known yet."""
 
@@ -54,6 +57,32 @@ def interval_edge(
         float(terms.rate_per_h) * hours,
         round_trip_fees(market, pair) / intervals,
     )
+
+
+def note_owed(market: MarketState, leg: Leg, *, anew: bool = False) -> None:
+    """Remember the most that was owed since interest was last heard of: repayments make it less before it is told.
+
+    `anew`: interest was heard of just now, or a loan begins.
+    """
+    instrument = market.instruments[leg.instrument]
+    key, owed = (instrument.venue, instrument.base_asset), max(ZERO, -leg.quantity_base)
+    market.owed_since[key] = owed if anew else max(owed, market.owed_since.get(key, ZERO))
+
+
+def unheard_interest(market: MarketState, leg: Leg, now_ms: int, opened_ms: int) -> Decimal:
+    """What may have been charged on a loan (base units) since interest was last heard of, the running hour included.
+
+    What is repaid without it leaves a crumb that bears interest for ever and is too small to buy back.
+    """
+    instrument = market.instruments[leg.instrument]
+    key = instrument.venue, instrument.base_asset
+    terms = market.borrow.get(key)
+    owed = max(-leg.quantity_base, market.owed_since.get(key, ZERO))
+    if terms is None or leg.quantity_base >= 0:
+        return ZERO
+    heard_ms = max(opened_ms, market.interest_ms.get(key, 0))
+    hours = min(UNHEARD_H_MAX, max(0, now_ms - heard_ms) // HOUR_MS + 1)
+    return owed * terms.rate_per_h * hours
 
 
 def lendable_base(terms: BorrowTerms, limits: ReverseCarry) -> Decimal:

@@ -95,6 +95,10 @@ class MarketState:
     """Latest terms by (venue, asset)."""
     borrow_seen_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     """Monotonic arrival time of the latest terms."""
+    interest_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Market time of the newest interest that was heard of, by (venue, asset)."""
+    owed_since: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    """The most that was owed since then."""
     fees: dict[str, FeeRates] = field(default_factory=dict)
     tiers: dict[str, tuple[MarginTier, ...]] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from bot.domain.actions import Severity
 from bot.domain.books import Books
-from bot.domain.borrowing import rate_per_year
+from bot.domain.borrowing import note_owed, rate_per_year
 from bot.domain.events import InterestCharged, LoanRecalled
 from bot.domain.guards import Guards, Remembered
 from bot.domain.hedges import Hedge, Interest
@@ -104,7 +104,8 @@ def recalled(state: EngineState, event: LoanRecalled, out: Actions) -> None:
 def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
     """Post interest once. In the coin it makes the short coin leg longer, at the price of now; it is a cost."""
     interest = event.interest
-    transaction_id = postings.interest_id(interest)
+    transaction_id, key = postings.interest_id(interest), (interest.venue, interest.asset)
+    state.market.interest_ms[key] = max(interest.charged_ms, state.market.interest_ms.get(key, 0))
     early = comparing.before_opening(state, interest.venue, Wallet.MARGIN.value, interest.charged_ms)
     if early or state.ledger.knows(transaction_id):
         return
@@ -119,6 +120,7 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
         price = mark_price(state.book, leg.instrument) or leg.entry_price or ZERO
         hedge.borrow_usd += interest.amount * price
         move_leg(leg, -interest.amount, price)
+        note_owed(state.market, leg, anew=True)
         out.persist(hedge)
     out.emit(
         Severity.DEBUG,

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from bot.domain.borrowing import note_owed
 from bot.domain.events import FundingReceived
 from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
@@ -44,6 +45,8 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind.is_coin else ZERO
     held = leg.quantity_base
+    if leg.kind is Kind.MARGIN:
+        note_owed(state.market, leg, anew=not held)
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)
     entry_costs.moved(state, hedge, leg, held, out)

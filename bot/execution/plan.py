@@ -7,6 +7,7 @@ after a crash. Leg 0 is the coin (bought as spot, or borrowed and sold on margin
 from decimal import Decimal
 
 from bot.domain.book import Book
+from bot.domain.borrowing import unheard_interest
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Pair
 from bot.domain.market import Quote
@@ -39,6 +40,8 @@ class Situation:
     perp: Decimal
     step: Decimal
     taker_fee: Decimal
+    unheard: Decimal
+    """Interest on a loan that may have been charged and not been told yet."""
 
     @property
     def edge(self) -> Decimal:
@@ -92,6 +95,7 @@ def _situation(book: Book, hedge: Hedge) -> Situation | None:
         -facing(hedge.legs[PERP].quantity_base),
         pair.step,
         fees.taker if fees is not None else FEE_GUESS,
+        unheard_interest(book.market, hedge.legs[COIN], book.now.market_ms, hedge.opened_ms),
     )
 
 
@@ -176,6 +180,8 @@ def _shrink(book: Book, hedge: Hedge, now: Situation) -> Plan:
 def _rest(now: Situation, left: Decimal) -> Decimal:
     """Coins beyond `left` in whole lots: sold rounded down; bought back rounded up, so that no crumb stays owed."""
     rest = max(ZERO, now.coin - left)
+    if rest and not left:
+        rest += now.unheard
     side = now.pair.structure.way_out(COIN)
     gross = rest / now.keeps(side)
     return ceil_to(gross, now.pair.spot.lot) if now.pair.structure.owes else floor_to(gross, now.pair.spot.lot)

@@ -79,6 +79,11 @@ VENUES = {
         "It is tried again; the account is compared at every reconciliation anyway.",
         NOTHING,
     ),
+    "venue.cannot_borrow": Wording(
+        "{venue} does not let this account borrow: {reason}.",
+        "The strategies that need no loan go on; it is asked for again with each listing, hourly.",
+        "Open the margin account at the venue and allow the key loans, or take reverse_carry out of `strategies`.",
+    ),
     "venue.instrument_left_out": Wording(
         "An instrument of the venue was left out, because its price contradicts its name.",
         "It is not traded.",

@@ -19,7 +19,7 @@ from reverse_kit import bare, both_fill, config, dearer, interest, opened, scene
 from bot.domain.actions import MoveMargin, PlaceOrders, Severity
 from bot.domain.books import Books
 from bot.domain.config import ReverseCarry
-from bot.domain.events import LoanRecalled, Tick
+from bot.domain.events import CloseCoin, LoanRecalled, Tick
 from bot.domain.guards import Remembered
 from bot.domain.hedges import Removal
 from bot.domain.ledger import Transaction
@@ -125,6 +125,20 @@ def test_a_recall_closes_both_legs_together_and_tells_the_owner(play: Play) -> N
     book.wait(60).alive().feed(terms("0.0876"))
     book >> Tick() << moved(source="margin", target="spot") << silence()
     assert r09_borrow.recalled(book.state.book, kit.VENUE, "BTC")
+
+
+def test_a_closing_purchase_pays_interest_that_was_not_told_yet(play: Play) -> None:
+    """Ten hours at 87.6 % a year and the running one: 0.11 % of what is owed is bought beyond it, and not more."""
+    book = opened(play)
+    owed = -book.hedge.legs[0].quantity_base
+    book.market_ms += 10 * HOUR_MS
+    book.alive().feed(terms("0.876"))
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    assert not book.state.book.live_hedges()
+    over = book.balance("venue:binance:margin", "BTC")
+    unheard = owed * D("0.0001") * 11
+    assert unheard <= over < unheard + D("0.0002")
 
 
 def test_a_recall_is_remembered_through_a_restart(play: Play) -> None:

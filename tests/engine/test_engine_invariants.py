@@ -23,7 +23,7 @@ from bot.domain.events import (
     Tick,
 )
 from bot.domain.hedges import Control, HedgeState
-from bot.domain.instruments import Kind
+from bot.domain.instruments import Instrument, Kind
 from bot.domain.limits import coin_cap_usd
 from bot.domain.market import Quote
 from bot.domain.numbers import ZERO, floor_to
@@ -59,6 +59,10 @@ class Watched(Playbook):
     def news(self, venue: TinyVenue, *, calm: bool) -> list[Event]:
         """What else happens in a round."""
         return []
+
+    def unheard(self, instrument: Instrument) -> Decimal:
+        """The most interest on a loan that the venue can have charged and not told yet."""
+        return ZERO
 
     def feed(self, event: Event) -> list[Action]:
         market = self.state.market
@@ -104,10 +108,9 @@ class Watched(Playbook):
             assert not others, "nothing is sent while an order of the hedge is open"
             if intent.purpose not in OPENS:
                 assert intent.side.sign * leg.quantity_base < 0, "11: reduces"
-                spare = (
-                    instrument.lot / (1 - market.fees[instrument.id].taker) if instrument.kind is Kind.MARGIN else 0
-                )
-                kept = 1 - market.fees[instrument.id].taker if instrument.kind is Kind.MARGIN else 1
+                loan = instrument.kind is Kind.MARGIN
+                kept = 1 - market.fees[instrument.id].taker if loan else 1
+                spare = instrument.lot + self.unheard(instrument) / kept if loan else ZERO
                 assert (intent.quantity_base - spare) * kept <= abs(leg.quantity_base), "11: never flips"
                 continue
             assert book.control is Control.RUNNING, "12: halted sends nothing that opens"

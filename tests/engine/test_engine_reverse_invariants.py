@@ -9,6 +9,7 @@ from tiny_venue import TinyVenue
 
 from bot.domain.config import ReverseCarry
 from bot.domain.events import Event, LoanRecalled
+from bot.domain.instruments import Instrument
 from bot.domain.orders import Purpose
 
 SEEDS = range(100, 112)
@@ -25,6 +26,12 @@ class Borrowing(Watched):
     def begin(self) -> dict[str, str]:
         self.scene("500000", "200000", rate=self.rate, margin_usdt="300000")
         return {"spot": "500000", "perp": "200000", "margin": "300000"}
+
+    def unheard(self, instrument: Instrument) -> Decimal:
+        """Four days at most, at the rate that is asked now, on the most that this hour's hedges can owe."""
+        terms = self.state.market.borrow[instrument.venue, instrument.base_asset]
+        owed_usd = 200_000 + 50_000
+        return terms.rate_per_h * 96 * owed_usd / self.prices[instrument.coin]
 
     def news(self, venue: TinyVenue, *, calm: bool) -> list[Event]:
         told: list[Event] = venue.charge(Decimal("0.00002"), self.market_ms) if self.dice.random() < 0.2 else []

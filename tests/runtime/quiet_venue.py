@@ -51,6 +51,7 @@ class QuietVenue:
     """`ports.Venue`."""
 
     name = "toy"
+    lender = None
 
     def __init__(self) -> None:
         self.now_ms = START_MS

@@ -45,16 +45,25 @@ async def bench(simulator: Endpoint) -> AsyncIterator[Bench]:
         timeout_s=2.0,
         log=bench.log,
     )
-    await bench.venue.connect()
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(bench.venue.run(bench.deliver))
+    async with streaming(bench):
         try:
-            await bench.until(bench.streams_up)
             yield bench
         finally:
             ask(simulator, "DELETE", "/faults")
             ask(simulator, "POST", "/clock", {"speed": 1, "paused": False})
-            running.cancel()
+
+
+@contextlib.asynccontextmanager
+async def streaming(bench: Bench) -> AsyncIterator[None]:
+    """The venue of a bench, connected, with its streams up."""
+    await bench.venue.connect()
+    async with asyncio.TaskGroup() as group:
+        streams = group.create_task(bench.venue.run(bench.deliver))
+        try:
+            await bench.until(bench.streams_up)
+            yield
+        finally:
+            streams.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await running
+                await streams
             await bench.venue.close()

@@ -4,7 +4,6 @@ What the contract says about the wire of orders has no place here: an order neve
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -21,6 +20,7 @@ from bot.simulator.process import ask
 from bot.simulator.wire.options import Endpoint
 from bot.venues.binance import BinanceVenue
 from bot.venues.transport import Transport
+from tests.venues.conftest import streaming
 from tests.venues.contract import SPOT, Bench, VenueContract
 
 TERMS = PaperTerms(
@@ -35,34 +35,21 @@ class PaperBench(Bench):
         return self.venue.truth()
 
 
-def paper(endpoint: Endpoint, bench: Bench, state: Path, cash: Decimal = TERMS.cash) -> PaperVenue:
+def paper(
+    endpoint: Endpoint, bench: Bench, state: Path, cash: Decimal = TERMS.cash, *, borrows: bool = False
+) -> PaperVenue:
     """A paper account at the live market that the simulator plays; the adapter has no key."""
     transport = Transport("127.0.0.1", endpoint.port, endpoint.ca_file)
     coins = ("BTC", "ETH", "SOL")
     live = BinanceVenue("binance", "main", "", "", transport=transport, coins=coins, timeout_s=2.0, log=bench.log)
-    return PaperVenue(live, "main", state, replace(TERMS, cash=cash), bench.log)
-
-
-@contextlib.asynccontextmanager
-async def running(bench: Bench) -> AsyncIterator[Bench]:
-    await bench.venue.connect()
-    async with asyncio.TaskGroup() as group:
-        streams = group.create_task(bench.venue.run(bench.deliver))
-        try:
-            await bench.until(bench.streams_up)
-            yield bench
-        finally:
-            streams.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await streams
-            await bench.venue.close()
+    return PaperVenue(live, "main", state, replace(TERMS, cash=cash), bench.log, borrows=borrows)
 
 
 @pytest.fixture
 async def bench(simulator: Endpoint, tmp_path: Path) -> AsyncIterator[Bench]:
     bench = PaperBench(endpoint=simulator)
     bench.venue = paper(simulator, bench, tmp_path / "paper.db")
-    async with running(bench):
+    async with streaming(bench):
         try:
             yield bench
         finally:
@@ -111,7 +98,7 @@ async def test_the_account_outlives_the_daemon_and_is_charged_for_the_time_betwe
     perp = "binance:ETHUSDT:perp"
     bench = PaperBench(endpoint=simulator)
     bench.venue = paper(simulator, bench, tmp_path / "paper.db")
-    async with running(bench):
+    async with streaming(bench):
         assert isinstance(await bench.move("20000"), TransferSettled)
         sell = bench.intent(perp, Side.SELL, "1")
         await bench.venue.place([sell], reducing=False, deliver=bench.deliver)
@@ -123,7 +110,7 @@ async def test_the_account_outlives_the_daemon_and_is_charged_for_the_time_betwe
     await bench.control("POST", "/clock", {"speed": 1})
     again = PaperBench(endpoint=simulator)
     again.venue = paper(simulator, again, tmp_path / "paper.db")
-    async with running(again):
+    async with streaming(again):
         after = again.venue.truth()
         told = await again.venue._source.fetch_settlements(before["market_time"], [perp])
     assert after["trades"] == before["trades"]

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
+from bot.domain.borrowing import unheard_interest
 from bot.domain.hedges import Hedge, Leg
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO, floor_to
@@ -30,12 +31,15 @@ def check(book: Book, hedge: Hedge, intent: OrderIntent) -> Verdict:
     )
     against = intent.side.sign * leg.quantity_base < 0
     asked = intent.quantity_base + flying
-    ok = against and (asked <= abs(leg.quantity_base) or (leg.kind is Kind.MARGIN and _pays_back(book, leg, asked)))
+    ok = against and (
+        asked <= abs(leg.quantity_base) or (leg.kind is Kind.MARGIN and _pays_back(book, hedge, leg, asked))
+    )
     return judge(RULE, ok=ok, limit=leg.quantity_base, observed=asked, detail="reducing order against its leg")
 
 
-def _pays_back(book: Book, leg: Leg, bought: Decimal) -> bool:
-    """Whether a purchase is what is owed, fee included, rounded up to the lot."""
+def _pays_back(book: Book, hedge: Hedge, leg: Leg, bought: Decimal) -> bool:
+    """Whether a purchase is what is owed, fee and interest that is not told yet included, rounded up to the lot."""
+    owed = abs(leg.quantity_base) + unheard_interest(book.market, leg, book.now.market_ms, hedge.opened_ms)
     instrument, fees = book.market.instruments[leg.instrument], book.market.fees.get(leg.instrument)
     fee = fees.taker if fees is not None and instrument.fee_in_base else ZERO
-    return (bought - instrument.lot) * (ONE - fee) < abs(leg.quantity_base)
+    return (bought - instrument.lot) * (ONE - fee) < owed

@@ -20,13 +20,15 @@ class Credential:
     api_key: str
     secret: str
     can_withdraw: bool = False
+    can_borrow: bool = True
+    """Whether it has a margin account."""
 
 
 CREDENTIALS: Mapping[str, Credential] = {
     c.api_key: c
     for c in (
         Credential("demo-key", "demo-secret"),
-        Credential("withdraw-key", "withdraw-secret", can_withdraw=True),
+        Credential("withdraw-key", "withdraw-secret", can_withdraw=True, can_borrow=False),
     )
 }
 

@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from bot.simulator.model import Book, Listing, LoanEntry, VenueError
-from bot.simulator.wire.api import Call, Endpoint, Security, Table
+from bot.simulator.wire.api import Call, Endpoint, Handler, Security, Table
+from bot.simulator.wire.auth import CREDENTIALS
 from bot.simulator.wire.history import pick
 from bot.simulator.wire.orders import order_reference, read_spot_order
 from bot.simulator.wire.shapes import fixed, ratio
@@ -285,10 +286,20 @@ def _refuse_isolated(call: Call) -> None:
         raise VenueError(-11001, "Isolated margin account does not exist.")
 
 
+def _of_borrower(handler: Handler) -> Handler:
+    """An endpoint of the margin account, which not every key has."""
+
+    def guarded(sim: Simulation, call: Call) -> Any:
+        if not CREDENTIALS[call.api_key].can_borrow:
+            raise VenueError(-3003, "Margin account does not exist.")
+        return handler(sim, call)
+
+    return guarded
+
+
 _SIGNED = Security.SIGNED
 
-TABLE: Table = {
-    ("GET", "/sapi/v1/margin/allPairs"): Endpoint(pairs, Security.KEY),
+_ACCOUNT: Table = {
     ("POST", "/sapi/v1/margin/order"): Endpoint(new_order, _SIGNED, 6, places_order=True),
     ("GET", "/sapi/v1/margin/order"): Endpoint(query_order, _SIGNED, 10),
     ("DELETE", "/sapi/v1/margin/order"): Endpoint(cancel_order, _SIGNED, 10),
@@ -301,7 +312,12 @@ TABLE: Table = {
     ("GET", "/sapi/v1/margin/maxBorrowable"): Endpoint(max_borrowable, _SIGNED, 50),
     ("GET", "/sapi/v1/margin/crossMarginData"): Endpoint(account_limits, _SIGNED, 5),
     ("GET", "/sapi/v1/margin/available-inventory"): Endpoint(inventory, _SIGNED, 50),
-    ("GET", "/sapi/v1/margin/delist-schedule"): Endpoint(delist_schedule, Security.KEY, 100),
     ("GET", "/sapi/v1/margin/interestHistory"): Endpoint(interest_history, _SIGNED),
     ("GET", "/sapi/v1/margin/borrow-repay"): Endpoint(loan_history, _SIGNED, 10),
+}
+
+TABLE: Table = {
+    ("GET", "/sapi/v1/margin/allPairs"): Endpoint(pairs, Security.KEY),
+    ("GET", "/sapi/v1/margin/delist-schedule"): Endpoint(delist_schedule, Security.KEY, 100),
+    **{place: replace(endpoint, handler=_of_borrower(endpoint.handler)) for place, endpoint in _ACCOUNT.items()},
 }

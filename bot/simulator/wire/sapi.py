@@ -242,7 +242,7 @@ def api_restrictions(sim: Simulation, call: Call) -> Any:
         "enableReading": True,
         "enableWithdrawals": CREDENTIALS[call.api_key].can_withdraw,
         "enableInternalTransfer": False,
-        "enableMargin": True,
+        "enableMargin": CREDENTIALS[call.api_key].can_borrow,
         "enableFutures": True,
         "permitsUniversalTransfer": True,
         "enableVanillaOptions": False,

@@ -153,7 +153,8 @@ def checked(found: S) -> S:
             checked(value)
         elif isinstance(value, list):
             for each in value:
-                checked(each)
+                if isinstance(each, msgspec.Struct):
+                    checked(each)
     return found
 
 

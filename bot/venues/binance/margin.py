@@ -32,6 +32,8 @@ WINDOW_MS = 30 * DAY_MS
 """Binance answers for at most this long a time of interest."""
 RECALL_WITHIN_MS = 2 * DAY_MS
 """An asset that leaves margin trading by then is wanted back. Announcements come weeks before."""
+MAY_NOT_BORROW = frozenset({"-1002", "-2015", "-3003", "-3022"})
+"""Refusals of an account that has no margin account, or of a key that may not use it."""
 _HOURS_A_DAY = 24
 
 

@@ -28,7 +28,7 @@ from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.income import IncomeReader
 from bot.venues.binance.liquidity import LiquidityReader
 from bot.venues.binance.listing import Universe
-from bot.venues.binance.margin import CrossMargin
+from bot.venues.binance.margin import MAY_NOT_BORROW, CrossMargin
 from bot.venues.binance.market_lines import market_lines
 from bot.venues.binance.orders import OrderDesk
 from bot.venues.binance.rates import RateHistory
@@ -237,7 +237,7 @@ class BinanceVenue:
             listing = await self._margin.listed(listing)
             self._borrows = True
         except VenueRefusedError as error:
-            if self._borrows:
+            if self._borrows or error.code not in MAY_NOT_BORROW:
                 raise
             self._log(Severity.WARNING, "venue.cannot_borrow", {"venue": self.name, "reason": str(error)})
         return listing

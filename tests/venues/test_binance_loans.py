@@ -1,0 +1,122 @@
+"""The contract of venues that lend, for Binance's cross-margin account; and what only its wire has."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.domain.events import LoanRecalled, OrderFilled, OrderOutcomeUnknown, OrderReported
+from bot.domain.instruments import Kind
+from bot.domain.orders import OrderState
+from bot.simulator.wire.options import Endpoint
+from bot.venues.binance import BinanceVenue, margin
+from bot.venues.transport import Transport
+from tests.simulated import running as simulated
+from tests.venues.conftest import streaming
+from tests.venues.contract import HOUR_MS, Bench
+from tests.venues.loan_contract import LENT, LoanContract, sale, sold
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """An exchange of its own: loans and their interest outlive a test."""
+    with simulated(tmp_path) as endpoint:
+        bench = Bench(endpoint=endpoint)
+        bench.venue = lending(endpoint, bench)
+        async with streaming(bench):
+            yield bench
+
+
+def lending(endpoint: Endpoint, bench: Bench, key: str = "demo", *, borrows: bool = True) -> BinanceVenue:
+    transport = Transport("127.0.0.1", endpoint.port, endpoint.ca_file)
+    coins = ("BTC", "ETH", "SOL")
+    return BinanceVenue(
+        *("binance", "main", f"{key}-key", f"{key}-secret"),
+        transport=transport,
+        coins=coins,
+        borrows=borrows,
+        timeout_s=2.0,
+        log=bench.log,
+    )
+
+
+class TestBinanceLoans(LoanContract):
+    async def test_a_lost_reply_is_unknown_and_the_query_finds_the_order(self, bench: Bench) -> None:
+        await sold(bench, "1")
+        for how in ("hang", "reset", "5xx"):
+            rule = {"kind": "reply_lost", "how": how, "path": "/sapi/v1/margin/order", "method": "POST", "count": 1}
+            await bench.control("POST", "/faults", rule)
+            intent = sale(bench, "2")
+            await bench.venue.place([intent], reducing=False, deliver=bench.deliver)
+            assert len(bench.of(OrderOutcomeUnknown, intent.client_id)) == 1, how
+            await bench.venue.query(intent.client_id, LENT, None, intent.created_ms, bench.deliver)
+            assert bench.of(OrderReported, intent.client_id)[-1].state is OrderState.FILLED
+            assert sum(one.fill.quantity_base for one in bench.of(OrderFilled, intent.client_id)) == 2
+
+    async def test_rates_limits_and_recalls_are_the_venues(self, bench: Bench) -> None:
+        await sold(bench)
+        limit = {"kind": "borrow_limit", "asset": "SOL", "available": 25}
+        spike = {"kind": "borrow_rate", "asset": "SOL", "rate_year": 8.76}
+        recall = {"kind": "loan_recall", "asset": "SOL", "grace_s": 36_000}
+        await bench.control("POST", "/faults", [limit, spike])
+        (terms,) = await bench.venue.lender.fetch_terms(["SOL"])
+        assert (float(terms.rate_per_h), float(terms.available_base)) == (0.001, 15)
+        await bench.control("POST", "/faults", recall)
+        await bench.control("POST", "/clock", {"speed": 7_200})
+        while not (recalls := await bench.venue.lender.fetch_recalls()):  # noqa: ASYNC110 - a question, not an event
+            await asyncio.sleep(0.05)
+        await bench.control("POST", "/clock", {"speed": 1})
+        (told,) = recalls
+        assert isinstance(told, LoanRecalled)
+        assert told.asset == "SOL"
+        assert told.due_ms > bench.venue.market_ms()
+
+    async def test_small_pages_of_interest_tell_the_same(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        since_ms = bench.venue.market_ms() - 1_000
+        await sold(bench)
+        await bench.control("POST", "/clock", {"speed": 20_000})
+        lender = bench.venue.lender
+        while len(await lender.fetch_interest(since_ms)) < 9:
+            pass
+        await bench.control("POST", "/clock", {"speed": 1})
+        whole = await lender.fetch_interest(since_ms)
+        monkeypatch.setattr(margin, "PAGE", 4)
+        monkeypatch.setattr(margin, "WINDOW_MS", 5 * HOUR_MS)
+        assert await lender.fetch_interest(since_ms) == whole
+
+    async def test_the_account_pays_interest_in_what_it_owes(self, bench: Bench) -> None:
+        assert (await bench.venue.account_modes()).problem is None
+        assert (await bench.venue.key_rights()).can_borrow
+
+
+async def test_an_account_without_margin_trades_on_without(tmp_path: Path) -> None:
+    with simulated(tmp_path) as endpoint:
+        bench = Bench(endpoint=endpoint)
+        venue = bench.venue = lending(endpoint, bench, "withdraw")
+        await venue.connect()
+        try:
+            assert venue.lender is None
+            assert {i.kind for i in (await venue.fetch_listing()).instruments} == {Kind.SPOT, Kind.PERP}
+            assert "margin" not in (await venue.fetch_account()).balances
+            assert {name for name, _ in bench.logged} == {"venue.cannot_borrow"}
+            assert not (await venue.key_rights()).can_borrow
+        finally:
+            await venue.close()
+
+
+async def test_it_may_begin_to_borrow_while_it_runs(tmp_path: Path) -> None:
+    with simulated(tmp_path) as endpoint:
+        bench = Bench(endpoint=endpoint)
+        venue = bench.venue = lending(endpoint, bench, borrows=False)
+        await venue.connect()
+        try:
+            assert venue.lender is None
+            assert not venue.widen(("BTC", "ETH", "SOL"), ())
+            assert venue.widen(("BTC", "ETH", "SOL"), (), borrows=True)
+            assert Kind.MARGIN in {i.kind for i in (await venue.fetch_listing()).instruments}
+            assert venue.lender is not None
+            assert (await venue.fetch_account()).balances["margin"] == {}
+            assert not venue.widen(("BTC", "ETH", "SOL"), (), borrows=False), "what may be owed stays"
+        finally:
+            await venue.close()
