@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.actions import Emit, Persist, QueryOrder, Severity
+from bot.domain.actions import Emit, Persist, QueryOrder, Record, Severity
 from bot.domain.orders import OrderRecord
 from bot.domain.time import Stamp
 from bot.store.tape.codec import KINDS, actions_bytes, actions_shown, decode, encode
@@ -35,9 +35,13 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
         return PLAIN[kind]
     if get_origin(kind) in (Union, UnionType):
         return st.one_of(*(any_of(each) for each in get_args(kind)))
+    if get_origin(kind) is tuple and get_args(kind)[-1] is not Ellipsis:
+        return st.tuples(*(any_of(each) for each in get_args(kind)))
     if get_origin(kind) is tuple:
         return st.lists(any_of(get_args(kind)[0]), max_size=2).map(tuple)
-    if get_origin(kind) is Mapping:
+    if get_origin(kind) in (list, set):
+        return st.lists(any_of(get_args(kind)[0]), max_size=2).map(get_origin(kind))
+    if get_origin(kind) in (Mapping, dict):
         key, value = get_args(kind)
         return st.dictionaries(any_of(key), any_of(value), max_size=3)
     if issubclass(kind, Enum):
@@ -57,6 +61,16 @@ def test_an_event_comes_back_to_the_last_digit(kind: type, data: st.DataObject) 
     assert repr(entry.event) == repr(event), "also the exponent of each amount and the order of each mapping"
     assert entry.at == at
     assert entry.actions == actions_bytes([QueryOrder("x", "i", None, 5)])
+
+
+@pytest.mark.parametrize("kind", get_args(Record), ids=lambda kind: kind.__name__)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_every_record_that_is_committed_has_bytes(kind: type, data: st.DataObject) -> None:
+    record = data.draw(any_of(kind))
+    ((name, shown),) = actions_shown(actions_bytes([Persist(record)]))
+    assert name == f"Persist {kind.__name__}"
+    assert shown.keys() == {each.name for each in fields(kind)}
 
 
 def test_a_step_that_failed_is_told_from_one_that_decided_nothing() -> None:
