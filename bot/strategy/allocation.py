@@ -109,7 +109,7 @@ def allocate(
                 size = piece.size_usd
             kept[coin] = size
         else:
-            size = min(piece.size_usd, room)
+            size = _claim(piece, room)
             granted[coin] = granted.get(coin, 0.0) + size
         notional -= size
         capital -= size * piece.candidate.capital_factor
@@ -143,6 +143,12 @@ def _shed(worst_first: Sequence[_Piece], kept: dict[str, float], notional: float
         over_capital -= cut * factor
 
 
+def _claim(new: _Piece, room: float) -> float:
+    """What it takes of the room: nothing where that would be the same target, which nobody orders or gives way to."""
+    size = min(new.size_usd, room)
+    return size if size > AIM_BAND * (new.candidate.held_usd + size) else 0.0
+
+
 def _grant(
     new: Sequence[_Piece],
     kept: dict[str, float],
@@ -157,7 +163,7 @@ def _grant(
         capital -= size * candidate.capital_factor
     granted: dict[str, float] = {}
     for piece in new:
-        size = max(0.0, min(piece.size_usd, notional, capital / piece.candidate.capital_factor))
+        size = _claim(piece, max(0.0, min(notional, capital / piece.candidate.capital_factor)))
         granted[piece.candidate.estimate.coin] = size
         notional -= size
         capital -= size * piece.candidate.capital_factor

@@ -110,6 +110,15 @@ def test_a_held_hedge_is_cut_only_for_a_better_one_for_its_own_carry_or_beyond_t
             assert own or any(better.estimate.instead > one.estimate.held for better in grown)
 
 
+def test_nothing_gives_way_to_a_crumb() -> None:
+    """A would grow by what the margin still bears, too little to be ordered: B is not closed for that."""
+    found = [candidate("A", 0.03, 40.0), candidate("B", 0.0, 20.0)]
+    [shed] = allocate(found, MANY, 40.5, 0.0)
+    assert (shed.coin, shed.reason) == ("B", TOO_MUCH)
+    assert shed.target_usd == pytest.approx((1 + SHED_TO) * 40.5 - 40)
+    assert targets(found, allocate(found, MANY, 50.0, 0.0)) == {"A": 50.0, "B": 0.0}
+
+
 @given(books(), st.integers(0, 6))
 @settings(max_examples=200, deadline=None)
 def test_filling_in_order_of_value_is_as_good_as_trying_every_book(found: list[Candidate], places: int) -> None:
