@@ -27,6 +27,8 @@ class Owner:
 
     data: Path
     config: Path = DEMO
+    program: tuple[str, ...] = ("-m", "bot")
+    """What Python runs as the daemon."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,7 +62,7 @@ class Owner:
     def start_into(self, output: int | IO[bytes], *words: str) -> subprocess.Popen[bytes]:
         """The same, its output wherever it shall go."""
         return subprocess.Popen(
-            [sys.executable, "-m", "bot", "run", "-c", str(self.config), *words],
+            [sys.executable, *self.program, "run", "-c", str(self.config), *words],
             cwd=ROOT,
             env=self.environment,
             stdout=output,
