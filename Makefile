@@ -51,7 +51,7 @@ lock: $(VENV)/dev.ok ## resolve the dependencies again, with hashes
 scenarios: $(VENV)/run.ok ## play ugly days with each rule on and off (ARGS="--data DIR" and the like)
 	$(BIN)/carrybot scenarios $(ARGS)
 
-bench: $(VENV)/dev.ok ## measure the goals P1, P2, P3 and P5, each beside its bare limit
+bench: $(VENV)/dev.ok ## measure the goals P1 to P5, each beside its bare limit
 	$(BIN)/python -m benchmarks $(ARGS)
 
 campaign: $(VENV)/dev.ok ## the seeded fault campaign (SEEDS=2000, ARGS="--first 5000" and the like)

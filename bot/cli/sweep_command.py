@@ -59,8 +59,6 @@ def sweep(
     quiet: asked.Quiet = False,
 ) -> None:
     """Backtest every combination of settings; or choose on one window and judge on the next."""
-    from bot.cli.calc_show import write_file
-    from bot.research.sweep import report as page
     from bot.research.sweep.grid import axis_of, joined, read_axes
     from bot.research.sweep.run import Objective, Plan
     from bot.research.sweep.tasks import Setup
@@ -82,16 +80,25 @@ def sweep(
         asked.exact(cash),
     )
     plan = Plan(setup, config, axes, from_ms, until_ms, Objective(by))
-    pool = _pool(jobs, dask)
+    raise typer.Exit(_answer(plan, _pool(jobs, dask), months, report, as_json=as_json, quiet=quiet))
+
+
+def _answer(
+    plan: "Plan", pool: "Pool", months: tuple[int, int] | None, report: Path | None, *, as_json: bool, quiet: bool
+) -> int:
+    """Runs it all and shows it; the exit code."""
+    from bot.cli.calc_show import write_file
+    from bot.research.sweep import report as page
+
     if months is None:
         cells = _run(plan, pool, quiet)
         write_file(report, "" if report is None else page.page(plan, cells))
         _show(plan, cells, as_json)
-        raise typer.Exit(DONE if any(not each.outcome.error for each in cells) else FAILED)
+        return DONE if any(not each.outcome.error for each in cells) else FAILED
     found = _walk(plan, pool, months, quiet)
     write_file(report, "" if report is None else page.walk_page(plan, found))
     _show_walk(plan, found, as_json)
-    raise typer.Exit(DONE if any(each.judged is not None for each in found) else FAILED)
+    return DONE if any(each.judged is not None for each in found) else FAILED
 
 
 def _months(text: str) -> tuple[int, int]:
