@@ -1,18 +1,16 @@
 """Whatever a venue sends: a value of the domain with finite amounts and sane times, or a DecodeError."""
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nasty import documents, frames, fuzzed
+from sane import PERP, SPOT, sane
 
 from bot.domain.actions import Severity
 from bot.domain.events import Event
-from bot.domain.instruments import Instrument, Kind, Payoff, Wallet
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import DecodeError, QuoteDecoder, decode_mark, decode_private, decode_reply
 from bot.venues.binance.rows import (
@@ -29,29 +27,6 @@ from bot.venues.binance.symbols import SymbolBook
 from bot.venues.binance.trades import OrderNames
 from bot.venues.binance.user_lines import UserLines
 
-
-def instrument(kind: Kind) -> Instrument:
-    return Instrument(
-        id=f"binance:BTCUSDT:{kind.value}",
-        venue="binance",
-        symbol="BTCUSDT",
-        coin="BTC",
-        kind=kind,
-        payoff=Payoff.LINEAR,
-        wallet=Wallet.SPOT if kind is Kind.SPOT else Wallet.PERP,
-        base_asset="BTC",
-        quote_asset="USDT",
-        settle_asset="USDT",
-        tick=Decimal("0.0001"),
-        lot=Decimal("0.001"),
-        quantity_min=Decimal("0.001"),
-        quantity_max=Decimal(1_000_000),
-        notional_min=Decimal(5),
-        multiplier=Decimal(1_000),
-    )
-
-
-SPOT, PERP = instrument(Kind.SPOT), instrument(Kind.PERP)
 BOOK = {"u": 1, "s": "BTCUSDT", "b": "1", "B": "3", "a": "2", "A": "4"}
 BOOK_FRAME = {"stream": "btcusdt@bookTicker", "data": BOOK}
 MARK = {"e": "markPriceUpdate", "E": 1, "s": "BTCUSDT", "p": "1.5", "i": "1.4", "r": "0.0001", "T": 5}
@@ -120,21 +95,6 @@ TRADE = {
     "maker": False,
     "realizedPnl": "0",
 }
-
-
-def sane(found: Any) -> None:
-    """Every amount is finite and of a size that exists, every whole number fits the books."""
-    if isinstance(found, Decimal):
-        assert found.is_finite(), found
-        assert not found or -40 <= found.adjusted() <= 40, found
-    elif isinstance(found, int):
-        assert -(2**63) <= found < 2**63, found
-    elif is_dataclass(found):
-        for each in fields(found):
-            sane(getattr(found, each.name))
-    elif isinstance(found, list | tuple):
-        for each in found:
-            sane(each)
 
 
 def answers(work: Callable[[], Any]) -> Any:

@@ -30,6 +30,7 @@ TARGETS = (
             "tests/engine/test_engine_short_of_money.py",
         ),
     ),
+    Target("allocation", ("bot.strategy.allocation",), ("tests/strategy",)),
     Target("outcomes", ("bot.venues.binance.outcomes",), ("tests/venues/test_binance_outcomes.py",)),
     Target(
         "recovery",

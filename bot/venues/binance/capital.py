@@ -14,7 +14,7 @@ import msgspec
 from bot.domain.instruments import Wallet
 from bot.domain.time import DAY_MS
 from bot.ports import CapitalBooked, VenueError
-from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.decode import DecodeError, TimeMs
 from bot.venues.binance.income import IncomeReader
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.rows import convert_list
@@ -51,8 +51,8 @@ class DepositRow(msgspec.Struct):
     coin: str
     amount: Decimal
     status: int
-    inserted_ms: int = msgspec.field(name="insertTime")
-    completed_ms: int | None = msgspec.field(name="completeTime", default=None)
+    inserted_ms: TimeMs = msgspec.field(name="insertTime")
+    completed_ms: TimeMs | None = msgspec.field(name="completeTime", default=None)
     wallet: int = msgspec.field(name="walletType", default=SPOT_WALLET)
 
 

@@ -1,6 +1,5 @@
 """Funding receipts and transfers between wallets as Binance booked them, complete."""
 
-from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
@@ -10,10 +9,10 @@ from bot.domain.hedges import Receipt
 from bot.domain.instruments import Instrument, Wallet
 from bot.domain.time import MINUTE_MS, nominal_ms
 from bot.ports import TransferBooked, VenueError
-from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.decode import DecodeError, Number, TimeMs
 from bot.venues.binance.rates import RateHistory, Settled
 from bot.venues.binance.rest import BinanceRest
-from bot.venues.binance.rows import convert_list
+from bot.venues.binance.rows import convert, convert_list
 from bot.venues.binance.symbols import SymbolBook, to_base_price, to_base_quantity
 
 PAGE = 1_000
@@ -40,7 +39,7 @@ class IncomeRow(msgspec.Struct):
     symbol: str
     income: Decimal
     asset: str
-    at_ms: int = msgspec.field(name="time")
+    at_ms: TimeMs = msgspec.field(name="time")
     transaction_id: int | str = msgspec.field(name="tranId")
 
 
@@ -50,7 +49,14 @@ class TransferRow(msgspec.Struct):
     type: str
     status: str
     transaction_id: int | str = msgspec.field(name="tranId")
-    at_ms: int = msgspec.field(name="timestamp")
+    at_ms: TimeMs = msgspec.field(name="timestamp")
+
+
+class TransferPage(msgspec.Struct):
+    """An account without transfers answers {"total": 0} with or without empty rows."""
+
+    total: Number | None = None
+    rows: list[TransferRow] | None = None
 
 
 class IncomeReader:
@@ -104,7 +110,10 @@ class IncomeReader:
         start_ms = since_ms
         for _ in range(PAGES_MAX):
             params = {"incomeType": "FUNDING_FEE", "startTime": start_ms, "limit": PAGE}
-            page = _convert(await self._rest.data("fapiPrivateGetIncome", params), IncomeRow, "income")
+            try:
+                page = convert_list(await self._rest.data("fapiPrivateGetIncome", params), IncomeRow)
+            except DecodeError as error:
+                raise VenueError(f"income: {error}") from None
             before = len(rows)
             rows.update({(row.symbol, str(row.transaction_id)): row for row in page})
             if len(page) < PAGE:
@@ -145,16 +154,15 @@ class IncomeReader:
                 "current": number,
                 "size": TRANSFER_PAGE,
             }
-            reply = await self._rest.data("sapiGetAssetTransfer", params)
-            if not isinstance(reply, dict):
-                raise VenueError("asset/transfer: the reply is no object")
-            # an account without transfers answers {"total": 0} with or without empty rows
-            page = _convert(reply.get("rows") or [], TransferRow, "asset/transfer")
-            rows += page
-            if len(page) < TRANSFER_PAGE:
-                total = int(reply.get("total", len(rows)))
-                if len(rows) < total:
-                    raise VenueError(f"asset/transfer: {len(rows)} of {total} rows")
+            try:
+                page = convert(await self._rest.data("sapiGetAssetTransfer", params), TransferPage)
+            except DecodeError as error:
+                raise VenueError(f"asset/transfer: {error}") from None
+            found = page.rows or []
+            rows += found
+            if len(found) < TRANSFER_PAGE:
+                if page.total is not None and len(rows) < page.total:
+                    raise VenueError(f"asset/transfer: {len(rows)} of {page.total} rows")
                 return rows
         raise VenueError(f"asset/transfer: more than {PAGES_MAX} pages")
 
@@ -177,10 +185,3 @@ def position_of(payment: Decimal, settled: Settled, instrument: Instrument) -> D
     if abs(_EXACT.multiply(lots, per_lot) + payment) > tolerance:
         return None
     return to_base_quantity(instrument, _EXACT.multiply(lots, lot))
-
-
-def _convert(rows: Any, kind: Any, what: str) -> Sequence[Any]:
-    try:
-        return convert_list(rows, kind)
-    except DecodeError as error:
-        raise VenueError(f"{what}: {error}") from None

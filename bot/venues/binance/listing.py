@@ -21,7 +21,7 @@ from bot.domain.instruments import (
     Wallet,
     instrument_id,
 )
-from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.decode import DecodeError, checked_amount
 
 QUOTE_ASSET = "USDT"
 DEFAULT_INTERVAL_S = 8 * 3_600
@@ -147,14 +147,14 @@ def spot_fees(trade_fees: Any, discount: Decimal, symbols: Mapping[str, Instrume
 
 
 def decimal(value: Any) -> Decimal:
-    """A finite decimal from a reply's text or exact number. Raises DecodeError."""
+    """An amount from a reply's text or exact number. Raises DecodeError."""
     try:
         number = Decimal(value) if isinstance(value, (str, int, Decimal)) else None
     except InvalidOperation:
         number = None
-    if number is None or not number.is_finite():
+    if number is None:
         raise DecodeError(f"not a number: {value!r}")
-    return number
+    return checked_amount(number)
 
 
 def _tier(bracket: Mapping[str, Any]) -> MarginTier:

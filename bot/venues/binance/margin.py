@@ -126,8 +126,8 @@ class CrossMargin:
             asked = {"assets": ",".join(some), "isIsolated": "FALSE"}
             reply = await self._rest.data("sapiGetMarginNextHourlyInterestRate", asked)
             for row in _rows("next-hourly-interest-rate", reply, RateRow):
-                left = max(ZERO, limits.get(row.asset, ZERO) - self._owed.get(row.asset, ZERO))
-                available = min(left, inventory.get(row.asset, ZERO))
+                left = limits.get(row.asset, ZERO) - self._owed.get(row.asset, ZERO)
+                available = max(ZERO, min(left, inventory.get(row.asset, ZERO)))
                 found.append(BorrowTerms(self._venue, row.asset, row.rate, available, now_ms))
         return found
 

@@ -11,7 +11,7 @@ from bot.domain.instruments import Instrument
 from bot.domain.market import SettledRate
 from bot.domain.time import DAY_MS, nominal_ms
 from bot.ports import VenueError
-from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.decode import DecodeError, TimeMs, checked_amount
 from bot.venues.binance.listing import DEFAULT_INTERVAL_S
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.rows import convert_list
@@ -27,7 +27,7 @@ class RateRow(msgspec.Struct):
     """A row of fundingRate; `mark` is empty for the oldest rows."""
 
     symbol: str
-    time_ms: int = msgspec.field(name="fundingTime")
+    time_ms: TimeMs = msgspec.field(name="fundingTime")
     rate: Decimal = msgspec.field(name="fundingRate")
     mark: str = msgspec.field(name="markPrice", default="")
 
@@ -123,7 +123,7 @@ def _interval_s(previous_ms: int, time_ms: int, default_s: int) -> int:
 
 def _mark(text: str) -> Decimal | None:
     try:
-        mark = Decimal(text)
-    except ArithmeticError:
+        mark = checked_amount(Decimal(text))
+    except (ArithmeticError, DecodeError):
         return None
-    return mark if mark.is_finite() and mark > 0 else None
+    return mark if mark > 0 else None
