@@ -228,7 +228,7 @@ def _changes(
             changes.append(Allotment(venue, coin, 0.0, "carry gone"))
             continue
         target = kept.get(coin, 0.0) + granted.get(coin, 0.0)
-        if held > 0 and target < held:
+        if target < held:
             better = any(size > 0 for size in granted.values())
             changes.append(Allotment(venue, coin, target, "gives way to a better one" if better else TOO_MUCH))
         elif target > held:

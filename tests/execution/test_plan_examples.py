@@ -1,37 +1,15 @@
 """plan() by example: one coin at 100 with a spread of 0.2, spot lot 0.001, perp lot 0.01, taker fee 0.1 %."""
 
 from dataclasses import replace
-from decimal import Decimal
 
-import market_kit as kit
 import pytest
-from test_plan_properties import hedge_of, market
+from plan_kit import ASK, BID, BUY_AT, PERP, SELL_AT, SPOT, D, book, hedge, planned, quoted, relisted
 
 from bot.domain.book import Book
-from bot.domain.hedges import Hedge, HedgeState
+from bot.domain.hedges import HedgeState
 from bot.domain.orders import Purpose, Side
 from bot.execution.drafts import TOO_SMALL_NOTE, Draft, Plan
-from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
-
-D = Decimal
-SPOT, PERP = kit.spot_id("BTC"), kit.perp_id("BTC")
-BID, ASK = D("99.9"), D("100.1")
-BUY_AT, SELL_AT = D("100.25015"), D("99.75015")
-"""The touch and 15 bps beyond."""
-
-
-def book(depth: float = 1e6, cash: str = "1000000000") -> Book:
-    found = market(D(100), D("0.001"), D("0.01"), D("0.001"), 20, depth)
-    found.balances["venue:binance:spot", "USDT"] = D(cash)
-    return found
-
-
-def planned(found: Book, hedge: Hedge, basis_min: str | None = None, *, may_open: bool = True) -> Plan:
-    return plan(found, hedge, may_open=may_open, basis_min=None if basis_min is None else D(basis_min))
-
-
-def hedge(coin: str, perp: str, target: str) -> Hedge:
-    return hedge_of(D(coin), D(perp), D(target))
+from bot.execution.plan import BASIS_NOTE, NO_QUOTE
 
 
 def opening(coins: str, quantity: str) -> tuple[Draft, Draft]:
@@ -190,3 +168,60 @@ def test_an_unknown_fee_is_taken_for_a_tenth_of_a_per_cent() -> None:
     found = book()
     found.market.fees.clear()
     assert planned(found, hedge("0", "0", "1")).drafts == opening("1.002", "1.00")
+
+
+@pytest.mark.parametrize(("target", "quantity"), [("9.90", "9.90"), ("9.91", "9.85")])
+def test_a_crumb_is_taken_along_up_to_the_largest_order(target: str, quantity: str) -> None:
+    """985.985 USD a slice are 9.85; an order of a leg may have 9.90."""
+    found = relisted(book(depth=4 * 985.985), PERP, quantity_max=D(10))
+    assert planned(found, hedge("0", "0", target)).drafts[1].quantity_base == D(quantity)
+    beyond = str(20 - D(target))
+    assert planned(found, hedge("20", "20", beyond)).drafts[1].quantity_base == D(quantity)
+
+
+def test_what_a_slice_leaves_of_a_reduction_may_be_just_what_both_legs_take() -> None:
+    step = planned(book(depth=20_000), hedge("100", "100", "49.99"))
+    assert step.drafts == leaving("49.950", "49.95", Purpose.REDUCE)
+
+
+def test_a_reduction_never_goes_below_its_target() -> None:
+    assert planned(book(), hedge("2", "2", "1.005")).drafts == leaving("0.990", "0.99", Purpose.REDUCE)
+
+
+def test_coins_without_a_perpetual_are_sold_on_the_way_out() -> None:
+    dear = quoted(quoted(book(), SPOT, "999", "1001"), PERP, "999", "1001")
+    step = planned(dear, hedge("0.01", "0", "0"))
+    assert step.state is HedgeState.CLOSING
+    assert [(each.instrument, each.quantity_base) for each in step.drafts] == [(SPOT, D("0.01"))]
+
+
+@pytest.mark.parametrize("facts", [{"quantity_min": D("0.06")}, {"notional_min": D("0.06") * BID}])
+def test_coins_that_the_venue_just_takes_are_sold(facts: dict[str, D]) -> None:
+    assert planned(relisted(book(), SPOT, **facts), hedge("0.06", "0.06", "0")).drafts == leaving(
+        "0.060", "0.06", Purpose.CLOSE
+    )
+
+
+def test_nothing_is_no_order_where_the_venue_names_no_minimum() -> None:
+    found = relisted(book(), SPOT, quantity_min=D(0), notional_min=D(0))
+    assert [each.instrument for each in planned(found, hedge("0.0004", "0.01", "0")).drafts] == [PERP]
+
+
+def test_the_least_size_is_by_the_lower_price_and_the_higher_minimum() -> None:
+    cheaper = quoted(book(), PERP, "90", "90.2")
+    assert planned(cheaper, hedge("0", "0", "0.06")).note == "below a leg's minimum"
+    assert planned(cheaper, hedge("0", "0", "0.07")).drafts
+    dearer = relisted(book(), PERP, notional_min=D(20))
+    assert planned(dearer, hedge("0", "0", "0.22")).note == "below a leg's minimum"
+    assert planned(dearer, hedge("0", "0", "0.23")).drafts
+
+
+def test_cash_counts_on_what_is_held_beyond_the_perpetual() -> None:
+    found = book(cash=str(D("0.501") * BUY_AT))
+    assert planned(found, hedge("0.505", "0.50", "1.50")).drafts == opening("0.496", "0.50")
+
+
+def test_a_limit_price_is_on_the_tick_and_within_the_guard() -> None:
+    found = relisted(relisted(book(), SPOT, tick=D("0.1")), PERP, tick=D("0.1"))
+    coin, perp = planned(found, hedge("0", "0", "1")).drafts
+    assert (coin.limit_price, perp.limit_price) == (D("100.2"), D("99.8"))

@@ -6,46 +6,18 @@ from decimal import Decimal
 import market_kit as kit
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plan_kit import hedge_of, market
 
 from bot.domain.book import Book
-from bot.domain.events import VenueListed
-from bot.domain.hedges import Hedge, HedgeState, Leg
-from bot.domain.instruments import Instrument, Kind
-from bot.domain.market import Liquidity, Quote
+from bot.domain.hedges import Hedge, HedgeState
+from bot.domain.instruments import Instrument
 from bot.domain.numbers import ZERO, ceil_to, common_step, floor_to
 from bot.domain.orders import Purpose, Side
-from bot.domain.time import Stamp
 from bot.execution.drafts import Plan
 from bot.execution.plan import plan
 
 LOTS = [Decimal(text) for text in ("0.00001", "0.0001", "0.001", "0.01", "0.1", "1", "10", "1000")]
 STEPS_MAX = 60
-
-
-def market(price: Decimal, spot_lot: Decimal, perp_lot: Decimal, fee: Decimal, spread_bps: int, depth: float) -> Book:
-    """A book of one coin at a price, on any grids and fees."""
-    spot, perp = kit.pair_instruments("BTC")
-    tick = Decimal("1e-10")
-    spot = replace(spot, lot=spot_lot, quantity_min=spot_lot, tick=tick, quantity_max=Decimal("1e12"))
-    perp = replace(perp, lot=perp_lot, quantity_min=perp_lot, tick=tick, notional_min=Decimal(5))
-    perp = replace(perp, quantity_max=Decimal("1e12"))
-    book = Book(kit.config(("BTC",)))
-    book.now = Stamp(1, kit.START_MS, 1_000_000)
-    listed = VenueListed(kit.VENUE, (spot, perp), {}, {})
-    book.market.list_instruments(listed.instruments)
-    book.market.fees[spot.id] = replace(kit.FEES[Kind.SPOT], taker=fee)
-    half = price * spread_bps / 20_000
-    for one in (spot, perp):
-        bid, ask = floor_to(price - half, tick), ceil_to(price + half, tick)
-        book.market.quotes[one.id] = Quote(one.id, bid, ask, Decimal(100), Decimal(100))
-        book.market.liquidity[one.id] = Liquidity(one.id, 1e9, depth, 1e9)
-    book.balances["venue:binance:spot", "USDT"] = Decimal(10**9)
-    return book
-
-
-def hedge_of(spot: Decimal, short: Decimal, target: Decimal) -> Hedge:
-    legs = (Leg(kit.spot_id("BTC"), Kind.SPOT, 1, spot, spot), Leg(kit.perp_id("BTC"), Kind.PERP, -1, -short, -short))
-    return Hedge("h1", 1, "cash_and_carry", "BTC", kit.VENUE, HedgeState.OPENING, legs, target, kit.START_MS)
 
 
 @st.composite

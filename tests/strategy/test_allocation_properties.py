@@ -189,6 +189,11 @@ def test_a_book_that_has_drifted_beyond_the_budget_is_brought_a_step_back_the_wo
     assert after == {"A": CAP, "B": pytest.approx(left), "C": 0.0}
 
 
+def test_a_drift_within_the_band_is_left_alone() -> None:
+    within = (SHED_TO + SHED_AT) / 2
+    assert allocate([candidate("A", 0.006, CAP * (1 + within))], CAP, CAP, 0.0) == []
+
+
 @given(any_books(), st.floats(100, 3000), st.floats(100, 3000))
 @settings(max_examples=200, deadline=None)
 def test_what_is_kept_never_stays_beyond_the_budgets_by_more_than_the_band(

@@ -60,6 +60,14 @@ def test_credit_and_the_leverage_ceiling_are_kept() -> None:
     assert sum(one.target_usd for one in lent) == pytest.approx(150)
 
 
+def test_what_is_held_on_credit_is_not_cut_for_what_the_rest_of_the_credit_buys() -> None:
+    """A would not be entered today, and own capital reaches two thirds of it."""
+    first = Candidate(candidate("A", 0.006).estimate, 150.0, 150.0, 150.0, 1.0, may_grow=False)
+    second = Candidate(candidate("B", 0.0065).estimate, 40.0, 0.0, 0.0, 1.0, may_grow=True)
+    lent = allocate([first, second], MANY, 100.0, 0.0, Credit(100.0, 0.001))
+    assert lent == [Allotment("v", "B", 40.0, "carry pays")]
+
+
 def test_what_is_already_lent_out_is_not_lent_again() -> None:
     coins = [candidate("A", 0.02, CAP), candidate("B", 0.02, CAP), candidate("C", 0.02)]
     assert allocate(coins, MANY, 125.0, 0.0, Credit(125.0, 0.001)) == []
