@@ -28,12 +28,18 @@ KILLED_MIN = 0.9
 def judged(target: Target, line: int | None, again: Path | None) -> list[dict[str, Any]]:
     """One row for each mutant. SystemExit when the tests fail without any."""
     before = [] if again is None else json.loads(again.read_text())
-    judge = Judge(target, line, {(row["module"], row["line"], row["what"]): row for row in before if row["killed"]})
+    survived = {_name(row) for row in before if not row["killed"]}
+    judge = Judge(target, line, {_name(row): row for row in before if _name(row) not in survived})
     options = ["-q", "-p", "no:cacheprovider", "--no-header", "--tb=short", "--hypothesis-seed=1"]
     code = pytest.main([*target.tests, *options], plugins=[judge])
     if code:
         sys.exit(f"{target.name}: its tests fail without a mutant")
     return judge.rows
+
+
+def _name(row: dict[str, Any]) -> tuple[str, int, str]:
+    """Not unique: one line may have two comparisons of a kind."""
+    return row["module"], row["line"], row["what"]
 
 
 def main() -> int:
