@@ -3,12 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import p1_ingest, p2_order
-from benchmarks.child import ROOT, Child, measure
+from benchmarks import p1_ingest, p2_order, p4_sweep
+from benchmarks.child import ROOT, Child, ChildError, measure
+from benchmarks.coins import recordings
 from benchmarks.figures import Figure, compared, percentile
+from bot.domain.time import DAY_MS
+from bot.research.sweep.pools import cores
 
 INGEST_RATIO_MAX = 1.8
 NAUTILUS_SECOND_LEG = 723 / 395
@@ -43,12 +47,13 @@ class Size:
     backtest_days: int = 1_827
     """Days from 2020-01-01 with `BACKTEST_COINS` coins."""
     scale_days: int = 60
-    """Days from 2024-01-01 with each of `SCALE_COINS` coins."""
+    """Days from 2024-01-01 with each of `SCALE_COINS` coins, and of each cell of the sweep."""
+    sweep_cells: int = 8
 
 
 FULL = Size()
-QUICK = Size(seconds=1.5, orders=40, orders_warm=10, commits=60, backtest_days=90, scale_days=15)
-SMOKE = Size(1, 12, 0.5, 0.3, 4, 2, 100.0, 5, 3, 2)
+QUICK = Size(seconds=1.5, orders=40, orders_warm=10, commits=60, backtest_days=90, scale_days=15, sweep_cells=4)
+SMOKE = Size(1, 12, 0.5, 0.3, 4, 2, 100.0, 5, 3, 2, 2)
 
 
 def ingest(size: Size, folder: str) -> list[Figure]:
@@ -190,7 +195,6 @@ def commits(size: Size, folder: str) -> list[Figure]:
 
 def backtests(size: Size, folder: str) -> list[Figure]:
     """P4: each run in a process of its own."""
-    del folder
 
     def run(coins: int, from_ms: int, days: int, *, beside: bool) -> dict[str, Any]:
         options = {"data": str(DATA), "coins": coins, "from_ms": from_ms, "days": days, "bare": beside}
@@ -229,6 +233,39 @@ def backtests(size: Size, folder: str) -> list[Figure]:
             )
             for coins in SCALE_COINS[1:]
         ),
+        *sweeps(size, folder),
+    ]
+
+
+def sweeps(size: Size, folder: str) -> list[Figure]:
+    """One sweep on all cores and on one, in turns; that it gives the same is looked at too."""
+    data = Path(folder) / "sweep"
+    until_ms = SCALE_FROM_MS + size.scale_days * DAY_MS
+    p4_sweep.write(data, recordings(DATA, BACKTEST_COINS, SCALE_FROM_MS, until_ms))
+    jobs = cores()
+    options = {"data": str(data), "from_ms": SCALE_FROM_MS, "days": size.scale_days, "cells": size.sweep_cells}
+    answers: dict[int, list[dict[str, Any]]] = {jobs: [], 1: []}
+    for _ in range(size.repeats):
+        for number, kept in answers.items():
+            kept.append(measure("p4_sweep", {**options, "jobs": number}, within_s=120 + size.scale_days * 20))
+    outcomes = {(*one["scores"], *one["errors"]) for kept in answers.values() for one in kept}
+    if len(outcomes) > 1 or None in next(iter(outcomes)):
+        raise ChildError(f"p4_sweep: a cell failed, or {jobs} processes and one gave different results: {outcomes}")
+    beside = f"{size.sweep_cells} backtests, {jobs} cores"
+    together, alone = ([one["seconds"] for one in answers[number]] for number in (jobs, 1))
+    faster = median(alone) / median(together)
+    used, least = ([one["cpu_s"] for one in answers[number]] for number in (jobs, 1))
+    return [
+        compared(
+            "P4",
+            f"sweep of {beside}: {faster:.2f} × as fast as one",
+            "one core's time, divided",
+            "s",
+            together,
+            [seconds / jobs for seconds in alone],
+            notes={"alone_s": alone},
+        ),
+        compared("P4", f"processor time, sweep of {beside}", "one core", "s", used, least),
     ]
 
 
