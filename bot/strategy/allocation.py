@@ -110,7 +110,7 @@ def allocate(
             kept[coin] = size
         else:
             size = _claim(piece, room)
-            granted[coin] = granted.get(coin, 0.0) + size
+            granted[coin] = size
         notional -= size
         capital -= size * piece.candidate.capital_factor
     granted = _grant(

@@ -120,3 +120,9 @@ def test_money_between_wallets_from_the_owner_and_from_before() -> None:
 
 def test_ids_tell_trades_of_different_instruments_apart() -> None:
     assert postings.fill_id(fill(Side.BUY)) == "fill:toy:BTC:spot:t7"
+
+
+def test_ids_tell_deposits_and_openings_apart_by_venue_and_the_venues_own_id() -> None:
+    assert postings.capital_id("toy", "d1") == "capital:toy:d1"
+    assert postings.opening_id("toy") == "opening:toy"
+    assert postings.opening_id("toy", "margin") == "opening:toy:margin"

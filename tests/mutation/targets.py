@@ -15,8 +15,13 @@ class Target:
 TARGETS = (
     Target(
         "ledger",
-        ("bot.ledger.journal", "bot.ledger.postings", "bot.ledger.chain"),
-        ("tests/ledger", "tests/engine/test_engine_money.py"),
+        ("bot.ledger.journal", "bot.ledger.postings", "bot.ledger.chain", "bot.engine.borrowing"),
+        (
+            "tests/ledger",
+            "tests/engine/test_engine_money.py",
+            "tests/engine/test_engine_borrow.py",
+            "tests/engine/test_engine_margin_wallet.py",
+        ),
     ),
     Target(
         "sizing",
@@ -34,8 +39,11 @@ TARGETS = (
     Target("outcomes", ("bot.venues.binance.outcomes",), ("tests/venues/test_binance_outcomes.py",)),
     Target(
         "recovery",
-        ("bot.engine.recovery", "bot.engine.orders"),
+        ("bot.engine.recovery", "bot.engine.orders", "bot.engine.comparing"),
         (
+            "tests/engine/test_engine_money.py",
+            "tests/engine/test_engine_margin_wallet.py",
+            "tests/engine/test_engine_short_of_money.py",
             "tests/engine/test_engine_recovery.py",
             "tests/engine/test_engine_unknown_orders.py",
             "tests/engine/test_engine_order_lives.py",

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.strategy.allocation import AIM_BAND, DRIFT, SHED_AT, SHED_TO, TOO_MUCH, Allotment, Candidate, allocate
@@ -110,12 +110,13 @@ def test_a_held_hedge_is_cut_only_for_a_better_one_for_its_own_carry_or_beyond_t
             assert own or any(better.estimate.instead > one.estimate.held for better in grown)
 
 
-def test_nothing_gives_way_to_a_crumb() -> None:
+@pytest.mark.parametrize("capital", [40.5, 40.8])
+def test_nothing_gives_way_to_a_crumb(capital: float) -> None:
     """A would grow by what the margin still bears, too little to be ordered: B is not closed for that."""
     found = [candidate("A", 0.03, 40.0), candidate("B", 0.0, 20.0)]
-    [shed] = allocate(found, MANY, 40.5, 0.0)
+    [shed] = allocate(found, MANY, capital, 0.0)
     assert (shed.coin, shed.reason) == ("B", TOO_MUCH)
-    assert shed.target_usd == pytest.approx((1 + SHED_TO) * 40.5 - 40)
+    assert shed.target_usd == pytest.approx((1 + SHED_TO) * capital - 40)
     assert targets(found, allocate(found, MANY, 50.0, 0.0)) == {"A": 50.0, "B": 0.0}
 
 
@@ -190,8 +191,9 @@ def test_a_book_that_has_drifted_beyond_the_budget_is_brought_a_step_back_the_wo
 
 
 def test_a_drift_within_the_band_is_left_alone() -> None:
-    within = (SHED_TO + SHED_AT) / 2
-    assert allocate([candidate("A", 0.006, CAP * (1 + within))], CAP, CAP, 0.0) == []
+    within = CAP * (1 + (SHED_TO + SHED_AT) / 2)
+    assert allocate([candidate("A", 0.006, within)], CAP, MANY, 0.0) == []
+    assert allocate([candidate("A", 0.006, within)], MANY, CAP, 0.0) == []
 
 
 @given(any_books(), st.floats(100, 3000), st.floats(100, 3000))
@@ -215,6 +217,7 @@ def test_a_hedge_being_built_is_not_aimed_again_while_the_answer_is_the_same() -
 
 
 @given(st.floats(1, 1.2 * CAP), st.floats(0.003, 0.05))
+@example(float(DRIFT.top_up_at) * CAP, 0.02)
 @settings(max_examples=200, deadline=None)
 def test_a_whole_hedge_is_topped_up_only_from_below_the_band_and_only_to_its_near_edge(
     held: float, carry: float
