@@ -1,5 +1,6 @@
 """Documents that are nearly right: values that break programs, put into frames and rows that are valid otherwise."""
 
+import copy
 import json
 import os
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ NASTY_NUMBERS = (0, -1, 1, 2**31, 2**53, 2**63, -(2**63) - 1, 2**64, 10**30, 0.1
 NASTY_VALUES = (None, True, False, [], {}, [[]], [{}], {"": None}, *NASTY_TEXTS, *NASTY_NUMBERS)
 
 values: st.SearchStrategy[Any] = st.one_of(
-    st.sampled_from(NASTY_VALUES),
+    st.sampled_from(NASTY_VALUES).map(copy.deepcopy),
     st.text(max_size=12),
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),

@@ -29,7 +29,8 @@ def texts(draw: st.DrawFn) -> str:
             case "value":
                 lines[place] = re.sub(r":.*", ": " + draw(st.sampled_from(NASTY_SCALARS)), lines[place], count=1)
             case "key":
-                lines[place] = re.sub(r"\w+:", draw(st.text(max_size=5)) + ":", lines[place], count=1)
+                key = draw(st.text(max_size=5)) + ":"
+                lines[place] = re.sub(r"\w+:", lambda _, key=key: key, lines[place], count=1)
             case "drop":
                 del lines[place]
             case "double":

@@ -20,6 +20,7 @@ TARGETS = (
             "tests/ledger",
             "tests/engine/test_engine_money.py",
             "tests/engine/test_engine_borrow.py",
+            "tests/engine/test_engine_loans.py",
             "tests/engine/test_engine_margin_wallet.py",
         ),
     ),

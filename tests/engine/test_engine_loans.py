@@ -1,0 +1,139 @@
+"""Loans as they go on: terms, interest and recalls, told to whom they concern and booked to who owed."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import market_kit as kit
+from playbook import Play, Playbook, said, saved, severity_of, silence
+from reverse_kit import config, interest, opened, scene, terms
+
+from bot.domain.actions import Severity
+from bot.domain.books import Books
+from bot.domain.borrowing import unheard_interest
+from bot.domain.config import ReverseCarry
+from bot.domain.events import CloseCoin, InterestCharged, LoanRecalled, Tick
+from bot.domain.guards import Remembered
+from bot.domain.hedges import Hedge
+from bot.domain.ledger import Transaction
+from bot.domain.time import HOUR_MS
+from bot.engine.recovery import restore
+
+D = Decimal
+KEY = kit.VENUE, "BTC"
+
+
+def short_side(play: Play, **more: ReverseCarry) -> Playbook:
+    """Coins are held, and none are owed."""
+    book = scene(play, rate="0.0003", **more).run(8)
+    assert book.hedge.strategy == "cash_and_carry"
+    return book
+
+
+def recall(book: Playbook) -> LoanRecalled:
+    return LoanRecalled(kit.VENUE, "BTC", book.market_ms + 9 * HOUR_MS, "delisted")
+
+
+def test_the_first_terms_are_decided_on_at_once_later_ones_in_their_turn(play: Play) -> None:
+    book = scene(play)
+    book.state.market.borrow.clear()
+    for first in (True, False):
+        book.state.decide_due = False
+        book.feed(terms("0.0876"))
+        assert book.state.decide_due is first
+
+
+def test_a_rate_beyond_the_alarm_is_told_anew_after_it_was_normal(play: Play) -> None:
+    book = opened(play, reverse_carry=ReverseCarry(rate_alarm=0.6))
+    for _ in range(2):
+        book >> terms("0.7") << said("borrow.rate_high", hedge="h1", observed=0.7)
+        book >> terms("0.4") << said("borrow.rate_normal")
+
+
+def test_what_a_loan_costs_is_no_news_where_nothing_is_owed(play: Play) -> None:
+    book = short_side(play, reverse_carry=ReverseCarry(rate_alarm=0.6))
+    book >> terms("0.7")
+    assert severity_of(book, "borrow.rate_high") is None
+    book.wait(601).alive()
+    book >> Tick()
+    assert severity_of(book, "borrow.terms_lost") is None
+    book >> recall(book) << said("loan.recalled", hedge=None, done="nothing is owed")
+
+
+def test_terms_are_lost_a_moment_after_their_time_and_forgotten_with_the_hedge(play: Play) -> None:
+    book = opened(play)
+    book.feed(terms("0.0876"))
+    book.wait(600).alive()
+    book >> Tick()
+    assert severity_of(book, "borrow.terms_lost") is None
+    book.wait(0.001).alive()
+    book >> Tick() << said("borrow.terms_lost")
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    assert not book.state.book.live_hedges()
+    assert not book.state.book.guards.terms_lost
+
+
+def test_a_recall_is_told_hourly_while_something_is_owed(play: Play) -> None:
+    book = opened(play)
+    done = "buying the coin back, repaying it and closing the perpetual together"
+    for _ in range(2):
+        book >> recall(book) << saved(Remembered, rule="R9") << said("loan.recalled", hedge="h1", done=done)
+        book.market_ms += HOUR_MS
+
+
+def test_a_recall_is_told_once_where_nothing_is_owed(play: Play) -> None:
+    book = scene(play)
+    book >> recall(book) << said("loan.recalled", coin="BTC", done="nothing is owed")
+    book.market_ms += HOUR_MS
+    book >> recall(book) << saved(Remembered, rule="R9")
+    assert severity_of(book, "loan.recalled") is None
+
+
+def test_only_recalls_are_taken_up_as_recalls_after_a_restart(play: Play) -> None:
+    others = [Remembered("R5", "binance:BTC", "recalled", D(1), 7), Remembered("R9", "binance:BTC", "else", D(1), 7)]
+    assert not restore(Books(epoch=2, remembered=others), config()).book.guards.recalls
+
+
+def test_interest_is_booked_with_the_hedge_that_owes_in_one_step(play: Play) -> None:
+    book = opened(play)
+    book.market_ms += HOUR_MS
+    (
+        book
+        >> interest("0.0001", book.market_ms)
+        << saved(Transaction, kind="interest", hedge_id="h1")
+        << saved(Hedge, id="h1", borrow_usd=D(10))
+        << said("borrow.charged", severity=Severity.DEBUG, amount=D("0.0001"))
+    )
+
+
+def test_interest_on_what_the_bot_never_owed_is_booked_as_foreign(play: Play) -> None:
+    book = opened(play)
+    owed = book.hedge.legs[0].quantity_base
+    charged = replace(interest("0.3", book.market_ms + 1).interest, asset="ETH")
+    book >> InterestCharged(charged) << saved(Transaction, kind="interest", hedge_id="foreign") << silence()
+    assert book.balance("interest:foreign", "ETH") == D("0.3")
+    assert book.hedge.legs[0].quantity_base == owed
+
+
+def test_interest_of_the_time_before_a_hedge_is_the_former_ones(play: Play) -> None:
+    book = opened(play)
+    hedge = book.hedge
+    former = replace(hedge, id="h0", opened_ms=hedge.opened_ms - HOUR_MS, legs=tuple(map(replace, hedge.legs)))
+    book.state.former_hedge[kit.margin_id("BTC")] = former
+    book.state.openings["opening:binance:margin"] = 0
+    book >> interest("0.0001", hedge.opened_ms - 1, "i1") << saved(Transaction, hedge_id="h0")
+    book >> interest("0.0001", hedge.opened_ms, "i2") << saved(Transaction, hedge_id="h1")
+
+
+def test_interest_that_was_told_is_not_expected_again_whatever_comes_late(play: Play) -> None:
+    """Ten hours on, the newest hour's interest is told before an older one's: one running hour is left to come."""
+    book = opened(play)
+    leg, opened_ms = book.hedge.legs[0], book.hedge.opened_ms
+    book.market_ms += 10 * HOUR_MS
+    book.alive().feed(terms("0.876"))
+    book.state.market.owed_since[KEY] = D(9)
+    assert unheard_interest(book.state.market, leg, book.market_ms, opened_ms) == 9 * D("0.0001") * 11
+    book.feed(interest("0.0001", book.market_ms, "i10"))
+    book.feed(interest("0.0001", book.market_ms - 5 * HOUR_MS, "i5"))
+    left = unheard_interest(book.state.market, leg, book.market_ms, opened_ms)
+    assert left == D("0.4902") * D("0.0001"), "on what is owed now: what was repaid since was charged"
