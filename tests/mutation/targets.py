@@ -43,6 +43,7 @@ TARGETS = (
         ("bot.engine.recovery", "bot.engine.orders", "bot.engine.comparing"),
         (
             "tests/engine/test_engine_money.py",
+            "tests/engine/test_engine_comparing.py",
             "tests/engine/test_engine_margin_wallet.py",
             "tests/engine/test_engine_short_of_money.py",
             "tests/engine/test_engine_recovery.py",

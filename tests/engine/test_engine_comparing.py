@@ -1,0 +1,106 @@
+"""The venue's own balances and positions against the books: when the books open, and what of a difference is told."""
+
+from decimal import Decimal
+
+import market_kit as kit
+from playbook import Play, Playbook, said, saved, severity_of, silence
+
+from bot.domain.actions import Persist, Severity
+from bot.domain.events import AccountReported
+from bot.domain.ledger import Transaction
+from bot.engine.comparing import confirmed_difference
+from bot.ledger import postings
+
+D = Decimal
+OPENING = "opening:binance"
+
+
+def reported(
+    spot: str = "700000", perp: str = "300000", held: dict[str, Decimal] | None = None, *, complete: bool = True
+) -> AccountReported:
+    balances = {"spot": {"USDT": D(spot)}, "perp": {"USDT": D(perp)}}
+    return AccountReported(kit.VENUE, balances, held or {}, complete=complete)
+
+
+def began(play: Play) -> Playbook:
+    book = play()
+    book.feed(kit.listing(("BTC",)))
+    return book
+
+
+def test_half_an_account_opens_no_books_and_is_compared_with_none(play: Play) -> None:
+    book = began(play)
+    book >> reported(complete=False) << silence(Persist)
+    assert not book.state.ledger.balances
+    book >> reported() << saved(Transaction, kind="opening") << said("ledger.opened", entries=4)
+    book >> reported("1", complete=False) << silence(Persist)
+    assert not book.state.differences
+
+
+def test_the_books_are_opened_once(play: Play) -> None:
+    book = began(play)
+    book.feed(reported())
+    at_ms = book.state.openings[OPENING]
+    book.wait(60)
+    book >> reported("700005") << silence(Persist)
+    assert book.state.openings[OPENING] == at_ms
+    assert book.balance("equity:opening") == D(-1_000_000)
+
+
+def test_an_account_with_nothing_in_it_is_opened_with_nothing(play: Play) -> None:
+    book = began(play)
+    book >> reported("0", "0") << saved(Transaction, kind="opening", entries=())
+    book >> reported("0", "0") << silence(Persist)
+
+
+def test_a_difference_is_told_when_it_was_seen_three_times_and_not_again(play: Play) -> None:
+    book = began(play)
+    book.feed(reported())
+    for number in range(1, 5):
+        book >> reported("700000.5")
+        told = severity_of(book, "ledger.difference")
+        assert told is (Severity.CRITICAL if number == 3 else None)
+        if told is not None:
+            book << said("ledger.difference", wallet="spot", asset="USDT", venue_less_ledger=D("0.5"))
+        assert confirmed_difference(book.state, kit.VENUE) is (number >= 3)
+        assert not confirmed_difference(book.state, "elsewhere")
+
+
+def test_a_difference_that_is_gone_is_told_and_counts_anew(play: Play) -> None:
+    book = began(play)
+    book.feed(reported())
+    for _ in range(2):
+        book.feed(reported("700000.5"))
+    book >> reported() << said("ledger.agrees", venue=kit.VENUE, wallet="spot", asset="USDT")
+    book >> reported()
+    assert severity_of(book, "ledger.agrees") is None
+    for _ in range(2):
+        book.feed(reported("700000.5"))
+    assert not confirmed_difference(book.state, kit.VENUE)
+
+
+def test_a_position_is_compared_by_its_size_and_not_by_the_coins_held(play: Play) -> None:
+    book = play().scene().run()
+    spot = book.balance("venue:binance:spot")
+    wallets = {
+        "spot": {"USDT": spot, "BTC": book.balance("venue:binance:spot", "BTC")},
+        "perp": {"USDT": book.balance("venue:binance:perp")},
+    }
+    held = book.hedge.legs[1].quantity_base
+    book.account(wallets, {kit.perp_id("BTC"): held})
+    assert not book.state.differences
+    book.account(wallets, {kit.perp_id("BTC"): held + 1})
+    assert book.state.differences == {(kit.VENUE, "position", kit.perp_id("BTC")): (D(1), 1)}
+    book.account(wallets, {})
+    assert book.state.differences == {(kit.VENUE, "position", kit.perp_id("BTC")): (-held, 1)}
+    book.account({**wallets, "perp": {}}, {kit.perp_id("BTC"): held})
+    perp = wallets["perp"]["USDT"]
+    assert book.state.differences == {(kit.VENUE, "perp", "USDT"): (-perp, 1)}
+
+
+def test_each_venue_is_compared_with_its_own_wallets(play: Play) -> None:
+    book = began(play)
+    book.state.ledger.post("o2", 0, "opening", None, postings.opening_entries("elsewhere", {"spot": {"BTC": D(1)}}))
+    book >> reported() << said("ledger.opened", entries=4)
+    book.feed(reported())
+    assert not book.state.differences
