@@ -8,7 +8,7 @@ from typing import Protocol
 from bot.domain.actions import Action, Persist
 from bot.domain.books import Books
 from bot.domain.events import AccountReported, Event, LoanRecalled, VenueListed
-from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.hedges import Interest, LiquidationCharge, Receipt, TransferIntent
 from bot.domain.market import BorrowTerms, Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
 from bot.domain.time import Stamp
@@ -49,6 +49,7 @@ class VenueHistory:
     receipts: tuple[Receipt, ...]
     transfers: tuple["TransferBooked", ...]
     until_ms: int
+    charges: tuple[LiquidationCharge, ...]
     interest: tuple[Interest, ...] = ()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig
-from bot.domain.hedges import Interest, Receipt
+from bot.domain.hedges import Interest, LiquidationCharge, Receipt
 from bot.domain.instruments import FeeRates, Instrument, MarginTier
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderState
@@ -89,6 +89,13 @@ class InterestCharged:
     """Interest on a loan, from the venue's history; repeats are expected and harmless."""
 
     interest: Interest
+
+
+@struct(frozen=True, slots=True)
+class LiquidationCharged:
+    """The fee of a liquidation, from the venue's history; repeats are expected and harmless."""
+
+    charge: LiquidationCharge
 
 
 @struct(frozen=True, slots=True)
@@ -224,6 +231,7 @@ Event = (
     | OrderFilled
     | FundingReceived
     | InterestCharged
+    | LiquidationCharged
     | LoanRecalled
     | TransferSettled
     | TransferFailed

@@ -130,6 +130,23 @@ class Interest:
 
 
 @struct(frozen=True, slots=True)
+class LiquidationCharge:
+    """What a liquidation itself cost: the venue's fee for it (negative), or what its fund for losses put in.
+
+    Unique by venue, account, instrument and id. A venue may name no instrument; then it is None.
+    """
+
+    venue: str
+    account: str
+    wallet: str
+    instrument: str | None
+    asset: str
+    amount: Decimal
+    charged_ms: int
+    venue_id: str
+
+
+@struct(frozen=True, slots=True)
 class TransferIntent:
     """A move of margin between the wallets of a split account, decided and committed before it is asked for."""
 

@@ -15,6 +15,7 @@ from bot.engine import (
     comparing,
     control,
     guarding,
+    liquidations,
     margin_moves,
     money,
     orders,
@@ -63,6 +64,8 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             money.book_receipt(state, event, out)
         case ev.InterestCharged():
             borrowing.charged(state, event, out)
+        case ev.LiquidationCharged():
+            liquidations.charged(state, event, out)
         case BorrowTerms():
             borrowing.terms(state, event, out)
         case ev.TransferSettled():
@@ -130,6 +133,7 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             | ev.OrderNotFound()
             | ev.FundingReceived()
             | ev.InterestCharged()
+            | ev.LiquidationCharged()
             | ev.TransferSettled()
             | ev.TransferFailed()
             | ev.TransferUnknown()

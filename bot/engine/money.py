@@ -18,6 +18,8 @@ OWN_PREFIX = "cb"
 """Client ids of ours start with this, the epoch and the hedge's number: cb<epoch>-<hedge>-<order>."""
 TAKEN_PREFIXES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 """Client ids of orders by which Binance closes a position on its own: liquidation, deleveraging, delisting."""
+TAKEN = f"{r07_liquidation.RULE}: the venue closed the position"
+"""Why a hedge closes of which the venue has closed a leg."""
 
 
 def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Actions) -> bool:
@@ -78,7 +80,7 @@ def _note_stint(state: EngineState, leg: Leg, held: Decimal, traded_ms: int) -> 
 def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
     """The venue closed a position of ours (liquidation, deleveraging): the other leg goes, and the coin stays out."""
     hedge.target_base = ZERO
-    hedge.reason = f"{r07_liquidation.RULE}: the venue closed the position"
+    hedge.reason = TAKEN
     removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin, hedge.direction)
     if not removal.removed:
         r01_negative_funding.remove(removal, state.book.now.market_ms, hedge.reason)

@@ -8,13 +8,13 @@ start, `equity:capital` what the owner deposited (or, negative, withdrew) since.
 from collections.abc import Mapping
 from decimal import Decimal
 
-from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.hedges import Interest, LiquidationCharge, Receipt, TransferIntent
 from bot.domain.instruments import Instrument, Wallet
 from bot.domain.ledger import Entry
 from bot.domain.orders import Fill
 
 FOREIGN = "foreign"
-"""Stands for the hedge where an order or receipt is not one of ours."""
+"""Stands for the hedge where an order, a receipt or a charge is not one of ours."""
 
 
 def wallet_account(venue: str, wallet: str) -> str:
@@ -63,6 +63,15 @@ def interest_id(interest: Interest) -> str:
 def interest_entries(interest: Interest, hedge_id: str) -> list[Entry]:
     account = wallet_account(interest.venue, Wallet.MARGIN.value)
     return list(_pair(account, f"interest:{hedge_id}", interest.asset, -interest.amount))
+
+
+def charge_id(charge: LiquidationCharge) -> str:
+    return f"liquidation:{charge.venue}:{charge.account}:{charge.instrument or ''}:{charge.venue_id}"
+
+
+def charge_entries(charge: LiquidationCharge, hedge_id: str) -> list[Entry]:
+    """The fee of a liquidation is a fee of its hedge, beside those of the trades."""
+    return list(_pair(wallet_account(charge.venue, charge.wallet), f"fee:{hedge_id}", charge.asset, charge.amount))
 
 
 def transfer_entries(intent: TransferIntent) -> list[Entry]:

@@ -86,6 +86,11 @@ HEDGES = {
         "The other leg is being closed, and the coin stays out.",
         "Look at the margin and the liquidation distance of the other hedges with `carrybot status`.",
     ),
+    "liquidation.charged": Wording(
+        "{venue} booked {amount} {asset} for a liquidation (hedge {hedge}).",
+        "It is booked as a fee of the hedge; `foreign` stands for a charge that names no position of ours.",
+        NOTHING,
+    ),
     "risk.forced": Wording(
         "Rule {rule} demands a smaller hedge in {coin}: {observed} against a limit of {limit}.",
         "Both legs of hedge {hedge} are being reduced together.",

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bot.domain import actions as act
-from bot.domain.hedges import Receipt
+from bot.domain.hedges import Hedge, Receipt
 from bot.domain.ledger import Transaction
 from bot.domain.orders import Fill, OrderIntent
 from bot.domain.struct import struct
 
 PARTS = ("funding", "fees", "slippage", "basis", "borrow")
 FUNDING, FEES, SLIPPAGE, BASIS, BORROW = range(5)
+UNATTRIBUTED = "unattributed"
+"""Stands for the coin of a liquidation's charge that names no position."""
 Cells = dict[tuple[str, str], list[float]]
 """(day or month, coin) -> the parts as fractions of NAV, signed as P&L."""
 
@@ -83,6 +85,8 @@ class Attribution:
     _bar: dict[str, list[float]] = field(default_factory=dict)
     _turned: float = 0.0
     _filled: int = 0
+    _coins: dict[str, str] = field(default_factory=dict)
+    """Hedge -> its coin."""
     _owed: dict[str, float] = field(default_factory=dict)
     """Interest in coins that this bar brought."""
 
@@ -97,6 +101,11 @@ class Attribution:
             self._fill(record, at_ms)
         elif isinstance(record, Receipt):
             self._part(record.coin)[FUNDING] += float(record.payment)
+        elif isinstance(record, Hedge):
+            self._coins[record.id] = record.coin
+        elif isinstance(record, Transaction) and record.kind == "liquidation":
+            charged = sum(float(entry.amount) for entry in record.entries if entry.account.startswith("fee:"))
+            self._part(self._coins.get(record.hedge_id or "", UNATTRIBUTED))[FEES] -= charged
         elif isinstance(record, Transaction) and record.kind == "interest":
             for entry in record.entries:
                 if entry.account.startswith("interest:"):

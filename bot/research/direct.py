@@ -10,18 +10,19 @@ from bot.domain.events import (
     AccountReported,
     Event,
     FundingReceived,
+    LiquidationCharged,
     OrderFilled,
     OrderReported,
     TransferFailed,
     TransferSettled,
     VenueListed,
 )
-from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.hedges import LiquidationCharge, Receipt, TransferIntent
 from bot.domain.instruments import FeeRates, Instrument, Kind, Payoff, Wallet, instrument_id
 from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderIntent
 from bot.domain.time import nominal_ms
-from bot.simulator.base_units import STATES, fill_of, margin_tiers, receipt_of, rejected, request_of
+from bot.simulator.base_units import STATES, charge_of, fill_of, margin_tiers, receipt_of, rejected, request_of
 from bot.simulator.exchange.core import Exchange
 from bot.simulator.loans import Loans, spots_of
 from bot.simulator.model import (
@@ -110,11 +111,13 @@ class DirectVenue:
             yield Liquidity(name, float(stats.volume_quote), float(min(sides)), held)
 
     def advance(self, to_ms: int) -> list[Event]:
-        """Let the exchange's time pass; the receipts and liquidations that fell due."""
+        """Let the exchange's time pass; the receipts and liquidations that fell due, with their charges."""
         events: list[Event] = []
         for _, happening in self.exchange.advance(to_ms):
             if happening.income is not None and happening.income.kind == "FUNDING_FEE":
                 events.append(FundingReceived(self._receipt(happening.income)))
+            elif happening.income is not None and happening.kind == "CHARGE":
+                events.append(LiquidationCharged(self._charge(happening.income)))
             elif happening.trade is not None:
                 events.append(OrderFilled(self._fill(happening.trade)))
             elif self.loans is not None and (told := self.loans.event_of(happening)) is not None:
@@ -127,11 +130,16 @@ class DirectVenue:
             listing, instrument = self._traded(intent.instrument)
             request = request_of(intent, listing, instrument.multiplier)
             try:
-                order, trades, _ = self.exchange.place(KEY, request, at_ms)
+                order, trades, told = self.exchange.place(KEY, request, at_ms)
             except VenueError as refused:
                 events.append(rejected(intent.client_id, refused))
                 continue
             events += [OrderFilled(self._fill(trade)) for trade in trades]
+            events += [
+                LiquidationCharged(self._charge(one.income))
+                for one in told
+                if one.income is not None and one.kind == "CHARGE"
+            ]
             filled = order.filled * instrument.multiplier
             events.append(OrderReported(intent.client_id, STATES[order.status], filled, str(order.id)))
         return events
@@ -170,6 +178,10 @@ class DirectVenue:
 
     def _receipt(self, income: Income) -> Receipt:
         return receipt_of(income, self._by_id[self._id_of[Book.PERP, income.symbol]][1], "main")
+
+    def _charge(self, income: Income) -> LiquidationCharge:
+        known = self._by_id.get(self._id_of.get((Book.PERP, income.symbol), ""))
+        return charge_of(income, VENUE, "main", None if known is None else known[1])
 
     def _fill(self, trade: Trade) -> Fill:
         if trade.margin:

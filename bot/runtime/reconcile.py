@@ -20,6 +20,7 @@ from bot.domain.actions import Severity
 from bot.domain.events import (
     AccountReported,
     CapitalMoved,
+    LiquidationCharged,
     OrderFilled,
     Reconciled,
     TransferFailed,
@@ -213,7 +214,7 @@ class Reconciler:
                 self._books.complete_ms = max(self._books.complete_ms, began_ms)
                 return report, True
         if lasting and not self._agreed(report):
-            await self._ask_for_capital()
+            await self._ask_for_capital(report)
         if self._agreed(report):
             self._books.complete_ms = max(self._books.complete_ms, began_ms)
             self._deliver(replace(report, complete=True))
@@ -223,14 +224,20 @@ class Reconciler:
         instruments = self._view.instruments() if whole else self._view.suspects(report)
         return await self._compare_history(report, instruments, began_ms)
 
-    async def _ask_for_capital(self) -> None:
-        """Deliver deposits, withdrawals and moves between wallets that are not ours; seldom, for it is dear."""
+    async def _ask_for_capital(self, report: AccountReported) -> None:
+        """Deliver charges of liquidations, deposits, withdrawals and moves between wallets that are not ours.
+
+        Seldom, for it is dear.
+        """
         rested = time.monotonic() - self._capital_s >= CAPITAL_EVERY_S
         if not (self._books.floor_ms and rested and self._quiet()):
             return
         self._capital_s = time.monotonic()
         since_ms = max(self._books.floor_ms, self._books.complete_ms - CAPITAL_OVERLAP_MS)
-        self._match((await self._venue.fetch_history(since_ms, ())).transfers)
+        history = await self._venue.fetch_history(since_ms, ())
+        if self._only_money(report):
+            self._tell_charges(history)
+        self._match(history.transfers)
         for one in await self._venue.fetch_capital(since_ms):
             known = self._view.knows_capital(one.venue_id)
             if one.returned and known:
@@ -282,9 +289,10 @@ class Reconciler:
         quiet = traffic == self._traffic() and traffic[0] == 0
         settled = not self._view.unsettled() and not waiting
         if still and quiet and settled and not self._agreed(after):
-            await self._ask_for_capital()
+            await self._ask_for_capital(after)
         fresh = not self._books.floor_ms
-        empty = not (history.fills or history.receipts or history.interest or history.transfers)
+        booked = history.fills, history.receipts, history.charges, history.interest, history.transfers
+        empty = not any(booked)
         complete = self._agreed(after) or (still and quiet and settled and (empty or not fresh))
         if complete:
             self._deliver(replace(after, complete=True))
@@ -321,9 +329,15 @@ class Reconciler:
         payments = [*map(of_receipt, history.receipts), *map(of_interest, history.interest)]
         for payment in sorted(payments, key=lambda p: (p.at_ms, p.venue_id)):
             self._deliver(payment.event)
+        self._tell_charges(history)
         waiting = self._match(history.transfers)
         await self._flush()
         return waiting
+
+    def _tell_charges(self, history: VenueHistory) -> None:
+        """What liquidations cost: after their fills, which say whose they are."""
+        for charge in sorted(history.charges, key=lambda c: (c.charged_ms, c.venue_id)):
+            self._deliver(LiquidationCharged(charge))
 
     def _match(self, booked: Sequence[TransferBooked]) -> bool:
         """Explain our pending transfers by what the venue booked; True while one is undecided."""

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from bot.domain.events import OrderReported
-from bot.domain.hedges import Receipt
-from bot.domain.instruments import Instrument, Kind, MarginTier
+from bot.domain.hedges import LiquidationCharge, Receipt
+from bot.domain.instruments import Instrument, Kind, MarginTier, Wallet
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side, TimeInForce
 from bot.domain.time import nominal_ms
 from bot.simulator import model
@@ -83,6 +83,13 @@ def receipt_of(income: Income, instrument: Instrument, account: str) -> Receipt:
         income.asset,
         str(income.id),
     )
+
+
+def charge_of(income: Income, venue: str, account: str, instrument: Instrument | None) -> LiquidationCharge:
+    """The charge of an INSURANCE_CLEAR row; without an instrument when the row has no symbol."""
+    name = None if instrument is None else instrument.id
+    wallet = Wallet.PERP.value
+    return LiquidationCharge(venue, account, wallet, name, income.asset, income.amount, income.at_ms, str(income.id))
 
 
 def margin_tiers(listing: Listing) -> tuple[MarginTier, ...]:

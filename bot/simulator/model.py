@@ -222,6 +222,10 @@ class Trade:
     margin: bool = False
 
 
+INSURANCE_CLEAR = "INSURANCE_CLEAR"
+"""Kind of the income row of a liquidation's fee, and of what the insurance fund pays."""
+
+
 @struct(frozen=True, slots=True)
 class Income:
     """One row of the perp wallet's history.
@@ -266,7 +270,8 @@ class Position:
 class Happening:
     """Something an account's private stream must be told. Exactly one group of fields is set, by kind:
 
-    ORDER (order, trade or None), FUNDING (income), BALANCE (asset, delta, free, locked, reason),
+    ORDER (order, trade or None), FUNDING (income), CHARGE (income: of a
+    liquidation; the wire tells of it by its BALANCE alone), BALANCE (asset, delta, free, locked, reason),
     LIQUIDATION (order, trade or None: first the order without, then each trade; as ORDER otherwise),
     LOAN (loan: interest charged), RECALL (loan: what the venue wants back, and when).
     The order is a copy taken at that step, so a NEW that was filled at once still reads NEW, filled 0.

@@ -1,7 +1,7 @@
 """The end of a seed: what is not in order yet, and everything once more from the database."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from decimal import Decimal
 
 from bot.simulator.model import Book
@@ -12,8 +12,6 @@ from tests.campaign.written import Written
 
 
 class Audit(Written):
-    said_names: Counter[str]
-
     def unsettled(self) -> list[tuple[int, str]]:
         """What is not in order yet; empty when everything is."""
         found = [(5, f"{name} is still {row['state']}") for name, row in self.orders.items() if not row["settled"]]
@@ -39,9 +37,6 @@ class Audit(Written):
         theirs = {("venue:binance:spot", a): b.free + b.locked for a, b in account.spot.items()}
         theirs["venue:binance:perp", "USDT"] = account.perp_wallet
         ours = {key: amount for key, amount in self.ledger.items() if key[0].startswith("venue:")}
-        fee = -sum((one.amount for one in account.incomes if one.kind == "INSURANCE_CLEAR"), ZERO)
-        if fee and self.said_names["venue.unexplained"]:
-            ours["venue:binance:perp", "USDT"] -= fee  # told, blocked and not papered over: all that can be asked
         return [
             f"{key}: ledger {ours.get(key, ZERO)}, venue {theirs.get(key, ZERO)}"
             for key in sorted(ours.keys() | theirs.keys())

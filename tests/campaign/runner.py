@@ -26,6 +26,7 @@ SAFEGUARDS: dict[str, str] = {
     "ledger.difference": "a difference raises an alert",
     "funding.missing": "a missing receipt raises an alert",
     "position.taken": "a position that the venue took is followed by its spot",
+    "liquidation.charged": "and what the venue charges for it is booked",
     "extreme.began": "an extreme event freezes entries",
     "coin.removed": "negative funding removes a coin",
     "store.failed": "a database that refuses halts",

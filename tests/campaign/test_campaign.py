@@ -30,6 +30,14 @@ def test_the_invariants_hold(seed: int) -> None:
     assert all(result.checked[number] for number in (2, 3, 4, 7, 8, 13, 15, 17, 18, 19)), result.checked
 
 
+def test_a_liquidation_leaves_the_books_equal_to_the_wallets() -> None:
+    """The venue's charge for it is told by its income history alone."""
+    result = session.run(201)
+    assert result.said["liquidation.charged"]
+    assert not result.violations, "python -m tests.campaign --seed 201 --verbose"
+    assert not result.said["venue.unexplained"]
+
+
 def test_the_same_seed_is_the_same_run() -> None:
     first, second = session.run(3, verbose=True), session.run(3, verbose=True)
     assert first.log == second.log

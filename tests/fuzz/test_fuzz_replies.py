@@ -140,6 +140,7 @@ def test_what_moved_money(nasty: dict[str, Any]) -> None:
     income = IncomeReader("binance", "main", rest, rates)
     answer(rates.fetch(NOW_MS - 1, [PERP], each=False))
     answer(income.receipts(NOW_MS - 1, BOOK))
+    answer(income.charges(NOW_MS - 1, BOOK))
     answer(income.transfers(NOW_MS - 1, NOW_MS, margin=True))
     answer(CapitalReader(rest, income).fetch(NOW_MS - 1, NOW_MS, margin=True))
 

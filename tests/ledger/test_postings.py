@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.hedges import Interest, LiquidationCharge, Receipt, TransferIntent
 from bot.domain.instruments import Instrument, Kind, Payoff, Wallet
 from bot.domain.ledger import Entry
 from bot.domain.orders import Fill, Side
@@ -94,6 +94,19 @@ def test_funding_and_interest() -> None:
     assert postings.interest_entries(interest, "h1") == [
         Entry("venue:toy:margin", "BTC", D("-0.0003")),
         Entry("interest:h1", "BTC", D("0.0003")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("instrument", "name"),
+    [("toy:BTC:perp", "liquidation:toy:main:toy:BTC:perp:9"), (None, "liquidation:toy:main::9")],
+)
+def test_the_fee_of_a_liquidation_is_a_fee(instrument: str | None, name: str) -> None:
+    charge = LiquidationCharge("toy", "main", "perp", instrument, "USDT", D("-12.5"), 5, "9")
+    assert postings.charge_id(charge) == name
+    assert postings.charge_entries(charge, "h1") == [
+        Entry("venue:toy:perp", "USDT", D("-12.5")),
+        Entry("fee:h1", "USDT", D("12.5")),
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.domain import events as ev
-from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.hedges import LiquidationCharge, Receipt, TransferIntent
 from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Payoff, Wallet
 from bot.domain.market import Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side
@@ -63,6 +63,7 @@ class QuietVenue:
         self.fills: list[Fill] = []
         self.receipts: list[Receipt] = []
         self.transfers: list[TransferBooked] = []
+        self.charges: list[LiquidationCharge] = []
         self.capital: list[CapitalBooked] = []
         self.open_orders: list[tuple[str, str, str]] = []
         self.placed: list[OrderIntent] = []
@@ -208,7 +209,9 @@ class QuietVenue:
         self._answer("history")
         fills = tuple(f for f in self.fills if f.traded_ms >= since_ms and f.instrument in instruments)
         receipts = tuple(r for r in self.receipts if r.settled_ms >= since_ms)
-        return VenueHistory(fills, receipts, tuple(t for t in self.transfers if t.at_ms >= since_ms), self.now_ms)
+        transfers = tuple(t for t in self.transfers if t.at_ms >= since_ms)
+        charges = tuple(c for c in self.charges if c.charged_ms >= since_ms)
+        return VenueHistory(fills, receipts, transfers, self.now_ms, charges)
 
     async def fetch_capital(self, since_ms: int) -> Sequence[CapitalBooked]:
         self._answer("capital")

@@ -10,11 +10,12 @@ from test_runtime_consumer import intent
 from bot.domain import events as ev
 from bot.domain.books import Books
 from bot.domain.config import CoreConfig
-from bot.domain.hedges import Hedge, HedgeState, Leg, TransferIntent
+from bot.domain.hedges import Hedge, HedgeState, Leg, LiquidationCharge, TransferIntent
 from bot.domain.instruments import Kind
-from bot.domain.orders import OrderRecord
+from bot.domain.orders import Fill, OrderRecord, Side
 from bot.domain.time import Stamp
 from bot.engine.core import step
+from bot.engine.money import TAKEN
 from bot.engine.recovery import restore
 from bot.ports import CapitalBooked, TransferBooked, VenueError
 from bot.runtime.account import StateView
@@ -294,6 +295,71 @@ async def test_a_venue_that_does_not_answer_ends_the_pass() -> None:
     with pytest.raises(VenueError):
         await rig.reconciler.once("regular")
     assert rig.delivered == []
+
+
+class TestLiquidation:
+    """The venue's fee for it is in no trade and no receipt: the history alone tells of it."""
+
+    @staticmethod
+    def charged(rig: Rig, amount: str, name: str = "c1", instrument: str | None = PERP) -> LiquidationCharge:
+        at_ms = rig.venue.now_ms
+        charge = LiquidationCharge("toy", "main", "perp", instrument, "USDT", Decimal(amount), at_ms, name)
+        rig.venue.charges.append(charge)
+        rig.venue.balances["perp"]["USDT"] += charge.amount
+        return charge
+
+    @pytest.mark.parametrize("instrument", [PERP, None])
+    async def test_the_fee_explains_what_money_alone_differs_by(self, instrument: str | None) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.now_ms += 1_000
+        self.charged(rig, "-12.5", instrument=instrument)
+        rig.venue.pay("0.25", 7)
+        assert await rig.reconciler.once("regular")
+        await rig.flush()
+        assert rig.accounts[-1].complete
+        assert rig.state.differences == {}
+        assert rig.state.ledger.balance("fee:foreign", "USDT") == Decimal("12.5"), "no hedge is known here"
+        rig.delivered.clear()
+        rig.applied = 0
+        assert await rig.reconciler.once("regular")
+        assert rig.kinds == ["AccountReported", "Reconciled"], "it is booked once"
+
+    async def test_a_liquidation_while_the_daemon_was_down_is_found_whole(self) -> None:
+        """The position is gone, the wallet is lighter by the loss and the fee: fill, fee, and then the balances."""
+        rig = await Rig(QuietVenue()).start()
+        legs = (Leg(SPOT, Kind.SPOT, 1), Leg(PERP, Kind.PERP, -1, Decimal("-0.1"), Decimal(-5_000)))
+        hedge = Hedge("h1", 1, "cash_and_carry", "BTC", "toy", HedgeState.HEDGED, legs, Decimal(0), 0)
+        rig.state.book.hedges["h1"] = rig.state.last_hedge[PERP] = hedge
+        rig.venue.now_ms += 60_000
+        loss, fee = Decimal(-2_000), Decimal("3.5")
+        rig.venue.fills.append(
+            Fill("toy", PERP, "t9", "autoclose-1", "v9", Side.BUY, Decimal(70_000), Decimal("0.1"), fee, "USDT", loss,
+                 maker=False, traded_ms=rig.venue.now_ms)
+        )  # fmt: skip
+        rig.venue.balances["perp"]["USDT"] += loss - fee
+        self.charged(rig, "-87.5")
+        assert await rig.reconciler.once("start")
+        await rig.flush()
+        assert rig.kinds == ["OrderFilled", "LiquidationCharged", "AccountReported", "Reconciled"]
+        assert rig.accounts[-1].complete
+        assert rig.state.differences == {}
+        assert rig.state.ledger.balance("fee:h1", "USDT") == fee + Decimal("87.5")
+        assert hedge.fees_usd == fee + Decimal("87.5")
+        assert hedge.reason == TAKEN
+
+    async def test_what_was_charged_before_the_books_were_opened_is_not_booked(self) -> None:
+        rig = await Rig(QuietVenue(), opened=False).start()
+        self.charged(rig, "-4")
+        rig.venue.now_ms += 1_000
+        assert await rig.reconciler.once("start")
+        await rig.flush()
+        rig.venue.now_ms += 1_000
+        self.charged(rig, "-1", "c2")
+        assert await rig.reconciler.once("regular")
+        await rig.flush()
+        charges = [event.charge.venue_id for event in rig.delivered if isinstance(event, ev.LiquidationCharged)]
+        assert charges == ["c2"]
+        assert rig.state.differences == {}
 
 
 class TestCapital:

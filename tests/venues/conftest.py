@@ -32,6 +32,20 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
 @pytest.fixture
 async def bench(simulator: Endpoint) -> AsyncIterator[Bench]:
+    async with connected(simulator) as bench:
+        yield bench
+
+
+@pytest.fixture
+async def own_bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """At an exchange of its own, for a test that does to the account what no other test could live with."""
+    with running(tmp_path / "simulator") as endpoint:
+        async with connected(endpoint) as bench:
+            yield bench
+
+
+@contextlib.asynccontextmanager
+async def connected(simulator: Endpoint) -> AsyncIterator[Bench]:
     """A connected adapter with running streams; faults and speed are put back afterwards."""
     transport = Transport("127.0.0.1", simulator.port, simulator.ca_file)
     bench = Bench(endpoint=simulator)

@@ -12,7 +12,7 @@ from bot.simulator.exchange.accounts import MARGIN_ASSET, OPEN_STATUSES, Account
 from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.money import ZERO, divide, half_even, truncated
 from bot.simulator.exchange.state import State
-from bot.simulator.model import Book, Listing, Order, Side, Status, Trade
+from bot.simulator.model import INSURANCE_CLEAR, Book, Listing, Order, Side, Status, Trade
 
 
 def book_fill(
@@ -177,7 +177,7 @@ def end_order(state: State, account: Account, order: Order, status: Status, at_m
 def cover_bankruptcy(state: State, account: Account, at_ms: int) -> None:
     """The insurance fund pays what a wallet without positions lacks, so that it never stays below zero."""
     if account.perp_wallet < 0 and not account.holdings:
-        state.pay_new(account, "INSURANCE_CLEAR", "", -account.perp_wallet, at_ms)
+        state.pay_new(account, INSURANCE_CLEAR, "", -account.perp_wallet, at_ms)
 
 
 def is_open(order: Order) -> bool:

@@ -14,7 +14,7 @@ from bot.simulator.exchange.margin import maintenance_of
 from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.money import ZERO, ceil_to_step, divide, half_even
 from bot.simulator.exchange.state import State
-from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
+from bot.simulator.model import INSURANCE_CLEAR, Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
 
 LIQUIDATION_FEE_RATE = Decimal("0.0125")
 # (maintenance / margin balance below, multiples of the state's `look_ms` until the next look)
@@ -59,7 +59,7 @@ def _liquidate(state: State, account: Account, at_ms: int) -> None:
         losses = [(h.unrealized(state.mark(s, at_ms)), s) for s, h in account.holdings.items()]
         _close(state, account, min(losses)[1], at_ms)
     cover_bankruptcy(state, account, at_ms)
-    state.tell_balances(account, "INSURANCE_CLEAR", at_ms)
+    state.tell_balances(account, INSURANCE_CLEAR, at_ms)
 
 
 def _close(state: State, account: Account, symbol: str, at_ms: int) -> None:
@@ -85,9 +85,9 @@ def _close(state: State, account: Account, symbol: str, at_ms: int) -> None:
     balance, _ = health(state, account, at_ms)
     fee = min(half_even(quantity * mark * LIQUIDATION_FEE_RATE), max(ZERO, min(account.perp_wallet, balance)))
     fee = half_even(fee)
-    if fee:
-        state.pay_new(account, "INSURANCE_CLEAR", symbol, -fee, at_ms, trade.id)
     state.tell_order(account, order, at_ms, trade, kind="LIQUIDATION")
+    if fee:
+        state.pay_new(account, INSURANCE_CLEAR, symbol, -fee, at_ms, trade.id)
 
 
 def buy_back(state: State, account: Account, asset: str, at_ms: int) -> None:

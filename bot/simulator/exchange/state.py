@@ -9,7 +9,18 @@ from bot.simulator.exchange.accounts import MARGIN_ASSET, Account
 from bot.simulator.exchange.faults import FaultPlan
 from bot.simulator.exchange.journal import Journal
 from bot.simulator.exchange.matching import Consumption
-from bot.simulator.model import Book, Happening, Income, Listing, Order, Prices, Settlement, Trade, VenueError
+from bot.simulator.model import (
+    INSURANCE_CLEAR,
+    Book,
+    Happening,
+    Income,
+    Listing,
+    Order,
+    Prices,
+    Settlement,
+    Trade,
+    VenueError,
+)
 
 _HOUR_MS = 3_600_000
 LOOK_MS = 60_000
@@ -161,4 +172,6 @@ class State:
     ) -> Income:
         income = Income(self.next_transaction_id(), kind, symbol, MARGIN_ASSET, amount, at_ms, trade_id=trade_id)
         self.pay(account, income)
+        if kind == INSURANCE_CLEAR:
+            self.tell(account, Happening("CHARGE", at_ms, Book.PERP, income=income))
         return income

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.events import AccountReported, OrderFilled, OrderReported
-from bot.domain.hedges import Receipt, TransferIntent
+from bot.domain.hedges import LiquidationCharge, Receipt, TransferIntent
 from bot.domain.instruments import FeeRates, Instrument, Kind, Wallet, margin_twin
 from bot.domain.numbers import ZERO
 from bot.domain.orders import Fill, OrderIntent
 from bot.ports import FundingSettled, OrderBook, TransferBooked, VenueError
-from bot.simulator.base_units import BOOKS, STATES, fill_of, receipt_of, request_of
+from bot.simulator.base_units import BOOKS, STATES, charge_of, fill_of, receipt_of, request_of
 from bot.simulator.exchange.core import Exchange
 from bot.simulator.exchange.interface import Checkpoint
 from bot.simulator.exchange.settling import FUNDING_FEE
 from bot.simulator.loan_model import LoanModel
 from bot.simulator.loans import Loans, spots_of
-from bot.simulator.model import Book, Happening, Income, Order, Settlement, Trade
+from bot.simulator.model import INSURANCE_CLEAR, Book, Happening, Income, Order, Settlement, Trade
 from bot.simulator.model import VenueError as Refusal
 from bot.simulator.paper.market import LivePrices
 from bot.simulator.wire.persistence import StateStore
@@ -204,6 +204,14 @@ class PaperAccount:
         rows = [i for i in self._core.income(KEY) if i.kind == FUNDING_FEE and i.at_ms >= since_ms]
         known = [i for i in rows if (Book.PERP, i.symbol) in self._ids]
         return [self.receipt(income) for income in sorted(known, key=lambda i: (i.at_ms, i.id))]
+
+    def charges(self, since_ms: int) -> list[LiquidationCharge]:
+        rows = [i for i in self._core.income(KEY) if i.kind == INSURANCE_CLEAR and i.at_ms >= since_ms]
+        return [self.charge(row) for row in rows]
+
+    def charge(self, income: Income) -> LiquidationCharge:
+        instrument = self.instruments.get(self._ids.get((Book.PERP, income.symbol), ""))
+        return charge_of(income, self.venue, self._account, instrument)
 
     def fills(self, since_ms: int, instruments: Sequence[str]) -> list[Fill]:
         wanted = [self.instruments[name] for name in instruments if name in self.instruments]

@@ -21,6 +21,7 @@ from bot.domain.events import (
     Event,
     FeedAlive,
     FundingReceived,
+    LiquidationCharged,
     OrderFilled,
     OrderNotFound,
     OrderOutcomeUnknown,
@@ -163,7 +164,9 @@ class PaperVenue:
             return
         account = self.account
         for happening in happened:
-            if happening.income is not None:
+            if happening.income is not None and happening.kind == "CHARGE":
+                deliver(LiquidationCharged(account.charge(happening.income)))
+            elif happening.income is not None:
                 deliver(FundingReceived(account.receipt(happening.income)))
             if (told := account.loans.event_of(happening)) is not None:
                 deliver(told)
@@ -328,6 +331,7 @@ class PaperVenue:
             receipts=tuple(account.receipts(since_ms)),
             transfers=tuple(account.transfers(since_ms)),
             until_ms=self.market_ms(),
+            charges=tuple(account.charges(since_ms)),
             interest=tuple(one for one in account.loans.charged() if one.charged_ms >= since_ms),
         )
 

@@ -1,11 +1,11 @@
-"""Funding receipts and transfers between wallets as Binance booked them, complete."""
+"""Funding receipts, charges of liquidations and transfers between wallets as Binance booked them, complete."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 import msgspec
 
-from bot.domain.hedges import Receipt
+from bot.domain.hedges import LiquidationCharge, Receipt
 from bot.domain.instruments import Instrument, Wallet
 from bot.domain.time import MINUTE_MS, nominal_ms
 from bot.ports import TransferBooked, VenueError
@@ -18,6 +18,7 @@ from bot.venues.binance.symbols import SymbolBook, to_base_price, to_base_quanti
 PAGE = 1_000
 TRANSFER_PAGE = 100
 PAGES_MAX = 500
+FUNDING_FEE, INSURANCE_CLEAR = "FUNDING_FEE", "INSURANCE_CLEAR"
 ROUTES = {
     "MAIN_UMFUTURE": (Wallet.SPOT, Wallet.PERP),
     "UMFUTURE_MAIN": (Wallet.PERP, Wallet.SPOT),
@@ -37,6 +38,7 @@ class IncomeRow(msgspec.Struct):
     """A row of income; `tranId` is unique within one income type of an account, sent as number or text."""
 
     symbol: str
+    """Empty where the venue names none: the fee of a liquidation may come so."""
     income: Decimal
     asset: str
     at_ms: TimeMs = msgspec.field(name="time")
@@ -70,7 +72,7 @@ class IncomeReader:
 
     async def receipts(self, since_ms: int, book: SymbolBook) -> list[Receipt]:
         """Funding payments and charges from `since_ms` on, oldest first, joined with the settled rates."""
-        rows = await self._funding_rows(since_ms)
+        rows = await self._rows(FUNDING_FEE, since_ms)
         unsettled = {
             row.symbol
             for row in rows
@@ -104,12 +106,30 @@ class IncomeReader:
             venue_id=str(row.transaction_id),
         )
 
-    async def _funding_rows(self, since_ms: int) -> list[IncomeRow]:
-        """Each page starts at the last stamp of the page before; many symbols share one stamp."""
+    async def charges(self, since_ms: int, book: SymbolBook) -> list[LiquidationCharge]:
+        """What liquidations cost beyond their trades, from `since_ms` on, oldest first."""
+        return [self._charge(row, book) for row in await self._rows(INSURANCE_CLEAR, since_ms)]
+
+    def _charge(self, row: IncomeRow, book: SymbolBook) -> LiquidationCharge:
+        instrument = book.perp.get(row.symbol)
+        unlisted = f"{self._venue}:{row.symbol}:perp" if row.symbol else None
+        return LiquidationCharge(
+            venue=self._venue,
+            account=self._account,
+            wallet=Wallet.PERP.value,
+            instrument=instrument.id if instrument is not None else unlisted,
+            asset=row.asset,
+            amount=row.income,
+            charged_ms=row.at_ms,
+            venue_id=str(row.transaction_id),
+        )
+
+    async def _rows(self, kind: str, since_ms: int) -> list[IncomeRow]:
+        """Rows of one type. Each page starts at the last stamp of the page before; many symbols share one stamp."""
         rows: dict[tuple[str, str], IncomeRow] = {}
         start_ms = since_ms
         for _ in range(PAGES_MAX):
-            params = {"incomeType": "FUNDING_FEE", "startTime": start_ms, "limit": PAGE}
+            params = {"incomeType": kind, "startTime": start_ms, "limit": PAGE}
             try:
                 page = convert_list(await self._rest.data("fapiPrivateGetIncome", params), IncomeRow)
             except DecodeError as error:
@@ -119,7 +139,7 @@ class IncomeReader:
             if len(page) < PAGE:
                 return sorted(rows.values(), key=lambda row: row.at_ms)
             if len(rows) == before:
-                raise VenueError("income: more receipts at one time than a page holds")
+                raise VenueError("income: more rows at one time than a page holds")
             start_ms = max(row.at_ms for row in page)
         raise VenueError(f"income: more than {PAGES_MAX} pages")
 

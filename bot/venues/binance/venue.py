@@ -275,7 +275,7 @@ class BinanceVenue:
         return await self._income.receipts(since_ms, self._book)
 
     async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory:
-        """Fills of these instruments, all receipts, interest and transfers, up to the market time of the call."""
+        """Fills of these instruments, all that was paid, charged and moved, up to the market time of the call."""
         await self._read_market_time()
         until_ms = self.market_ms()
         fills: list[Fill] = []
@@ -284,6 +284,7 @@ class BinanceVenue:
             some = wanted[first : first + HISTORY_AT_ONCE]
             fills += await self._fills(some, since_ms, until_ms)
         receipts = await self._income.receipts(since_ms, self._book)
+        charges = await self._income.charges(since_ms, self._book)
         interest = await self._margin.fetch_interest(since_ms) if self._borrows else ()
         transfers = await self._income.transfers(since_ms, until_ms, margin=self._borrows)
         return VenueHistory(
@@ -291,6 +292,7 @@ class BinanceVenue:
             receipts=tuple(receipts),
             transfers=tuple(transfers),
             until_ms=until_ms,
+            charges=tuple(charges),
             interest=tuple(interest),
         )
 

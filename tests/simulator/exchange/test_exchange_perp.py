@@ -194,7 +194,7 @@ def test_liquidation_closes_the_worst_position_first_and_keeps_the_rest():
     happened = core.advance(START_MS + 2 * HOUR_MS)
     assert resting.status is Status.CANCELED
     kinds = [h.kind for _, h in happened]
-    assert kinds == ["ORDER", "LIQUIDATION", "LIQUIDATION", "BALANCE"]
+    assert kinds == ["ORDER", "LIQUIDATION", "LIQUIDATION", "CHARGE", "BALANCE"]
     closing = happened[2][1]
     assert closing.order.request.client_id.startswith("autoclose-")
     assert (closing.trade.price, closing.trade.quantity, closing.trade.symbol) == (D(109), D(50), "AAAUSDT")

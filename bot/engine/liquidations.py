@@ -1,0 +1,53 @@
+"""What a liquidation costs beyond its trade: the venue's own fee for it, told by the venue's history alone."""
+
+from bot.domain.events import LiquidationCharged
+from bot.domain.hedges import Hedge, LiquidationCharge
+from bot.domain.numbers import ONE
+from bot.domain.valuation import USD_ASSETS, coin_price
+from bot.engine.money import TAKEN
+from bot.engine.state import Actions, EngineState
+from bot.ledger import postings
+
+
+def charged(state: EngineState, event: LiquidationCharged, out: Actions) -> None:
+    """Post a charge once, as a fee of the hedge that was liquidated; what names nobody is booked all the same."""
+    charge = event.charge
+    transaction_id = postings.charge_id(charge)
+    if state.ledger.knows(transaction_id):
+        return
+    hedge = _liquidated(state, charge)
+    owner = hedge.id if hedge is not None else postings.FOREIGN
+    entries = postings.charge_entries(charge, owner)
+    transaction = state.ledger.post(transaction_id, charge.charged_ms, "liquidation", owner, entries)
+    assert transaction is not None
+    if hedge is not None:
+        price = ONE if charge.asset in USD_ASSETS else coin_price(state.book, charge.venue, charge.asset)
+        hedge.fees_usd -= charge.amount * price
+        out.persist(hedge)
+    out.persist(transaction)
+    out.warning(
+        "liquidation.charged",
+        venue=charge.venue,
+        coin=hedge.coin if hedge is not None else None,
+        hedge=owner,
+        instrument=charge.instrument,
+        amount=charge.amount,
+        asset=charge.asset,
+        charged_ms=charge.charged_ms,
+    )
+
+
+def _liquidated(state: EngineState, charge: LiquidationCharge) -> Hedge | None:
+    """The hedge whose perpetual the venue names. It names none: the only one at the venue that it has taken from."""
+    if charge.instrument is not None:
+        hedge = state.last_hedge.get(charge.instrument)
+        if hedge is not None and charge.charged_ms < hedge.opened_ms:
+            return state.former_hedge.get(charge.instrument)
+        return hedge
+    known = {hedge.id: hedge for hedge in (*state.last_hedge.values(), *state.former_hedge.values())}
+    taken = [
+        hedge
+        for hedge in known.values()
+        if hedge.venue == charge.venue and hedge.reason == TAKEN and hedge.opened_ms <= charge.charged_ms
+    ]
+    return taken[0] if len(taken) == 1 else None
