@@ -63,7 +63,7 @@ campaign-planted: $(VENV)/dev.ok ## whether the campaign finds each planted bug,
 fuzz: $(VENV)/dev.ok ## the decoders and the settings loader against 3,000 nasty documents each, about ten minutes
 	CARRYBOT_FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
-mutants: $(VENV)/dev.ok ## wrong code that a test must notice: ledger, sizing, outcomes, recovery (ARGS="ledger")
+mutants: $(VENV)/dev.ok ## wrong code that a test must notice: ledger, sizing, allocation, outcomes, recovery (ARGS="ledger")
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 clean: ## remove the environment and caches (never data/)

@@ -61,7 +61,9 @@ def test_a_difference_is_told_when_it_was_seen_three_times_and_not_again(play: P
         told = severity_of(book, "ledger.difference")
         assert told is (Severity.CRITICAL if number == 3 else None)
         if told is not None:
-            book << said("ledger.difference", wallet="spot", asset="USDT", venue_less_ledger=D("0.5"))
+            book << said(
+                "ledger.difference", venue=kit.VENUE, wallet="spot", asset="USDT", venue_less_ledger=D("0.5")
+            )
         assert confirmed_difference(book.state, kit.VENUE) is (number >= 3)
         assert not confirmed_difference(book.state, "elsewhere")
 

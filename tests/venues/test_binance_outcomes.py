@@ -213,6 +213,7 @@ def test_reasons_name_the_code_or_the_status_and_the_venues_words() -> None:
 @pytest.mark.parametrize(
     ("code", "message", "short"),
     [
+        (-3041, "Balance is not enough", True),
         (-2018, "Balance is insufficient.", True),
         (-2019, "Margin is insufficient.", True),
         (-2010, "Account has insufficient balance for requested action.", True),
@@ -225,7 +226,17 @@ def test_a_refusal_for_want_of_money_is_told_from_others(code: int, message: str
 
 
 @pytest.mark.parametrize(
-    ("code", "misfit"), [(-1013, True), (-4004, True), (-4164, True), (-2010, False), (-2022, False)]
+    ("code", "misfit"),
+    [
+        *((code, True) for code in (-1013, -1111, -4004, -4005, -4014, -4023, -4164)),
+        *((code, False) for code in (-2010, -2022, -4003)),
+    ],
 )
 def test_a_refusal_by_the_filters_is_told_from_others(code: int, misfit: bool) -> None:
     assert judge_order(AnsweredError(400, code, "refused")).misfit is misfit
+
+
+@pytest.mark.parametrize("error", [NoAnswerError("RequestTimeout"), NotSentError("rate limit")])
+def test_what_the_venue_did_not_refuse_is_for_neither_reason(error: RequestError) -> None:
+    judged = judge_order(error)
+    assert (judged.short, judged.misfit) == (False, False)
