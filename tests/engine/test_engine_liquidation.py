@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
+import pytest
 from playbook import Play, Playbook, fill_of, fills, orders, said, saved, severity_of, silence
 
 from bot.domain.actions import Persist, Severity
@@ -13,7 +14,7 @@ from bot.domain.hedges import Hedge, HedgeState, LiquidationCharge
 from bot.domain.ledger import Transaction
 from bot.domain.orders import OrderIntent, Side
 from bot.domain.time import HOUR_MS
-from bot.domain.valuation import nav_usd
+from bot.domain.valuation import coin_price, nav_usd
 
 
 def opened(play: Play) -> Playbook:
@@ -95,4 +96,40 @@ def test_a_charge_of_nobodys_is_booked_as_foreign_and_never_dropped(play: Play) 
     assert book.balance("venue:binance:perp") - before == Decimal(-9)
     assert book.balance("fee:foreign") == Decimal(9)
     assert book.hedge.fees_usd == fees
+    book.unmet.clear()
+
+
+def test_a_fee_from_before_a_hedge_is_the_former_ones(play: Play) -> None:
+    book = liquidated(play)
+    hedge = book.hedge
+    book.state.former_hedge[kit.perp_id("BTC")] = replace(hedge, id="h0", legs=tuple(map(replace, hedge.legs)))
+    book >> charge("-5") << saved(Transaction, hedge_id="h1"), "charged in the moment of its opening"
+    hedge.opened_ms += 1
+    book >> charge("-5", "901") << saved(Transaction, hedge_id="h0")
+    book.unmet.clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "owner"),
+    [
+        ({}, "foreign"),
+        ({"venue": "elsewhere"}, "h1"),
+        ({"reason": "closed by the owner"}, "h1"),
+        ({"opened_ms": kit.START_MS + 2 * HOUR_MS}, "h1"),
+    ],
+)
+def test_between_two_that_were_taken_from_a_fee_is_not_guessed(
+    play: Play, change: dict[str, str | int], owner: str
+) -> None:
+    book = liquidated(play)
+    book.state.former_hedge[kit.perp_id("ETH")] = replace(book.hedge, id="h0", **change)  # type: ignore[arg-type]
+    book >> charge("-5", instrument=None) << saved(Transaction, hedge_id=owner)
+    book.unmet.clear()
+
+
+def test_a_fee_in_a_coin_costs_the_hedge_what_the_coin_is_worth(play: Play) -> None:
+    book = liquidated(play)
+    fees = book.hedge.fees_usd
+    book >> charge("-0.001", asset="BTC") << said("liquidation.charged", coin="BTC", asset="BTC")
+    assert book.hedge.fees_usd - fees == coin_price(book.state.book, kit.VENUE, "BTC") / 1000 > 0
     book.unmet.clear()

@@ -15,12 +15,19 @@ class Target:
 TARGETS = (
     Target(
         "ledger",
-        ("bot.ledger.journal", "bot.ledger.postings", "bot.ledger.chain", "bot.engine.borrowing"),
+        (
+            "bot.ledger.journal",
+            "bot.ledger.postings",
+            "bot.ledger.chain",
+            "bot.engine.borrowing",
+            "bot.engine.liquidations",
+        ),
         (
             "tests/ledger",
             "tests/engine/test_engine_money.py",
             "tests/engine/test_engine_borrow.py",
             "tests/engine/test_engine_loans.py",
+            "tests/engine/test_engine_liquidation.py",
             "tests/engine/test_engine_margin_wallet.py",
         ),
     ),
