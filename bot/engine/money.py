@@ -7,7 +7,7 @@ from bot.domain.events import FundingReceived
 from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO
-from bot.domain.orders import Fill, OrderRecord
+from bot.domain.orders import Fill, OrderRecord, Side
 from bot.domain.valuation import USD_ASSETS, coin_price
 from bot.engine import entry_costs
 from bot.engine.state import Actions, EngineState
@@ -41,7 +41,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     if hedge is None or leg is None:
         out.warning("fill.foreign", instrument=fill.instrument, client_id=fill.client_id, quantity=fill.quantity_base)
         return True
-    if fill.client_id.startswith(TAKEN_PREFIXES):
+    if fill.client_id.startswith(TAKEN_PREFIXES) or (order is None and _bought_back(fill, leg)):
         _taken(state, hedge, fill, out)
     elif order is None:
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
@@ -64,6 +64,12 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         state.hedges[hedge.id] = hedge
     out.persist(hedge)
     return True
+
+
+def _bought_back(fill: Fill, leg: Leg) -> bool:
+    """Whether somebody else bought what we owe: the venue liquidates loans under names that it does not document."""
+    ours = fill.client_id.startswith(OWN_PREFIX)
+    return leg.kind is Kind.MARGIN and not ours and fill.side is Side.BUY and leg.quantity_base < 0
 
 
 def _note_stint(state: EngineState, leg: Leg, held: Decimal, traded_ms: int) -> None:
@@ -122,13 +128,17 @@ def move_leg(leg: Leg, signed_base: Decimal, price: Decimal) -> None:
 
 
 def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[Hedge | None, Leg | None]:
-    """The hedge and leg that a fill belongs to: by its order, by our client id, or (liquidations) by position."""
+    """The hedge and leg that a fill belongs to: by its order, by our client id, or (liquidations) by position.
+
+    What trades in the margin account is the hedge's whoever did it: the account is the bot's alone.
+    """
     hedge = state.hedges.get(order.intent.hedge_id) if order is not None else None
     if hedge is None and fill.client_id.startswith(OWN_PREFIX):
         parts = fill.client_id.split("-")
         candidates = [*state.hedges.values(), *state.last_hedge.values(), *state.former_hedge.values()]
         hedge = next((h for h in candidates if len(parts) == 3 and parts[1] == str(h.number)), None)
-    if hedge is None and fill.client_id.startswith(TAKEN_PREFIXES):
+    lent = state.market.instruments[fill.instrument].kind is Kind.MARGIN and not fill.client_id.startswith(OWN_PREFIX)
+    if hedge is None and (lent or fill.client_id.startswith(TAKEN_PREFIXES)):
         hedge = next((h for h in state.hedges.values() if _leg(h, fill.instrument) is not None), None)
     return (hedge, _leg(hedge, fill.instrument)) if hedge is not None else (None, None)
 

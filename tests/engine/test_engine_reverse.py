@@ -170,18 +170,31 @@ def test_the_basis_as_the_long_side_sees_it_guards_its_entry(play: Play) -> None
     book.unmet.clear()
 
 
-def test_what_the_venue_buys_back_itself_closes_the_perpetual(play: Play) -> None:
-    """The loan is liquidated: the coin leg is gone, and its long perpetual is sold at once, no more than there is."""
+@pytest.mark.parametrize("name", ["autoclose-9", "web_5c1f", "unknown:77"])
+def test_what_the_venue_buys_back_itself_closes_the_perpetual(play: Play, name: str) -> None:
+    """The loan is liquidated: the coin leg is gone, and its long perpetual is sold at once, no more than there is.
+
+    However the venue calls that order: nobody else trades in the margin account.
+    """
     book = opened(play)
     lot = book.sent[0]
-    book >> (lambda b: [_taken(b, lot)]) << said("position.taken", coin="BTC")
+    book >> (lambda b: [_taken(b, lot, name)]) << said("position.taken", coin="BTC")
     book >> Tick() << orders("sell perp 0.49 reduce")
     assert book.state.book.removals[kit.VENUE, "BTC", -1].removed
     book.unmet.clear()
 
 
-def _taken(book: Playbook, lot: OrderIntent) -> Event:
-    fill = fill_of(book, lot, D("0.4906"), client_id="autoclose-9", fee=D("0.0005")).fill
+def test_what_somebody_sells_on_loan_beside_it_is_bought_back(play: Play) -> None:
+    book = opened(play)
+    lot = book.sent[0]
+    book >> (lambda b: [fill_of(b, lot, D("0.1"), client_id="web_5c1f")]) << said("fill.unexpected", coin="BTC")
+    assert book.hedge.imbalance_base == D("-0.1")
+    book >> Tick() << orders("buy margin 0.1001")
+    book.unmet.clear()
+
+
+def _taken(book: Playbook, lot: OrderIntent, name: str) -> Event:
+    fill = fill_of(book, lot, D("0.4906"), client_id=name, fee=D("0.0005")).fill
     return OrderFilled(replace(fill, side=Side.BUY, fee_asset="BTC"))
 
 
