@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bot.domain.events import Event, OrderNotFound, OrderOutcomeUnknown, OrderReported
-from bot.domain.instruments import Instrument, Kind, Payoff, Wallet
+from bot.domain.instruments import Instrument, Kind, Payoff, Wallet, margin_twin
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
+from bot.domain.time import DAY_MS
 from bot.venues.binance.gate import Priority
 from bot.venues.binance.orders import OrderDesk
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError
@@ -60,6 +61,35 @@ async def test_not_found_is_no_answer_while_the_order_may_still_leave() -> None:
     await placing
     await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
     assert heard[-1] == OrderNotFound(INTENT.client_id, 3)
+
+
+class ForgetfulRest:
+    """Forgets margin orders by their id, and tells of at most 24 hours of them."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    async def order(self, endpoint: str, params: Any, **more: Any) -> Any:
+        if endpoint == "sapiGetMarginOrder":
+            raise AnsweredError(400, -2013, "Order does not exist.")
+        if endpoint != "sapiGetMarginAllOrders":
+            return []
+        self.asked.append(dict(params))
+        last_day = "endTime" not in params
+        row = {"symbol": "BTCUSDT", "orderId": 7, "status": "EXPIRED", "executedQty": "0", "side": "SELL"}
+        return [] if last_day else [{**row, "clientOrderId": INTENT.client_id}]
+
+
+async def test_a_margin_order_of_days_ago_is_looked_for_on_its_own_day() -> None:
+    rest, heard = ForgetfulRest(), list[Event]()
+    lent = margin_twin(SPOT)
+    desk = OrderDesk(rest, lambda: SymbolBook.of((lent,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    await desk.query(INTENT.client_id, lent.id, None, 1_800_000_000_000, heard.append)
+    (report,) = heard
+    assert isinstance(report, OrderReported)
+    assert report.state is OrderState.CANCELLED
+    assert rest.asked[0]["endTime"] - rest.asked[0]["startTime"] == DAY_MS - 1
+    assert rest.asked[0]["startTime"] < 1_800_000_000_000
 
 
 class FullRest:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.instruments import Kind
+from bot.domain.instruments import Kind, margin_twin
 from bot.domain.orders import OrderIntent, Purpose, Side, TimeInForce
 from bot.venues.binance import gate
 from bot.venues.binance.clock import MarketClock
@@ -25,6 +25,7 @@ from bot.venues.binance.liquidity import depth_usd
 from bot.venues.binance.orders import order_params
 from bot.venues.binance.outcomes import NotSentError
 from bot.venues.binance.rates import Settled
+from bot.venues.binance.rest import BORROWING_LIMITS, BinanceRest
 from bot.venues.binance.symbols import price_text, quantity_text, to_base_price, to_base_quantity
 from tests.venues.test_binance_decode import BTC_SPOT, PEPE, instrument
 
@@ -60,6 +61,14 @@ def test_orders_in_venue_units() -> None:
         "newOrderRespType": "FULL",
     }
     assert order_params(intent(Side.BUY, "1500", "1", TimeInForce.GTC), PEPE) is None
+
+
+@pytest.mark.parametrize(("side", "effect"), [(Side.SELL, "MARGIN_BUY"), (Side.BUY, "AUTO_REPAY")])
+def test_a_sale_on_margin_borrows_and_a_purchase_only_repays(side: Side, effect: str) -> None:
+    params = order_params(intent(side, "2", "61837.64", TimeInForce.IOC), margin_twin(BTC_SPOT))
+    assert params is not None
+    assert (params["sideEffectType"], params["isIsolated"]) == (effect, "FALSE")
+    assert (params["symbol"], params["timeInForce"], params["newOrderRespType"]) == ("BTCUSDT", "IOC", "FULL")
 
 
 @given(
@@ -133,6 +142,20 @@ async def test_what_reduces_goes_first() -> None:
         group.create_task(send("query", Priority.ASKING))
         group.create_task(send("reduce", Priority.REDUCING))
     assert order == ["in the throttler already", "reduce", "query"]
+
+
+async def test_orders_that_borrow_are_limited_and_those_that_repay_are_not() -> None:
+    queue = OrderGate(WeightBudget(100), ((100, 0.1),), ((2, 60.0),))
+    for _ in range(2):
+        await queue.enter(Priority.OPENING, within_s=0.05, counted=True)
+    with pytest.raises(NotSentError):
+        await queue.enter(Priority.OPENING, within_s=0.05, counted=True)
+    for priority in (Priority.REDUCING, Priority.COMPLETING):
+        await queue.enter(priority, within_s=0.05, counted=True)
+    rest = BinanceRest("key", "secret", None)
+    assert [limit for gate, limit in ((g, g.opening_limits) for g in rest._gates.values()) if limit] == [
+        BORROWING_LIMITS
+    ]
 
 
 class Minute:

@@ -1,9 +1,9 @@
 """Cross-margin endpoints, /sapi/v1/margin: orders that borrow and repay, the account, rates, interest and loans.
 
-Orders trade on the spot book with `sideEffectType=AUTO_BORROW_REPAY`, the only one there is here: a sale borrows what
-is lacking, a purchase repays. They never rest (IOC, FOK or MARKET). Isolated margin is not offered. Rates are a
-fraction an hour. The private stream does not speak of this account: its orders answer in full, and its histories are
-asked for. Source of the shapes: https://developers.binance.com/docs/margin_trading
+Orders trade on the spot book. A sale is `sideEffectType=MARGIN_BUY` and borrows what is lacking, a purchase is
+`AUTO_REPAY`; nothing else is taken here, as quote currency is never lent. They never rest (IOC, FOK or MARKET).
+Isolated margin is not offered. Rates are a fraction an hour. The private stream does not speak of this account: its
+orders answer in full, and its histories are asked for. Source of the shapes: https://developers.binance.com/docs/margin_trading
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from bot.simulator.wire.venue import QUOTE_ASSET, Simulation
 
 _ZERO = Decimal(0)
 _DAILY_H = 24
-_SIDE_EFFECT = "AUTO_BORROW_REPAY"
+_SIDE_EFFECTS = {"SELL": "MARGIN_BUY", "BUY": "AUTO_REPAY"}
 
 
 def new_order(sim: Simulation, call: Call) -> Any:
     _refuse_isolated(call)
-    if call.params.text("sideEffectType") != _SIDE_EFFECT:
-        raise VenueError(-1128, "Combination of optional parameters invalid.")
     request = replace(read_spot_order(sim, call.params), margin=True)
+    if call.params.text("sideEffectType") != _SIDE_EFFECTS[request.side.value]:
+        raise VenueError(-1128, "Combination of optional parameters invalid.")
     order, trades = sim.place(call.api_key, request)
     listing = sim.listing(Book.SPOT, request.symbol)
     return {**full_answer(listing, order, trades), "isIsolated": False}

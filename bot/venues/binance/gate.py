@@ -105,11 +105,13 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
 class OrderGate:
     """The queue in front of one API's order endpoints: by priority, then first come first served.
 
-    `limits` are (orders, seconds) windows of the account; what opens may use four fifths of each.
+    `limits` are (orders, seconds) windows of the account; what opens may use four fifths of each, and all of each of
+    `opening_limits`.
     """
 
     budget: WeightBudget
     limits: tuple[tuple[int, float], ...]
+    opening_limits: tuple[tuple[int, float], ...] = ()
     _all: list[Any] = field(init=False)
     _opening: list[Any] = field(init=False)
     _waiting: list[tuple[int, int]] = field(default_factory=list)
@@ -117,7 +119,8 @@ class OrderGate:
 
     def __post_init__(self) -> None:
         self._all = [Throttler(count, period) for count, period in self.limits]
-        self._opening = [Throttler(int(count * WEIGHT_SHARE_OPENING), period) for count, period in self.limits]
+        opening = [(int(count * WEIGHT_SHARE_OPENING), period) for count, period in self.limits]
+        self._opening = [Throttler(count, period) for count, period in (*opening, *self.opening_limits)]
 
     async def enter(self, priority: Priority, *, within_s: float, counted: bool) -> None:
         """Returns when the request may be sent. Raises NotSentError when that takes longer than `within_s`.

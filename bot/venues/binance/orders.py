@@ -18,8 +18,8 @@ from bot.domain.events import (
 from bot.domain.hedges import TransferIntent
 from bot.domain.instruments import Instrument, Kind
 from bot.domain.numbers import ZERO, text
-from bot.domain.orders import OrderIntent, OrderState, Purpose, TimeInForce
-from bot.domain.time import MINUTE_MS
+from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
+from bot.domain.time import DAY_MS, MINUTE_MS
 from bot.ports import Deliver, VenueError
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.gate import Priority
@@ -48,6 +48,9 @@ VIEWS = 3
 _FAILURES = (AnsweredError, NoAnswerError, NotSentError)
 _SPOT_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC"}
 _PERP_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC", TimeInForce.POST_ONLY: "GTX"}
+_SIDE_EFFECTS = {Side.SELL: "MARGIN_BUY", Side.BUY: "AUTO_REPAY"}
+"""What a margin order does to the loan. `AUTO_BORROW_REPAY` would do both: a purchase could then borrow quote currency;
+and it is said to be refused since 2026-10-14."""
 _TRANSFERS = {(source.value, target.value): kind for kind, (source, target) in ROUTES.items()}
 
 
@@ -217,7 +220,10 @@ class OrderDesk:
         params: dict[str, Any] = {"symbol": instrument.symbol, "limit": limit}
         page_params = dict(params)
         if since_ms > 0:
-            page_params["startTime"] = max(1, since_ms - MINUTE_MS)
+            page_params["startTime"] = start_ms = max(1, since_ms - MINUTE_MS)
+            if instrument.kind is Kind.MARGIN:
+                # Otherwise it tells of the last 24 hours, and an order may be older when its question comes.
+                page_params["endTime"] = start_ms + DAY_MS - 1
         for _ in range(PAGES_MAX):
             page = convert_list(await self._ask(endpoint, page_params), OrderRow)
             for row in page:
@@ -297,8 +303,9 @@ def order_params(intent: OrderIntent, instrument: Instrument) -> dict[str, Any] 
         return params
     params["newOrderRespType"] = "FULL"
     if instrument.kind is Kind.MARGIN:
-        # A sale borrows what is lacking and a purchase repays: no loan without its order, and none left behind.
-        params |= {"sideEffectType": "AUTO_BORROW_REPAY", "isIsolated": "FALSE"}
+        # A sale borrows what is lacking; what it then does not sell is repaid when it ends (the venue's default). A
+        # purchase repays, and is refused rather than paid with borrowed quote currency.
+        params |= {"sideEffectType": _SIDE_EFFECTS[intent.side], "isIsolated": "FALSE"}
     if force is TimeInForce.POST_ONLY:
         params["type"] = "LIMIT_MAKER"
     else:

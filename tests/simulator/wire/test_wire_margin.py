@@ -15,8 +15,8 @@ SELL = {
     "side": "SELL",
     "type": "LIMIT",
     "timeInForce": "IOC",
-    "sideEffectType": "AUTO_BORROW_REPAY",
 }
+EFFECTS = {"SELL": "MARGIN_BUY", "BUY": "AUTO_REPAY"}
 
 
 async def ask(site: Site, path: str, **params: Any) -> Any:
@@ -36,8 +36,9 @@ async def price(site: Site) -> Decimal:
 
 
 async def order(site: Site, **changes: Any) -> Any:
-    limit = (await price(site)) * (D("0.99") if changes.get("side", "SELL") == "SELL" else D("1.02"))
-    sent = {**SELL, "quantity": "10", "price": f"{limit:.2f}", **changes}
+    side = changes.get("side", "SELL")
+    limit = (await price(site)) * (D("0.99") if side == "SELL" else D("1.02"))
+    sent = {**SELL, "quantity": "10", "price": f"{limit:.2f}", "sideEffectType": EFFECTS[side], **changes}
     return await site.call("POST", f"{MARGIN}/order", sent, signed=True)
 
 
@@ -131,6 +132,9 @@ async def test_collateral_comes_back_and_is_listed(site: Site) -> None:
     ("changes", "code"),
     [
         ({"sideEffectType": "NO_SIDE_EFFECT"}, -1128),
+        ({"sideEffectType": "AUTO_BORROW_REPAY"}, -1128),
+        ({"sideEffectType": "MARGIN_BUY", "side": "BUY"}, -1128),
+        ({"sideEffectType": "AUTO_REPAY"}, -1128),
         ({"isIsolated": "TRUE"}, -11001),
         ({"timeInForce": "GTC"}, -1116),
         ({"quantity": "2000"}, -3006),
