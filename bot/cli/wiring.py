@@ -32,9 +32,17 @@ def silent(severity: Severity, name: str, fields: Mapping[str, str | int | float
 
 
 def build_venue(
-    settings: "Settings", name: str, exchange: "Exchange | None", log: Log, coins: Iterable[str] = (), *, owes: bool
+    settings: "Settings",
+    name: str,
+    exchange: "Exchange | None",
+    log: Log,
+    coins: Iterable[str] = (),
+    *,
+    owes: bool,
+    looks: bool = False,
 ) -> "AnyVenue":
-    """One configured venue. `exchange` is the embedded simulator that serves it, if one does.
+    """One configured venue. `exchange` is the embedded simulator that serves it, if one does. A command that only
+    `looks` leaves a paper account as its daemon has it.
 
     `coins` are listed whatever the universe says: what is held has to be quoted, counted and closed. `owes` says that
     its margin account is in the books: it stays one of its wallets, whatever the strategies are.
@@ -64,7 +72,7 @@ def build_venue(
     from bot.simulator.paper import PaperVenue
 
     state_file = settings.data_dir / "paper" / f"{name}.db"
-    return PaperVenue(adapter, found.account, state_file, _terms(found.paper), log, borrows=borrows)
+    return PaperVenue(adapter, found.account, state_file, _terms(found.paper), log, borrows=borrows, looks=looks)
 
 
 def borrowing(settings: "Settings") -> bool:
@@ -108,11 +116,11 @@ async def asked_venue(
         assert found.simulator is not None
         async with (
             embedded.standing(settings, found.simulator) as exchange,
-            _connected(build_venue(settings, name, exchange, silent, coins, owes=owes)) as venue,
+            _connected(build_venue(settings, name, exchange, silent, coins, owes=owes, looks=True)) as venue,
         ):
             yield venue
     else:
-        async with _connected(build_venue(settings, name, None, silent, coins, owes=owes)) as venue:
+        async with _connected(build_venue(settings, name, None, silent, coins, owes=owes, looks=True)) as venue:
             yield venue
 
 

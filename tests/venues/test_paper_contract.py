@@ -4,6 +4,7 @@ What the contract says about the wire of orders has no place here: an order neve
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -36,13 +37,19 @@ class PaperBench(Bench):
 
 
 def paper(
-    endpoint: Endpoint, bench: Bench, state: Path, cash: Decimal = TERMS.cash, *, borrows: bool = False
+    endpoint: Endpoint,
+    bench: Bench,
+    state: Path,
+    cash: Decimal = TERMS.cash,
+    *,
+    borrows: bool = False,
+    looks: bool = False,
 ) -> PaperVenue:
     """A paper account at the live market that the simulator plays; the adapter has no key."""
     transport = Transport("127.0.0.1", endpoint.port, endpoint.ca_file)
     coins = ("BTC", "ETH", "SOL")
     live = BinanceVenue("binance", "main", "", "", transport=transport, coins=coins, timeout_s=2.0, log=bench.log)
-    return PaperVenue(live, "main", state, replace(TERMS, cash=cash), bench.log, borrows=borrows)
+    return PaperVenue(live, "main", state, replace(TERMS, cash=cash), bench.log, borrows=borrows, looks=looks)
 
 
 @pytest.fixture
@@ -126,3 +133,46 @@ async def test_a_question_before_the_first_run_opens_no_account(simulator: Endpo
         await bench.venue.connect()
         assert (await bench.venue.fetch_account()).balances["spot"] == {"USDT": Decimal(cash)}
         await bench.venue.close()
+
+
+async def test_who_only_looks_changes_nothing_and_sees_what_the_daemon_has_saved(
+    simulator: Endpoint, tmp_path: Path
+) -> None:
+    """`ledger --verify` beside a daemon: an account that charged itself again would not be the daemon's any more."""
+    perp, file = "binance:ETHUSDT:perp", tmp_path / "paper.db"
+    daemon, other = PaperBench(endpoint=simulator), PaperBench(endpoint=simulator)
+    daemon.venue = paper(simulator, daemon, file)
+    async with streaming(daemon):
+        assert isinstance(await daemon.move("20000"), TransferSettled)
+        sell = daemon.intent(perp, Side.SELL, "1")
+        await daemon.venue.place([sell], reducing=False, deliver=daemon.deliver)
+    await daemon.control("POST", "/clock", {"speed": 20_000})
+    await asyncio.sleep(3.5)
+    await daemon.control("POST", "/clock", {"speed": 1})
+    before = stored(file)
+    other.venue = paper(simulator, other, file, looks=True)
+    await other.venue.connect()
+    try:
+        seen = await other.venue.fetch_account()
+        assert list(await other.venue.fetch_receipts(0)) == []
+        assert stored(file) == before
+        again = PaperBench(endpoint=simulator)
+        again.venue = paper(simulator, again, file)
+        async with streaming(again):
+            charged = await again.venue.fetch_receipts(0)
+            assert len(charged) >= 2
+            assert await other.venue.fetch_receipts(0) == charged
+            assert await other.venue.fetch_account() == await again.venue.fetch_account() != seen
+        saved = stored(file)
+    finally:
+        await other.venue.close()
+    assert stored(file) == saved
+
+
+def stored(file: Path) -> dict[str, list[Any]]:
+    """All rows of an account's file, read with nothing of ours."""
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        return {table: connection.execute(f"select * from {table}").fetchall() for table in ("record", "state")}
+    finally:
+        connection.close()

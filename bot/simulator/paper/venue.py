@@ -61,16 +61,25 @@ class PaperVenue:
     """`source` gives the market and is opened and closed with it; `file` holds the account."""
 
     def __init__(
-        self, source: LiveMarket, account: str, file: Path, terms: PaperTerms, log: Log, *, borrows: bool = False
+        self,
+        source: LiveMarket,
+        account: str,
+        file: Path,
+        terms: PaperTerms,
+        log: Log,
+        *,
+        borrows: bool = False,
+        looks: bool = False,
     ) -> None:
-        """With `borrows` coins are sold on loan, at modelled rates."""
+        """With `borrows` coins are sold on loan, at modelled rates. One who only `looks` changes nothing: the account
+        is a daemon's, and is told as that one last saved it."""
         self.name = source.name
         self._source = source
         self._account = account
         self._file = file
         self._terms = terms
         self._log = log
-        self._borrows = borrows
+        self._borrows, self._looks = borrows, looks
         self._opened: PaperAccount | None = None
         self._kept = False
         """Whether the account is to stay: a question before the first run opens none."""
@@ -95,14 +104,30 @@ class PaperVenue:
         try:
             await self._source.connect()
             if self._opened is None:
-                self._opened = PaperAccount(self.name, self._account, self._file, self._terms, self.market_ms())
-                self._kept = self._opened.existed
+                self._opened = self._open()
+                self._kept = self._opened.existed and not self._looks
             await self.fetch_listing()
-            since_ms = self.account.now_ms - DAY_MS
-            await self._fund(since_ms, self.account.held_since(since_ms))
+            if not self._looks:
+                since_ms = self.account.now_ms - DAY_MS
+                await self._fund(since_ms, self.account.held_since(since_ms))
+            if self._kept:
+                self._save()  # durable before any history tells of it
         except BaseException:
             await self.close()
             raise
+
+    def _open(self) -> PaperAccount:
+        return PaperAccount(self.name, self._account, self._file, self._terms, self.market_ms())
+
+    def _seen(self) -> PaperAccount:
+        """The account as it is now; for one who only looks, as it stands in the file by now."""
+        if self._looks:
+            before, self._opened = self.account, self._open()
+            self._opened.admit([one for one in before.instruments.values() if one.kind is not Kind.MARGIN])
+            if self._borrows:
+                self._opened.admit_loans()
+            before.close()
+        return self.account
 
     async def close(self) -> None:
         if self._opened is not None:
@@ -319,13 +344,13 @@ class PaperVenue:
         return found
 
     async def fetch_account(self) -> AccountReported:
-        return self.account.reported()
+        return self._seen().reported()
 
     async def fetch_receipts(self, since_ms: int) -> Sequence[Receipt]:
-        return self.account.receipts(since_ms)
+        return self._seen().receipts(since_ms)
 
     async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory:
-        account = self.account
+        account = self._seen()
         return VenueHistory(
             fills=tuple(account.fills(since_ms, instruments)),
             receipts=tuple(account.receipts(since_ms)),

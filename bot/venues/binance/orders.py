@@ -49,8 +49,8 @@ _FAILURES = (AnsweredError, NoAnswerError, NotSentError)
 _SPOT_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC"}
 _PERP_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC", TimeInForce.POST_ONLY: "GTX"}
 _SIDE_EFFECTS = {Side.SELL: "MARGIN_BUY", Side.BUY: "AUTO_REPAY"}
-"""What a margin order does to the loan. `AUTO_BORROW_REPAY` would do both: a purchase could then borrow quote currency;
-and it is said to be refused since 2026-10-14."""
+"""What a margin order does to the loan. `AUTO_BORROW_REPAY` would do both, so that a purchase could borrow quote
+currency; it is said to be refused since 2026-10-14."""
 _TRANSFERS = {(source.value, target.value): kind for kind, (source, target) in ROUTES.items()}
 
 
