@@ -1,6 +1,7 @@
 """Whatever the venue answers when the account is read: sane values, or a VenueError. Nothing else."""
 
 from collections.abc import Coroutine
+from decimal import Decimal
 from typing import Any, cast
 
 from hypothesis import example, given
@@ -118,14 +119,14 @@ def test_the_margin_account(nasty: dict[str, Any]) -> None:
     clock.observe(NOW_MS)
     margin = CrossMargin("binance", "main", rest_of(rest), clock)
     listing = VenueListed("binance", (SPOT, PERP), {SPOT.id: FeeRates(ZERO, ZERO)}, {})
-    assert len(answer(margin.listed(listing)).instruments) == 3
+    assert len(answer(margin.listed(listing, Decimal(1))).instruments) == 3
     rest.update(nasty)
     answer(margin.balances())
     for terms in answer(margin.fetch_terms(["BTC"])) or []:
         assert terms.available_base >= 0
     answer(margin.fetch_recalls())
     answer(margin.fetch_interest(NOW_MS - 1))
-    answer(margin.listed(listing))
+    answer(margin.listed(listing, Decimal(1)))
 
 
 @fuzzed

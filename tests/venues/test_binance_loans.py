@@ -2,20 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.domain.events import LoanRecalled, OrderFilled, OrderOutcomeUnknown, OrderReported
-from bot.domain.instruments import Kind
+from bot.domain.events import LoanRecalled, OrderFilled, OrderOutcomeUnknown, OrderReported, VenueListed
+from bot.domain.instruments import FeeRates, Kind
 from bot.domain.orders import OrderState
+from bot.ports import VenueError, VenueRefusedError
 from bot.simulator.wire.options import Endpoint
 from bot.venues.binance import BinanceVenue, margin
+from bot.venues.binance.account import AccountReader
+from bot.venues.binance.clock import MarketClock
+from bot.venues.binance.listing import Universe
 from bot.venues.transport import Transport
 from tests.simulated import running as simulated
 from tests.venues.conftest import streaming
 from tests.venues.contract import HOUR_MS, Bench
 from tests.venues.loan_contract import LENT, LoanContract, sale, sold
+from tests.venues.test_binance_decode import BTC_SPOT
 
 
 @pytest.fixture
@@ -120,3 +128,49 @@ async def test_it_may_begin_to_borrow_while_it_runs(tmp_path: Path) -> None:
             assert not venue.widen(("BTC", "ETH", "SOL"), (), borrows=False), "what may be owed stays"
         finally:
             await venue.close()
+
+
+class ToldRest:
+    """Answers of an account that pays spot fees in BNB; `margin` is the margin account's own."""
+
+    def __init__(self, margin: Any) -> None:
+        self.margin = margin
+
+    async def data(self, endpoint: str, params: Any = None) -> Any:
+        pair = {"symbol": "BTCUSDT", "isMarginTrade": True, "isBuyAllowed": True, "isSellAllowed": True}
+        limit = {"coin": "BTC", "borrowable": True, "borrowLimit": "10"}
+        answers = {"sapiGetMarginAllPairs": [pair], "sapiGetMarginCrossMarginData": [limit]}
+        found = answers.get(endpoint, self.margin)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def listed_spot() -> VenueListed:
+    """Discounted to three quarters, and paid in BNB."""
+    spot = replace(BTC_SPOT, fee_in_base=False)
+    return VenueListed("binance", (spot,), {spot.id: FeeRates(Decimal("0.00075"), Decimal("0.00075"))}, {})
+
+
+async def test_fees_of_the_margin_wallet_are_whole_and_taken_from_what_is_bought() -> None:
+    """The BNB that pays spot fees is in the spot wallet: a purchase that forgot its fee would leave a debt."""
+    lender = margin.CrossMargin("binance", "main", ToldRest({"userAssets": []}), MarketClock())  # type: ignore[arg-type]
+    listing = await lender.listed(listed_spot(), Decimal("0.75"))
+    (spot, twin) = listing.instruments
+    assert (spot.fee_in_base, twin.fee_in_base) == (False, True)
+    assert listing.fees[twin.id] == FeeRates(Decimal("0.001"), Decimal("0.001"))
+
+
+async def test_a_discount_that_leaves_nothing_to_pay_is_no_answer() -> None:
+    paid_in_bnb = {"discount": {"enabledForAccount": True, "enabledForSymbol": True, "discount": "0"}}
+    reader = AccountReader("binance", ToldRest(paid_in_bnb), Universe(), lambda *_: None)  # type: ignore[arg-type]
+    with pytest.raises(VenueError, match="commission"):
+        await reader.listing(signed=True)
+
+
+async def test_nothing_is_lent_to_who_has_no_margin_account_whatever_the_lists_say() -> None:
+    refused = VenueRefusedError("-3003", "Margin account does not exist.")
+    lender = margin.CrossMargin("binance", "main", ToldRest(refused), MarketClock())  # type: ignore[arg-type]
+    with pytest.raises(VenueRefusedError) as raised:
+        await lender.listed(listed_spot(), Decimal(1))
+    assert raised.value.code in margin.MAY_NOT_BORROW

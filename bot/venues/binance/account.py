@@ -77,6 +77,8 @@ class AccountReader:
         self._name = name
         self._rest = rest
         self.universe = universe
+        self.spot_discount = NO_DISCOUNT
+        """Factor on spot fees that are paid in BNB, as of the latest listing."""
         self._log = log
 
     async def listing(self, *, signed: bool) -> VenueListed:
@@ -85,13 +87,13 @@ class AccountReader:
         Fees: the spot ones by symbol; the perpetual's are those of one symbol of the listing for all of them,
         because that call costs 20 weight for each symbol and the rate belongs to the account's tier.
         """
-        burn, discount = await self._spot_burn() if signed else (False, NO_DISCOUNT)
+        burn, self.spot_discount = await self._spot_burn() if signed else (False, NO_DISCOUNT)
         try:
             listed = await self._instruments(fee_in_base=not burn)
             book = SymbolBook.of(listed.instruments)
             if not signed or not listed.instruments:
                 return VenueListed(self._name, listed.instruments, {}, {})
-            fees = spot_fees(await self._rest.data("sapiGetAssetTradeFee"), discount, book.spot)
+            fees = spot_fees(await self._rest.data("sapiGetAssetTradeFee"), self.spot_discount, book.spot)
             perp_fee = await self._perp_fee(book)
             fees |= {i.id: perp_fee for i in book.perp.values()}
             tiers = margin_tiers(await self._rest.data("fapiPrivateGetLeverageBracket"), book.perp)
@@ -128,7 +130,10 @@ class AccountReader:
             if not (discount["enabledForAccount"] and discount["enabledForSymbol"]):
                 return False, NO_DISCOUNT
             # "the standard commission is reduced by this rate": 0.75 leaves three quarters
-            return True, decimal(discount["discount"])
+            factor = decimal(discount["discount"])
+            if factor <= 0:
+                raise DecodeError(f"a discount of {factor}")
+            return True, factor
         except (KeyError, TypeError, DecodeError) as error:
             raise VenueError(f"account/commission: {error!r}") from None
 

@@ -7,14 +7,14 @@ happens to it (interest, a liquidation) is asked for. Source: https://developers
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 import msgspec
 
 from bot.domain.events import LoanRecalled, VenueListed
 from bot.domain.hedges import Interest
-from bot.domain.instruments import Kind, margin_twin
+from bot.domain.instruments import FeeRates, Kind, margin_twin
 from bot.domain.market import BorrowTerms
 from bot.domain.numbers import ZERO
 from bot.domain.time import DAY_MS
@@ -35,6 +35,7 @@ RECALL_WITHIN_MS = 2 * DAY_MS
 MAY_NOT_BORROW = frozenset({"-1002", "-2015", "-3003", "-3022"})
 """Refusals of an account that has no margin account, or of a key that may not use it."""
 _HOURS_A_DAY = 24
+_EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 
 class PairRow(msgspec.Struct):
@@ -96,13 +97,21 @@ class CrossMargin:
         self._lent: frozenset[str] = frozenset()
         """Base assets of the listed margin pairs."""
 
-    async def listed(self, listing: VenueListed) -> VenueListed:
-        """The listing with the margin spot of everything that can be sold on loan; it pays the spot's fees."""
+    async def listed(self, listing: VenueListed, spot_discount: Decimal) -> VenueListed:
+        """The listing with the margin spot of everything that can be sold on loan.
+
+        It pays the spot's fees without their `spot_discount` (a factor), and in the coin when it buys: they would be
+        paid in BNB only out of the margin wallet, where the bot keeps none.
+        """
+        await self.balances()  # refuses where there is no margin account; what may be borrowed is told to anyone
         pairs = {row.symbol for row in await self._pairs() if row.trades and row.buys and row.sells}
         lent = {asset for asset, limit in (await self._limits()).items() if limit}
         spots = [i for i in listing.instruments if i.kind is Kind.SPOT and i.symbol in pairs and i.base_asset in lent]
-        twins = tuple(margin_twin(spot) for spot in spots)
-        fees = {twin.id: listing.fees[spot.id] for spot, twin in zip(spots, twins, strict=True)}
+        twins = tuple(replace(margin_twin(spot), fee_in_base=True) for spot in spots)
+        fees = {
+            twin.id: _undiscounted(listing.fees[spot.id], spot_discount)
+            for spot, twin in zip(spots, twins, strict=True)
+        }
         self._lent = frozenset(twin.base_asset for twin in twins)
         return replace(listing, instruments=(*listing.instruments, *twins), fees={**listing.fees, **fees})
 
@@ -194,6 +203,10 @@ class CrossMargin:
             return {str(asset): decimal(amount) for asset, amount in assets.items()}
         except DecodeError as error:
             raise VenueError(f"available-inventory: {error}") from None
+
+
+def _undiscounted(fees: FeeRates, discount: Decimal) -> FeeRates:
+    return FeeRates(_EXACT.divide(fees.maker, discount), _EXACT.divide(fees.taker, discount))
 
 
 def _rows(what: str, rows: Any, kind: type[Any]) -> list[Any]:

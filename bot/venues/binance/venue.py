@@ -234,7 +234,7 @@ class BinanceVenue:
     async def _with_loans(self, listing: VenueListed) -> VenueListed:
         """Margin spot beside the spot. A key that may not borrow leaves the rest as it is, until it may."""
         try:
-            listing = await self._margin.listed(listing)
+            listing = await self._margin.listed(listing, self._reader.spot_discount)
             self._borrows = True
         except VenueRefusedError as error:
             if self._borrows or error.code not in MAY_NOT_BORROW:
