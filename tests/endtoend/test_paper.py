@@ -5,10 +5,6 @@ The daemon is killed in the middle: its account and its books must come back, wi
 
 import json
 import signal
-import socket
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.endtoend import oracle
-from tests.endtoend.owner import ROOT, Owner, wait_for
+from tests.endtoend import oracle, papered
+from tests.endtoend.owner import Exchange, Owner, wait_for
+from tests.endtoend.papered import account, live_market
 
 pytestmark = pytest.mark.slow
 """40 s of wall time: hedges open, market days pass, a restart."""
@@ -27,50 +24,16 @@ pytestmark = pytest.mark.slow
 SPEED = 7200
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def live_market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    folder, port = tmp_path_factory.mktemp("live"), free_port()
-    ca_file = folder / "ca.pem"
-    words = [
-        "simulate",
-        "--port",
-        str(port),
-        "--speed",
-        str(SPEED),
-        "--state",
-        str(folder),
-        "--ca-file",
-        str(ca_file),
-    ]
-    process = subprocess.Popen([sys.executable, "-m", "bot", *words], cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        wait_for((folder / "endpoint.json").exists, 30, "the live market did not start")
-        yield port, ca_file
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def run(live_market: tuple[int, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Owner, dict[str, Any]]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Owner, dict[str, Any]]]:
     """A killed run, a restarted one that ended well, and the account's own record after it."""
-    port, ca_file = live_market
-    data = tmp_path_factory.mktemp("paper")
-    config = data / "my.yaml"
-    config.write_text(
-        f"venues: {{binance: {{adapter: binance, transport: {{port: {port}, ca_file: {ca_file}}}, "
-        "paper: {cash: 200_000}}}\n"
-        "limits: {cash_rate: 0}\nstrategy: {cap_headroom: 0.9}\n"
-        "execution: {guard_bps: 60, basis_guard_bps: 15, repair_guard_bps: 100}\n"
-        "api: {port: 0}\nhealth: {port: 0}\n"
-    )
-    owner, log = Owner(data, config), data / "daemon.log"
+    with live_market(tmp_path_factory.mktemp("live"), SPEED) as market:
+        yield story(market, tmp_path_factory.mktemp("paper"))
+
+
+def story(market: Exchange, data: Path) -> tuple[Owner, dict[str, Any]]:
+    execution = "execution: {guard_bps: 60, basis_guard_bps: 15, repair_guard_bps: 100}\n"
+    owner, log = papered.owner(market, data, execution), data / "daemon.log"
     first = owner.start(log=log)
     wait_for(lambda: len(owner.events("hedge.opened")) >= 8, 30, "no hedges were opened")
     first.send_signal(signal.SIGKILL)
@@ -79,19 +42,6 @@ def run(live_market: tuple[int, Path], tmp_path_factory: pytest.TempPathFactory)
     last = owner.start("--for", "20s", log=log)
     assert last.wait(60) == 0, log.read_text()[-3000:]
     return owner, account(data / "paper" / "binance.db")
-
-
-def account(file: Path) -> dict[str, Any]:
-    """The paper account's records, read with nothing of ours."""
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-    try:
-        rows = connection.execute("select kind, row from record").fetchall()
-    finally:
-        connection.close()
-    found: dict[str, Any] = {"orders": [], "trades": [], "incomes": []}
-    for kind, row in rows:
-        found.setdefault(kind, []).append(json.loads(row))
-    return found
 
 
 def outage(owner: Owner) -> tuple[int, int]:
