@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.domain.actions import Severity
 from bot.domain.events import Tick, VenueListed
 from bot.domain.time import HOUR_MS
-from bot.ports import Clock, Deliver, Venue, VenueError
+from bot.ports import Clock, Deliver, Lender, Venue, VenueError
 from bot.runtime.vitals import Report, Vitals
 
 DOUBTED_S = 5.0
@@ -140,17 +140,26 @@ class Pollers:
             if lender is None or not wanted:
                 await self._vitals.sleep(name, 1.0)
                 continue
-            try:
-                with self._vitals.attending(name):
-                    for terms in await lender.fetch_terms(wanted):
-                        self._deliver(terms)
-                    for recall in await lender.fetch_recalls():
-                        self._deliver(recall)
-                failures = 0
-            except VenueError as error:
-                failures += 1
+            with self._vitals.attending(name):
+                error = await self._ask_lender(lender, wanted)
+            failures = 0 if error is None else failures + 1
+            if error is not None:
                 self._complain(name, error, failures)
             await self._vitals.sleep(name, min(0.5 * 2**failures, 15.0) if failures else self._rhythm.loans_s)
+
+    async def _ask_lender(self, lender: Lender, wanted: Sequence[str]) -> VenueError | None:
+        """Each is asked for whatever becomes of the other; terms first, as closing a loan asks what it may have cost.
+
+        What went wrong, or None.
+        """
+        wrong: VenueError | None = None
+        for ask in (lambda: lender.fetch_terms(wanted), lender.fetch_recalls):
+            try:
+                for fact in await ask():
+                    self._deliver(fact)
+            except VenueError as error:
+                wrong = wrong or error
+        return wrong
 
     async def _wait_listing(self, name: str) -> None:
         began_ms, began_s = self._clock.market_ms(), time.monotonic()

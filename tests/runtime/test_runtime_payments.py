@@ -182,6 +182,25 @@ async def test_terms_and_recalls_are_asked_for_again_and_again_also_after_failur
     assert {type(event) for event in told} == {BorrowTerms, ev.LoanRecalled}
 
 
+async def test_a_recall_is_told_also_while_the_terms_are_not() -> None:
+    """An asset that leaves margin trading may be the very reason why the terms are refused."""
+    venue, told = LendingVenue(), list[ev.Event]()
+    venue.recalls.append(ev.LoanRecalled("toy", "BTC", START_MS + DAY_MS, "delisted"))
+
+    async def refused(assets: Sequence[str]) -> Sequence[BorrowTerms]:
+        raise VenueError("no terms")
+
+    venue.fetch_terms = refused  # type: ignore[method-assign]
+    lines: list[str] = []
+    report = lambda _severity, name, **_fields: lines.append(name)  # noqa: E731
+    pollers = Pollers(venue, None, Rhythm(), told.append, Vitals(lambda: 0), report, lambda: None)  # type: ignore[arg-type]
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(pollers.loans(lambda: ["BTC"]))
+        await _until(lambda: bool(told) and "fetch.failed" in lines)
+        task.cancel()
+    assert {type(event) for event in told} == {ev.LoanRecalled}
+
+
 async def _until(done) -> None:  # type: ignore[no-untyped-def]
     async with asyncio.timeout(10):
         while not done():  # noqa: ASYNC110 - a plain list tells

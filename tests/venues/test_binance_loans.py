@@ -133,13 +133,24 @@ async def test_it_may_begin_to_borrow_while_it_runs(tmp_path: Path) -> None:
 class ToldRest:
     """Answers of an account that pays spot fees in BNB; `margin` is the margin account's own."""
 
-    def __init__(self, margin: Any) -> None:
-        self.margin = margin
+    def __init__(self, margin: Any, *, borrowable: bool = True) -> None:
+        self.margin, self.borrowable = margin, borrowable
+        self.lent_no_more = {"ETH", "SOL"}
 
     async def data(self, endpoint: str, params: Any = None) -> Any:
         pair = {"symbol": "BTCUSDT", "isMarginTrade": True, "isBuyAllowed": True, "isSellAllowed": True}
-        limit = {"coin": "BTC", "borrowable": True, "borrowLimit": "10"}
-        answers = {"sapiGetMarginAllPairs": [pair], "sapiGetMarginCrossMarginData": [limit]}
+        limit = {"coin": "BTC", "borrowable": self.borrowable, "borrowLimit": "10"}
+        if endpoint == "sapiGetMarginNextHourlyInterestRate":
+            assets = params["assets"].split(",")
+            if self.lent_no_more.intersection(assets):
+                raise VenueRefusedError("-11001", "This asset is not supported.")
+            return [{"asset": asset, "nextHourlyInterestRate": "0.00001"} for asset in assets]
+        answers = {
+            "sapiGetMarginAllPairs": [pair],
+            "sapiGetMarginCrossMarginData": [limit],
+            "sapiGetMarginAvailableInventory": {"assets": {"BTC": "5"}},
+            "sapiGetMarginDelistSchedule": [{"delistTime": 1, "crossMarginAssets": ["BTC"]}],
+        }
         found = answers.get(endpoint, self.margin)
         if isinstance(found, Exception):
             raise found
@@ -174,3 +185,26 @@ async def test_nothing_is_lent_to_who_has_no_margin_account_whatever_the_lists_s
     with pytest.raises(VenueRefusedError) as raised:
         await lender.listed(listed_spot(), Decimal(1))
     assert raised.value.code in margin.MAY_NOT_BORROW
+
+
+OWING = {"userAssets": [{"asset": "BTC", "netAsset": "-2", "borrowed": "2", "interest": "0"}]}
+
+
+@pytest.mark.parametrize(("account", "listed"), [(OWING, True), ({"userAssets": []}, False)])
+async def test_what_is_owed_can_be_bought_back_when_it_is_lent_no_more(account: Any, listed: bool) -> None:
+    """Borrowing is suspended before the asset leaves margin trading: the order that repays must still be possible."""
+    rest = ToldRest(account, borrowable=False)
+    lender = margin.CrossMargin("binance", "main", rest, MarketClock())  # type: ignore[arg-type]
+    listing = await lender.listed(listed_spot(), Decimal(1))
+    assert (Kind.MARGIN in {i.kind for i in listing.instruments}) is listed
+    assert [one.asset for one in await lender.fetch_recalls()] == (["BTC"] if listed else [])
+    assert [one.available_base for one in await lender.fetch_terms(["BTC"])] == ([0] if listed else [])
+    rest.margin = {"userAssets": []}
+    again = await lender.listed(listed_spot(), Decimal(1))
+    assert again.instruments == listing.instruments, "what was listed may have an order on its way"
+
+
+async def test_an_asset_that_is_lent_no_more_takes_no_other_rates_with_it() -> None:
+    lender = margin.CrossMargin("binance", "main", ToldRest(OWING), MarketClock())  # type: ignore[arg-type]
+    lender._lent = frozenset({"BTC", "ETH", "SOL", "XRP"})
+    assert [one.asset for one in await lender.fetch_terms(["SOL", "BTC", "ETH", "XRP"])] == ["BTC", "XRP"]

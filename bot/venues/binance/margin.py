@@ -18,7 +18,7 @@ from bot.domain.instruments import FeeRates, Kind, margin_twin
 from bot.domain.market import BorrowTerms
 from bot.domain.numbers import ZERO
 from bot.domain.time import DAY_MS
-from bot.ports import VenueError
+from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import DecodeError, TimeMs
 from bot.venues.binance.listing import decimal
@@ -34,6 +34,8 @@ RECALL_WITHIN_MS = 2 * DAY_MS
 """An asset that leaves margin trading by then is wanted back. Announcements come weeks before."""
 MAY_NOT_BORROW = frozenset({"-1002", "-2015", "-3003", "-3022"})
 """Refusals of an account that has no margin account, or of a key that may not use it."""
+NOT_LENT = frozenset({"-3027", "-11001"})
+"""Refusals of an asset that is lent no more."""
 _HOURS_A_DAY = 24
 _EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
@@ -100,13 +102,19 @@ class CrossMargin:
     async def listed(self, listing: VenueListed, spot_discount: Decimal) -> VenueListed:
         """The listing with the margin spot of everything that can be sold on loan.
 
-        It pays the spot's fees without their `spot_discount` (a factor), and in the coin when it buys: they would be
-        paid in BNB only out of the margin wallet, where the bot keeps none.
+        What is owed, or was ever listed, stays: borrowing is suspended days before an asset leaves margin trading,
+        and by then it has to be bought back. It pays the spot's fees without their `spot_discount` (a factor), and
+        in the coin when it buys: they would be paid in BNB only out of the margin wallet, where the bot keeps none.
         """
         await self.balances()  # refuses where there is no margin account; what may be borrowed is told to anyone
         pairs = {row.symbol for row in await self._pairs() if row.trades and row.buys and row.sells}
         lent = {asset for asset, limit in (await self._limits()).items() if limit}
-        spots = [i for i in listing.instruments if i.kind is Kind.SPOT and i.symbol in pairs and i.base_asset in lent]
+        kept = self._lent | self._owed.keys()
+        spots = [
+            i
+            for i in listing.instruments
+            if i.kind is Kind.SPOT and (i.base_asset in kept or (i.symbol in pairs and i.base_asset in lent))
+        ]
         twins = tuple(replace(margin_twin(spot), fee_in_base=True) for spot in spots)
         fees = {
             twin.id: _undiscounted(listing.fees[spot.id], spot_discount)
@@ -132,13 +140,23 @@ class CrossMargin:
         found = []
         for first in range(0, len(wanted), RATES_AT_ONCE):
             some = wanted[first : first + RATES_AT_ONCE]
-            asked = {"assets": ",".join(some), "isIsolated": "FALSE"}
-            reply = await self._rest.data("sapiGetMarginNextHourlyInterestRate", asked)
-            for row in _rows("next-hourly-interest-rate", reply, RateRow):
+            for row in await self._rates(some):
                 left = limits.get(row.asset, ZERO) - self._owed.get(row.asset, ZERO)
                 available = max(ZERO, min(left, inventory.get(row.asset, ZERO)))
                 found.append(BorrowTerms(self._venue, row.asset, row.rate, available, now_ms))
         return found
+
+    async def _rates(self, assets: Sequence[str]) -> list[RateRow]:
+        """Rates of at most `RATES_AT_ONCE`; one that is lent no more is left out and takes no other with it."""
+        asked = {"assets": ",".join(assets), "isIsolated": "FALSE"}
+        try:
+            reply = await self._rest.data("sapiGetMarginNextHourlyInterestRate", asked)
+        except VenueRefusedError as error:
+            if error.code not in NOT_LENT:
+                raise
+            half = len(assets) // 2
+            return [*await self._rates(assets[:half]), *await self._rates(assets[half:])] if half else []
+        return _rows("next-hourly-interest-rate", reply, RateRow)
 
     async def fetch_recalls(self) -> list[LoanRecalled]:
         """Assets that leave margin trading within `RECALL_WITHIN_MS`: Binance then closes what is still owed."""
