@@ -53,6 +53,7 @@ def status(config: Path | None, as_json: bool) -> None:
 HEDGES = (
     Column("id", "hedge"),
     Column("coin", "coin"),
+    Column("strategy", "strategy"),
     Column("state", "state"),
     Column("notional_usd", "notional USD", "usd"),
     Column("imbalance_base", "imbalance", "number"),

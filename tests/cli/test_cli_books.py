@@ -168,7 +168,9 @@ def test_hedges_are_valued_at_the_last_stored_prices(carrybot: Run, books: Path)
     }
     every = carrybot("hedges", "--all", "--json").json
     assert [hedge["state"] for hedge in every] == ["hedged", "closed"]
-    assert "BTC" in carrybot("hedges").out
+    shown = carrybot("hedges").out
+    assert "BTC" in shown
+    assert "cash_and_carry" in shown, "which way round it is held"
 
 
 def test_receipts_and_orders_are_exact_text(carrybot: Run, books: Path) -> None:
