@@ -9,7 +9,6 @@ the day before. Days without a settlement neither extend nor reset a run. Runs o
 in which order the settlements are delivered makes no difference.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -110,7 +109,7 @@ def judged(runs: Runs, day: FundingDay, at_ms: int, limits: Limits) -> Runs:
     by_hand = runs.reason.startswith(BY_HAND)
     if runs.removed and not by_hand and positive_days >= limits.readmit_days:
         return Runs(negative_days, positive_days)
-    return replace(runs, negative_days=negative_days, positive_days=positive_days)
+    return Runs(negative_days, positive_days, runs.removed, runs.removed_ms, runs.reason)
 
 
 def remove(removal: Removal, at_ms: int, reason: str) -> None:
