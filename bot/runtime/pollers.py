@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bot.domain.actions import Severity
 from bot.domain.events import Tick, VenueListed
+from bot.domain.instruments import Kind
 from bot.domain.time import HOUR_MS
 from bot.ports import Clock, Deliver, Lender, Venue, VenueError
 from bot.runtime.vitals import Report, Vitals
@@ -111,16 +112,19 @@ class Pollers:
                 await self._vitals.sleep(name, min(2.0 * 2 ** min(failures, 4), 30.0))
 
     def _tell(self, known: VenueListed, listed: VenueListed) -> list[str]:
-        """Deliver a changed listing at once: streams of new instruments may speak from now on. Returns new ids."""
+        """Deliver a changed listing at once: streams of new instruments may speak from now on.
+
+        Returns new ids whose liquidity is to be asked for: margin spot has that of the spot.
+        """
         if listed == known:
             return []
         self._deliver(listed)
         self._report(Severity.INFO, "venue.listing_changed", venue=listed.venue, instruments=len(listed.instruments))
         before = {instrument.id for instrument in known.instruments}
-        added = [instrument.id for instrument in listed.instruments if instrument.id not in before]
+        added = [instrument for instrument in listed.instruments if instrument.id not in before]
         if added:
             self.on_new()
-        return added
+        return [instrument.id for instrument in added if instrument.kind is not Kind.MARGIN]
 
     async def receipts(self, request: Callable[[int], None]) -> None:
         """Ask for the funding history again and again, whatever the core asks for: none may be missed."""

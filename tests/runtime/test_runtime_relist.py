@@ -1,13 +1,14 @@
 """Instruments that are added while the daemon runs: told first, then their liquidity and history."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from quiet_venue import START_MS, QuietVenue, instrument
 
 from bot.domain.events import Event, VenueListed
-from bot.domain.instruments import Kind
+from bot.domain.instruments import Kind, margin_twin
 from bot.domain.market import Liquidity
 from bot.ports import VenueError
 from bot.runtime.pollers import Pollers, Rhythm
@@ -29,7 +30,14 @@ class GrowingVenue(QuietVenue):
             raise VenueError("toy does not answer")
         listed = await super().fetch_listing()
         added = replace(instrument(Kind.PERP), id=NEW, coin="ETH")
-        return replace(listed, instruments=(*listed.instruments, added)) if self.grown else listed
+        lent = margin_twin(instrument(Kind.SPOT))
+        return replace(listed, instruments=(*listed.instruments, added, lent)) if self.grown else listed
+
+    async def fetch_liquidity(self, instruments: Sequence[str]) -> list[Liquidity]:
+        """As Binance's adapter: it knows no liquidity of margin spot."""
+        if any(name.endswith(":margin") for name in instruments):
+            raise KeyError(Kind.MARGIN)
+        return list(await super().fetch_liquidity(instruments))
 
 
 class Clock:
@@ -66,7 +74,7 @@ async def test_a_wider_listing_is_told_before_anything_of_its_instruments() -> N
     events, calls = await told(GrowingVenue())
     assert isinstance(events[0], VenueListed)
     assert [event.instrument for event in events[1:] if isinstance(event, Liquidity)] == [NEW]
-    assert calls == ["venue.listing_changed", "on_new"]
+    assert calls == ["venue.listing_changed", "on_new"], "and the timer lives, also where coins are lent from now on"
 
 
 async def test_a_venue_that_does_not_answer_is_asked_again() -> None:
