@@ -38,6 +38,13 @@ class Judge:
         """(file, line) -> places of the tests that run it."""
         self._took_s: dict[int, float] = {}
 
+    def pytest_configure(self) -> None:
+        """Under the watch of its lines a test is slow, which says nothing of it."""
+        from hypothesis import HealthCheck, settings  # after pytest, which rewrites its asserts
+
+        settings.register_profile("watched", deadline=None, suppress_health_check=list(HealthCheck))
+        settings.load_profile("watched")
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
             return True
