@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.events import TransferFailed, TransferUnknown
+from bot.domain.events import TransferSettled, TransferUnknown
 from bot.domain.hedges import Control, Hedge
 from bot.domain.orders import OrderRecord, OrderState, Purpose
 from bot.domain.valuation import notional_usd
@@ -95,6 +95,7 @@ def caps_ignored(stack: ExitStack) -> None:
 @planted("nothing opens on a stale feed")
 def stale_feed_ignored(stack: ExitStack) -> None:
     put(stack, r11_stale, "check", lambda book, pair: approves("R11"))
+    put(stack, r11_stale, "allows", lambda book, pair: True)
 
 
 @planted("halted opens nothing")
@@ -173,11 +174,8 @@ def deleveraging_unnoticed(stack: ExitStack) -> None:
 
 
 @planted("an unanswered transfer is looked for in the history")
-def unknown_transfer_failed(stack: ExitStack) -> None:
+def unknown_transfer_counts(stack: ExitStack) -> None:
     def at_once(state: Any, event: TransferUnknown, out: Any) -> None:
-        margin_moves.failed(state, TransferFailed(event.transfer_id, event.reason), out)
+        margin_moves.settled(state, TransferSettled(event.transfer_id, f"assumed:{event.transfer_id}"), out)
 
-    from bot.engine.margin_moves import unknown as _unknown
-
-    assert callable(_unknown)
     put(stack, margin_moves, "unknown", at_once)
