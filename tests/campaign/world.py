@@ -92,8 +92,9 @@ class World:
         slow = self.calm or self.oracle.restless() or young
         middle = self.loop.now_s < self.slow_until_s
         self.speed = SLOW_SPEED if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
-        if self.commands and not slow:  # not past the next command: it comes at its own hour
-            left_s = (self.commands[0].hour - (self.market_ms - START_MS) / HOUR_MS) * 3_600
+        if not slow:  # not past the next command, nor past the end: each comes at its own hour
+            until_h = min((command.hour for command in self.commands), default=self.plan.days * 24)
+            left_s = (until_h - (self.market_ms - START_MS) / HOUR_MS) * 3_600
             self.speed = min(self.speed, max(SLOW_SPEED, left_s / COARSE_STEP_S + SLOW_SPEED))
         await asyncio.sleep(SLOW_STEP_S if slow else COARSE_STEP_S)
         self.step_venue()
