@@ -13,7 +13,7 @@ from bot.engine.hedging import aim, guard, open_hedge
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
 from bot.risk.review import entry_refusal, forced_changes
-from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r11_stale, r14_cash_rate
+from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r08_universe, r11_stale, r14_cash_rate
 from bot.risk.verdicts import Forced, judge
 from bot.strategy.builders import estimate
 from bot.strategy.drift import trims
@@ -114,15 +114,15 @@ def decide(state: EngineState, nav: Decimal, out: Actions) -> None:
 def _may_grow(
     state: EngineState, pairs: Mapping[tuple[str, str], Pair], stale: set[tuple[str, str]], asked: str, out: Actions
 ) -> set[tuple[str, str]]:
-    """Keys of the pairs that every rule lets grow; says why of the others, and adds to `stale` what lacks prices."""
+    """Keys of the pairs that every rule lets grow; says why of the others, and adds to `stale` what lacks facts."""
     allowed: set[tuple[str, str]] = set()
     for key, pair in pairs.items():
         refused = entry_refusal(state.book, pair)
         if refused is None:
             allowed.add(key)
             continue
-        if not r11_stale.allows(state.book, pair):
-            stale.add(key)  # whatever else refuses it: what is held is not judged by old prices
+        if not r11_stale.allows(state.book, pair) or not r08_universe.known(state.book, pair):
+            stale.add(key)  # whatever else refuses it: what is held or being built is not judged by what is not known
         if refused.rule == r11_stale.RULE:
             state.decide_again_mono_ms = state.book.now.mono_ms + PATIENCE_MS
         say(state, pair.coin, asked, refused, out)

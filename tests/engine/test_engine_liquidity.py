@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import Play
+from playbook import Play, fills, orders, said, silence
 
 from bot.domain.config import Limits
 from bot.domain.events import Tick
@@ -62,3 +62,21 @@ def test_the_nearer_removal_is_the_smaller_a_loss_to_come_is_reason_to_leave(
     book.feed(Mark(kit.perp_id("BTC"), perp, index, Decimal(predicted), kit.START_MS + 8 * HOUR_MS))
     actions = book.feed(Tick())
     assert (book.hedge.state is HedgeState.CLOSING) == leaves, actions
+
+
+def test_a_hedge_that_is_being_built_is_not_given_up_while_liquidity_is_unknown(play: Play) -> None:
+    """After a restart the first decision comes before the first question about liquidity is answered."""
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    aimed = book.hedge.target_base
+    book.state.market.liquidity.clear()
+    book >> fills("spot") << silence()
+    book >> fills("perp") << silence()
+    assert 0 < book.hedge.size_base < aimed
+    book.state.decide_due = True
+    book.wait(1).alive() >> Tick() << said("risk.refused", rule="R8", observed="unknown") << silence()
+    assert book.hedge.target_base == aimed
+    for one in kit.liquidity("BTC"):
+        book.feed(one)
+    book.run()
+    assert abs(book.hedge.size_base - aimed) < Decimal("0.001")

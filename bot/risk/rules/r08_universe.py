@@ -18,6 +18,11 @@ def check(book: Book, pair: Pair) -> Verdict:
     return judge(RULE, ok=True, limit="universe", observed=pair.coin, detail="volume, depth, open interest and age")
 
 
+def known(book: Book, pair: Pair) -> bool:
+    """Whether the liquidity of both legs is known: after a restart it comes a moment after the first decision."""
+    return pair.spot.id in book.market.liquidity and pair.perp.id in book.market.liquidity
+
+
 def refusal(book: Book, pair: Pair) -> Verdict | None:
     universe = book.config.universe
     if universe.coins and pair.coin not in universe.coins:
