@@ -48,7 +48,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind.is_coin else ZERO
     held = leg.quantity_base
     if leg.kind is Kind.MARGIN:
-        note_owed(state.market, leg, anew=not held)
+        note_owed(state.market, leg, anew=held >= 0)
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)
     entry_costs.moved(state, hedge, leg, held, out)

@@ -137,3 +137,17 @@ def test_interest_that_was_told_is_not_expected_again_whatever_comes_late(play: 
     book.feed(interest("0.0001", book.market_ms - 5 * HOUR_MS, "i5"))
     left = unheard_interest(book.state.market, leg, book.market_ms, opened_ms)
     assert left == D("0.4902") * D("0.0001"), "on what is owed now: what was repaid since was charged"
+
+
+def test_a_surplus_that_is_sold_again_is_no_reason_to_buy_once_more(play: Play) -> None:
+    """What was owed before all was paid back bears no interest any longer, however long none was heard of."""
+    book = opened(play)
+    book.feed(terms("8.0"))
+    book.market_ms += 90 * HOUR_MS
+    book.alive()
+    book.feed(terms("8.0"))
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    market, leg = book.state.market, book.state.last_hedge[kit.perp_id("BTC")].legs[0]
+    assert leg.quantity_base >= 0 or unheard_interest(market, leg, book.market_ms, 0) < D("0.001")
+    assert market.owed_since[KEY] < D("0.01")
