@@ -5,7 +5,7 @@ and of what the daemon wrote down (from the committed rows). Numbers of violatio
 the specification; 0 is a defect of the run itself.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -250,6 +250,8 @@ class Oracle(Audit):
             rows = answer.document if isinstance(answer.document, list) else [answer.document]
             for row in rows:
                 self._tell(row.get("clientOrderId", ""))
+        if category == TRADES and answer.status == 200:
+            self._told_by_trades(answer.document)
         weight = answer.headers.get("X-MBX-USED-WEIGHT-1M")
         if weight is not None:
             limit = 2_400 if api == "perp" else 6_000
@@ -258,6 +260,16 @@ class Oracle(Audit):
                     self._pressed_s.setdefault(api, (self._now_s, self._minutes()))
             else:
                 self._pressed_s.pop(api, None)
+
+    def _told_by_trades(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Trades name their order by number: an order that has traded in whole has ended."""
+        traded: dict[int, Decimal] = defaultdict(Decimal)
+        for row in rows:
+            traded[int(row["orderId"])] += Decimal(str(row["qty"]))
+        for sent in list(self.flying.values()):
+            order = self._venue_order(sent)
+            if order is not None and traded[order.id] >= sent.quantity:
+                self._tell(sent.client_id)
 
     def streamed(self, event: Mapping[str, Any]) -> None:
         body = event.get("o") if event["e"] == "ORDER_TRADE_UPDATE" else event
