@@ -151,6 +151,16 @@ def test_the_order_of_delivery_leaves_no_trace(drawn: tuple[list[SettledRate], l
     assert counted(delivered) == counted(history)
 
 
+def test_the_first_of_the_running_day_comes_late() -> None:
+    """The fifth negative day lacks its midnight: the first settlement after it ends it, and is told second."""
+    days = [(day, hour) for day in range(FIRST_DAY, FIRST_DAY + 6) for hour in (8, 16)]
+    history = [rate_at(day * DAY_MS + hour * HOUR_MS, "-0.0001") for day, hour in days]
+    assert counted([*history[:-2], history[-1], history[-2]]) == counted(history)
+    removal = counted(history)
+    assert removal.removed
+    assert removal.removed_ms == history[-2].settled_ms
+
+
 @given(deliveries(), st.integers(0, 200))
 @settings(max_examples=200, deadline=None)
 def test_a_restart_between_deliveries_leaves_no_trace(

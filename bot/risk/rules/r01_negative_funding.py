@@ -53,7 +53,8 @@ def count(removal: Removal, rate: SettledRate, limits: Limits) -> str | None:
     if rate.settled_ms > removal.counted_until_ms:
         removal.counted_until_ms = rate.settled_ms
         _count_in_order(removal, number, limits)
-    elif number != removal.day:
+    elif number != removal.day or rate.settled_ms - number * DAY_MS == removal.days[number].settled_ms[0]:
+        # The first of the running day says when the day before it could be judged.
         _judge_anew(removal, limits)
     if removal.removed == was_removed:
         return None
