@@ -74,11 +74,13 @@ def unheard_interest(market: MarketState, leg: Leg, now_ms: int, opened_ms: int)
 
     What is repaid without it leaves a crumb that bears interest for ever and is too small to buy back.
     """
+    if leg.quantity_base >= 0:
+        return ZERO
     instrument = market.instruments[leg.instrument]
     key = instrument.venue, instrument.base_asset
     terms = market.borrow.get(key)
     owed = max(-leg.quantity_base, market.owed_since.get(key, ZERO))
-    if terms is None or leg.quantity_base >= 0:
+    if terms is None:
         return ZERO
     heard_ms = max(opened_ms, market.interest_ms.get(key, 0))
     hours = min(UNHEARD_H_MAX, max(0, now_ms - heard_ms) // HOUR_MS + 1)
