@@ -1,4 +1,4 @@
-"""`halt`, `resume`, `flatten`, `close`, `readmit`, `simulate`, `db`, `config schema`."""
+"""`halt`, `resume`, `flatten`, `close`, `readmit`, `accept`, `simulate`, `db`, `config schema`."""
 
 import asyncio
 import json
@@ -27,6 +27,8 @@ def control(config: Path | None, name: str, fields: dict[str, str], as_json: boo
 def _sentence(name: str, reply: Any) -> str:
     if name == "reload":
         return _reloaded(reply)
+    if name == "accept":
+        return f"{reply['accepted']} {reply['asset']} in {reply['wallet']} is booked as your capital"
     hedges, coin = reply["hedges"], reply["coin"]
     match name:
         case "halt":

@@ -235,6 +235,21 @@ def readmit(coin: Coin, config: Config = None, reason: Reason = "", as_json: Jso
     _control(config, "readmit", {"coin": coin, "reason": reason}, as_json)
 
 
+@app.command(context_settings={"ignore_unknown_options": True})  # amounts may be negative
+def accept(
+    asset: Annotated[str, typer.Argument(help="What differs, such as USDT.")],
+    amount: Annotated[str, typer.Argument(help="Venue less ledger, exactly as `ledger --verify` shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Where it came from; kept.")],
+    wallet: Annotated[str, typer.Option("--wallet", help="Where, if not in one alone.", show_default=False)] = "",
+    venue: Annotated[str, typer.Option("--venue", help="Where, if not at one alone.", show_default=False)] = "",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Book a difference that no record explains as your own capital: an airdrop, a rebate."""
+    given = {"asset": asset, "amount": amount, "reason": reason, "wallet": wallet, "venue": venue}
+    _control(config, "accept", given, as_json)
+
+
 @app.command()
 def reload(config: Config = None, as_json: Json = False) -> None:
     """Have the daemon read its settings file again now."""

@@ -205,6 +205,17 @@ class Readmit:
 
 
 @struct(frozen=True, slots=True)
+class AcceptDifference:
+    """The owner's word for a difference, venue less ledger, that no record of the venue explains."""
+
+    venue: str
+    wallet: str
+    asset: str
+    amount: Decimal
+    reason: str
+
+
+@struct(frozen=True, slots=True)
 class Reconfigure:
     """The owner's edit of the YAML, already validated."""
 
@@ -245,6 +256,7 @@ Event = (
     | Flatten
     | CloseCoin
     | Readmit
+    | AcceptDifference
     | Reconfigure
     | Stop
 )

@@ -14,6 +14,8 @@ from bot.engine import trust
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 
+POSITION = "position"
+"""Stands for the wallet where a position differs and not a balance."""
 DIFFERENCE_CONFIRMED = 3
 """How often in a row a difference must be seen before it is a fact and not a race with the venue's views."""
 
@@ -82,7 +84,7 @@ def _differences(state: EngineState, event: AccountReported) -> dict[tuple[str, 
     for instrument in sorted(held.keys() | event.positions.keys()):
         difference = event.positions.get(instrument, ZERO) - held.get(instrument, ZERO)
         if difference:
-            found[event.venue, "position", instrument] = difference
+            found[event.venue, POSITION, instrument] = difference
     return found
 
 

@@ -11,6 +11,7 @@ from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
 from bot.engine import (
+    accepting,
     borrowing,
     comparing,
     control,
@@ -111,6 +112,8 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             control.close_coin(state, event, out)
         case ev.Readmit():
             control.readmit(state, event, out)
+        case ev.AcceptDifference():
+            accepting.accept(state, event, out)
         case ev.Reconfigure():
             state.book.config = event.config
             state.market.set_half_lives(half_lives_h(event.config))

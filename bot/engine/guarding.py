@@ -248,17 +248,23 @@ def accept_drawdown(state: EngineState, out: Actions) -> None:
 
 def capital_moved(state: EngineState, event: CapitalMoved, out: Actions) -> None:
     """A deposit or withdrawal, by the venue's own record: booked against the owner's equity, taken out of R5."""
-    entries = postings.capital_entries(event.venue, event.wallet, event.asset, event.amount)
     name = postings.capital_id(event.venue, event.venue_id)
+    if book_capital(state, name, event, out):
+        out.info("capital.moved", venue=event.venue, wallet=event.wallet, asset=event.asset, amount=event.amount)
+
+
+def book_capital(state: EngineState, name: str, event: CapitalMoved, out: Actions) -> bool:
+    """Book the owner's money under this transaction id and take it out of R5; False when it is booked already."""
+    entries = postings.capital_entries(event.venue, event.wallet, event.asset, event.amount)
     measured = r05_drawdown.measure(state.book)
     transaction = state.ledger.post(name, event.at_ms, "capital", None, entries)
     if transaction is None:
-        return
+        return False
     out.persist(transaction)
     if event.asset in USD_ASSETS and measured is not None and not event.internal:
         r05_drawdown.capital_moved(state.book, measured[0], event.amount)
         save_mark(state, out)
-    out.info("capital.moved", venue=event.venue, wallet=event.wallet, asset=event.asset, amount=event.amount)
+    return True
 
 
 def restore(books: Books, guards: Guards) -> None:

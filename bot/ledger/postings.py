@@ -2,7 +2,7 @@
 
 Accounts: `venue:<venue>:<wallet>` is what the venue holds for us, negative what we owe it; `trade:`, `fee:`,
 `funding:` and `interest:<hedge>` are where it came from or went; `equity:opening` is what was there before the first
-start, `equity:capital` what the owner deposited (or, negative, withdrew) since.
+start, `equity:capital` what the owner deposited (or, negative, withdrew) since, or accepted as theirs.
 """
 
 from collections.abc import Mapping
@@ -82,6 +82,11 @@ def transfer_entries(intent: TransferIntent) -> list[Entry]:
 def capital_id(venue: str, venue_id: str) -> str:
     """Id of the transaction of a deposit or withdrawal, by the venue's id of it."""
     return f"capital:{venue}:{venue_id}"
+
+
+def accepted_id(number: int) -> str:
+    """Stands for the venue's id where the owner accepted a difference as the ledger's transaction of this number."""
+    return f"accepted:{number}"
 
 
 def capital_entries(venue: str, wallet: str, asset: str, amount: Decimal) -> list[Entry]:

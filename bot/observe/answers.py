@@ -1,11 +1,13 @@
 """What a running daemon answers on its control port: live figures from the core, lists from the database."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
 from bot.domain.actions import NavPoint
-from bot.domain.events import CloseCoin, Event, Flatten, Halt, Readmit, Resume
-from bot.engine import summary
+from bot.domain.events import AcceptDifference, CloseCoin, Event, Flatten, Halt, Readmit, Resume
+from bot.domain.numbers import text
+from bot.engine import accepting, summary
 from bot.engine.explain import explain, scan
 from bot.observe import explaining, health, views
 from bot.observe.alerts import Announcer
@@ -61,6 +63,7 @@ class Answers:
             "flatten": self._flatten,
             "close": self._close,
             "readmit": self._readmit,
+            "accept": self._accept,
             "reload": self._reload,
         }
 
@@ -182,6 +185,37 @@ class Answers:
         if not any(removal.coin == coin and removal.removed for removal in removals):
             raise Refusal(409, f"{coin} is not removed: there is nothing to readmit", "see `carrybot status`")
         return await self._command(Readmit(coin, _reason(fields)), coin)
+
+    async def _accept(self, fields: Fields) -> View:
+        event = self._difference(fields)
+        why_not = accepting.refusal(self._daemon.state, event)
+        if why_not is not None:
+            raise Refusal(409, why_not, "`carrybot ledger --verify` shows what differs")
+        booked = {"accepted": text(event.amount), "asset": event.asset, "wallet": event.wallet}
+        return {**await self._command(event), **booked}
+
+    def _difference(self, fields: Fields) -> AcceptDifference:
+        """What the owner means; wallet and venue may be left out where only one differs in this asset."""
+        asset, given = fields.get("asset", "").strip().upper(), fields.get("amount", "").strip()
+        try:
+            amount = Decimal(given)
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite():
+            raise Refusal(
+                400, f"{given!r} is not an amount", "venue less ledger, as `carrybot ledger --verify` shows it"
+            )
+        venue, wallet, reason = (fields.get(name, "").strip() for name in ("venue", "wallet", "reason"))
+        if not reason:
+            raise Refusal(400, "why does it differ?", "say so with --reason: it is kept")
+        keys = accepting.standing(self._daemon.state, asset)
+        keys = [key for key in keys if venue in ("", key[0]) and wallet in ("", key[1])]
+        if len(keys) > 1:
+            places = ", ".join(f"{key[0]} {key[1]}" for key in sorted(keys))
+            raise Refusal(400, f"{asset} differs in {places}", "say which one: --venue and --wallet")
+        if not keys:
+            raise Refusal(409, f"no difference in {asset or 'that'} stands for sure", "`carrybot ledger --verify`")
+        return AcceptDifference(*keys[0], amount, reason[:REASON_MAX])
 
     async def _reload(self, _: Fields) -> View:
         if self._read_again is None:

@@ -2,16 +2,31 @@
 
 from bot.observe.words import NOTHING, Wording
 
+_LOOK = (
+    "Run `carrybot ledger --verify`. Deposits and withdrawals were looked for: a trade by hand is most likely. "
+    "What is yours and has no record, as an airdrop, is booked with `carrybot accept`."
+)
+
 BOOKS = {
     "ledger.difference": Wording(
         "The balance of {asset} in {venue} {wallet} is {venue_less_ledger} off the ledger.",
         "The difference is kept as it is; while it stands, nothing opens at {venue}.",
-        "Run `carrybot ledger --verify`. Deposits and withdrawals were looked for: a trade by hand is most likely.",
+        _LOOK,
     ),
     "venue.unexplained": Wording(
         "The balances at {venue} differ from the ledger for sure.",
         "Nothing opens there until the difference is explained; what reduces goes on.",
-        "Run `carrybot ledger --verify`. Deposits and withdrawals were looked for: a trade by hand is most likely.",
+        _LOOK,
+    ),
+    "ledger.accepted": Wording(
+        "{amount} {asset} in {venue} {wallet}, which no record explained, was accepted by the owner: {reason}.",
+        "It was booked as the owner's capital and taken out of the drawdown.",
+        NOTHING,
+    ),
+    "ledger.not_accepted": Wording(
+        "{amount} {asset} in {venue} {wallet} could not be accepted: {reason}.",
+        "Nothing was booked.",
+        "Run `carrybot ledger --verify` and look again.",
     ),
     "venue.short": Wording(
         "{venue} refused an order for want of money that the books say is there.",

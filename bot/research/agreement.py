@@ -30,7 +30,7 @@ from bot.store.tape.reader import TapeReader
 
 FROM_THE_TAPE = (
     *(Quote, Mark, SettledRate, Liquidity, ev.VenueListed, ev.FeedAlive, ev.FeedLost, ev.Tick),
-    *(ev.Halt, ev.Resume, ev.Flatten, ev.CloseCoin, ev.Readmit, ev.Reconfigure, ev.Stop),
+    *(ev.Halt, ev.Resume, ev.Flatten, ev.CloseCoin, ev.Readmit, ev.AcceptDifference, ev.Reconfigure, ev.Stop),
 )
 """Everything else is what the account did: it comes from the backtest's own exchange."""
 

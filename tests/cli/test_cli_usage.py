@@ -68,7 +68,13 @@ def test_questions_without_books_say_what_to_do(carrybot: Run) -> None:
     assert "db upgrade" in done.err
 
 
-@pytest.mark.parametrize("words", [("halt",), ("resume",), ("flatten",), ("close", "BTC"), ("readmit", "BTC")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("halt",), ("resume",), ("flatten",), ("close", "BTC"), ("readmit", "BTC")),
+        ("accept", "USDT", "-42", "--reason", "a gift"),
+    ],
+)
 def test_commands_need_a_running_daemon(carrybot: Run, words: tuple[str, ...]) -> None:
     done = carrybot(*words)
     assert done.code == 1

@@ -82,10 +82,14 @@ def test_deposits_withdrawals_and_what_nobody_explains(owner: Owner) -> None:
         wait_for(lambda: owner.events("ledger.difference"), 120, "an unexplained balance raised no alarm")
         (alarm,) = owner.events("ledger.difference")
         assert (alarm["asset"], alarm["venue_less_ledger"], alarm["level"]) == ("USDT", "-42", "critical")
+        refused = owner.command("accept", "USDT", "-41", "--reason", "a guess")
+        assert (refused.returncode, "the difference is -42 USDT" in refused.stderr) == (1, True), refused.stderr
+        owner.asked("accept", "USDT", "-42", "--reason", "a fee that the venue does not list")
+        wait_for(lambda: owner.events("venue.explained"), 75, "what was accepted is still in the way")
     finally:
         again.send_signal(signal.SIGTERM)
         again.wait(30)
-    assert len(capital(owner)) == 6
+    assert [amount for _, amount in capital(owner)][6:] == [-42]
 
 
 def deposit_while_it_is_down(owner: Owner) -> None:

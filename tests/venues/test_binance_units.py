@@ -13,6 +13,7 @@ from bot.domain.orders import OrderIntent, Purpose, Side, TimeInForce
 from bot.venues.binance import gate
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.gate import (
+    EDGE_S,
     WEIGHT_SHARE_ACCOUNT,
     WEIGHT_SHARE_ALL,
     WEIGHT_SHARE_OPENING,
@@ -190,21 +191,24 @@ def test_the_account_is_asked_for_longer_than_public_data(
     budget = WeightBudget(100)
     budget.observe(used(weight), 200)
     shares = WEIGHT_SHARE_OPENING, WEIGHT_SHARE_ACCOUNT, WEIGHT_SHARE_ALL
-    assert [budget.pause_s(share) for share in shares] == pytest.approx([opening, account, all_])
+    expected = [pause_s and pause_s + EDGE_S for pause_s in (opening, account, all_)]
+    assert [budget.pause_s(share) for share in shares] == pytest.approx(expected)
 
 
 def test_used_weight_counts_in_the_venues_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Minute(monkeypatch, 50)
     budget = WeightBudget(100, clock_offset_s=5)
     budget.observe(used(90), 200)
-    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(5), "the venue is ahead of this machine"
-    clock.into_s = 55.1
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(5 + EDGE_S), "the venue is ahead of this machine"
+    clock.into_s = 55.05
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) > 0, "how far ahead is an estimate"
+    clock.into_s = 55.11
     assert budget.pause_s(WEIGHT_SHARE_OPENING) == 0
     budget.observe(used(91), 200)
     clock.into_s = 60
     assert budget.pause_s(WEIGHT_SHARE_OPENING) == 0, "so early, it may be what was used in the minute before"
     budget.observe(used(92), 200)
-    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(55)
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(55 + EDGE_S)
 
 
 def test_a_clock_that_jumped_stops_nobody_once_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +217,7 @@ def test_a_clock_that_jumped_stops_nobody_once_it_is_measured(monkeypatch: pytes
     budget.observe(used(90), 200)
     monkeypatch.setattr(gate, "time_ns", lambda: int((1_790_000_040 + clock.into_s - 40) * 1e9))
     budget.clock_offset_s = 40
-    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(10)
+    assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(10 + EDGE_S)
     clock.into_s = 62.5
     assert budget.pause_s(WEIGHT_SHARE_OPENING) == 0
 

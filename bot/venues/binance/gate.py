@@ -26,6 +26,8 @@ WEIGHT_SHARE_ACCOUNT = 0.95
 WEIGHT_SHARE_ALL = 1.0
 BLUR_S = 2.0
 """So early in a minute a reply may still count the minute before: it was on its way, and clocks differ."""
+EDGE_S = 0.1
+"""So late a new minute is believed: the venue's clock is known by an estimate."""
 POLL_S = 0.005
 RETRY_AFTER_UNKNOWN_S = 60.0
 _MINUTE_S = 60.0
@@ -78,7 +80,7 @@ class WeightBudget:
         blocked_s = self.blocked_until_s - monotonic()
         if blocked_s > 0:
             return blocked_s
-        into_minute_s = (time_ns() / 1e9 + self.clock_offset_s) % _MINUTE_S
+        into_minute_s = (time_ns() / 1e9 + self.clock_offset_s - EDGE_S) % _MINUTE_S
         of_this_minute = monotonic() - self.seen_s <= into_minute_s - BLUR_S
         if self.used <= self.limit * share or not of_this_minute:
             return 0.0
