@@ -6,7 +6,7 @@ ARGS ?=
 SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types layers lock scenarios bench campaign campaign-planted fuzz mutants clean
+.PHONY: help run test check lint types layers lock scenarios bench campaign campaign-planted crashes fuzz mutants clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ campaign: $(VENV)/dev.ok ## the seeded fault campaign (SEEDS=2000, ARGS="--first
 
 campaign-planted: $(VENV)/dev.ok ## whether the campaign finds each planted bug, as a table
 	$(BIN)/python -m tests.campaign.planted $(ARGS)
+
+crashes: $(VENV)/dev.ok ## a crash at every commit and venue call of thirty days, and once more in each recovery (ARGS="--every 30")
+	$(BIN)/python -m tests.campaign.crashes $(ARGS)
 
 fuzz: $(VENV)/dev.ok ## the decoders and the settings loader against 3,000 nasty documents each, about ten minutes
 	CARRYBOT_FUZZ_EXAMPLES=3000 $(BIN)/python -m pytest tests/fuzz $(ARGS)

@@ -1,48 +1,89 @@
 """A crash at every commit and every venue call of thirty days, and once more during each recovery.
 
 `python -m tests.campaign.crashes`. In a market frozen in price the books end the same as without a crash: positions,
-receipts, hedges, and money to the cent. In a moving one all invariants hold. Nothing else goes wrong in these runs.
+receipts, hedges and money. In a moving one all invariants hold. Nothing else goes wrong in these runs.
 """
 
 import argparse
-import dataclasses
-import multiprocessing
+import os
+import statistics
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from random import Random
+from functools import partial
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from tests.campaign import runner, session
-from tests.campaign.faults import CALL, COMMIT, Command, Fault, Plan
+from tests.campaign.branches import HOWS, KINDS, Branching, Children, Crash, Crashing
+from tests.campaign.faults import CALL, COMMIT, Command, Plan
 from tests.campaign.market import COINS, Shape
 from tests.campaign.session import Result
 
+T = TypeVar("T")
 DAYS = 30.0
 HELD = ("ETH", "SOL", "PEPE")
 """Coins whose funding pays; the others' pays too little to enter."""
 CENT = Decimal("0.01")
+LINE_EVERY = 100
+"""Crashes between two lines of a log that is no terminal."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """Where a run is killed: the n-th commit or call, before or after it, and again `again` calls into recovery."""
+class Verdict:
+    """How a run with crashes ended. Plain values: it crosses processes."""
 
-    on: str
-    number: int
-    how: str
-    again: int
+    crashes: tuple[Crash, ...]
+    fired: int
+    """How many of them happened."""
+    recovery: int
+    """Commits and calls of the recovery from the first one."""
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What is tried: each `every`-th crash of the scenario; with `again`, a second one in the recovery from it."""
+
     frozen: bool
+    days: float = DAYS
+    every: int = 1
+    again: bool = True
+    processes: int = 1
 
-    def __str__(self) -> str:
-        market = "frozen" if self.frozen else "moving"
-        return f"{market}: {self.how} {self.on} {self.number}, again {self.again} calls later"
+    @property
+    def market(self) -> str:
+        return "frozen" if self.frozen else "moving"
 
 
-def scenario(*, frozen: bool, faults: Sequence[Fault] = (), days: float = DAYS) -> Plan:
+@dataclass(slots=True)
+class Outcome:
+    """What a sweep brought."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    took_s: float = 0.0
+
+    @property
+    def failed(self) -> list[Verdict]:
+        return [one for one in self.verdicts if one.wrong]
+
+    def text(self) -> str:
+        first, second = (Counter(v.crashes[n].on for v in self.verdicts if len(v.crashes) > n) for n in (0, 1))
+        lengths = sorted(verdict.recovery for verdict in self.verdicts) or [0]
+        return (
+            f"{len(self.verdicts):,} runs in {self.took_s:,.0f} s; crashes: {first[COMMIT]:,} at commits and "
+            f"{first[CALL]:,} at calls, then {second[COMMIT]:,} and {second[CALL]:,} in recoveries of {lengths[0]} "
+            f"to {lengths[-1]} points (median {statistics.median(lengths):.0f}); {len(self.failed)} failed"
+        )
+
+
+def scenario(*, frozen: bool, days: float = DAYS) -> Plan:
     """Thirty days: three coins are entered, one is closed and entered again, and the book is halved and refilled."""
     cash = Decimal(200_000)
     shapes = {coin: Shape(rate=0.0006 if coin in HELD else 0.0) for coin in COINS}
@@ -59,7 +100,7 @@ def scenario(*, frozen: bool, faults: Sequence[Fault] = (), days: float = DAYS) 
         ceiling=Decimal(2),
         slice_usd=cash * Decimal("0.05") / 2,
         shapes=shapes,
-        faults=list(faults),
+        faults=[],
         commands=[one for one in commands if one.hour < days * 24],
         frozen=frozen,
         days=days,
@@ -67,80 +108,137 @@ def scenario(*, frozen: bool, faults: Sequence[Fault] = (), days: float = DAYS) 
     )
 
 
-def crashed(point: Point, days: float = DAYS) -> Result:
-    """The scenario with a crash at this point and another one in the recovery from it."""
-    kind = "crash_at_commit" if point.on == COMMIT else "crash_at_call"
-    first = Fault(kind, point.on, point.number, point.how, 0.3)
-    again = Fault("crash_after_start", CALL, point.again, "before", 0.3)
-    return session.play(scenario(frozen=point.frozen, faults=(first, again), days=days))
+def crashed(crashes: Sequence[Crash], *, frozen: bool, days: float = DAYS, verbose: bool = False) -> Result:
+    """The scenario from its beginning, with these crashes."""
+    plan = scenario(frozen=frozen, days=days)
+    return session.play(plan, verbose=verbose, make=partial(Crashing, crashes=crashes))
 
 
-def counted(result: Result) -> tuple[int, int]:
-    """(commits, calls) of a run."""
-    return result.counts[COMMIT], result.counts[CALL]
-
-
-def points(commits: int, calls: int, *, frozen: bool) -> Iterator[Point]:
-    """Every point of a run with so many commits and calls."""
-    dice = Random("crashes")
-    for on, count in ((COMMIT, commits), (CALL, calls)):
-        for number in range(1, count + 1):
-            for how in ("before", "after"):
-                yield Point(on, number, how, dice.randint(1, 60), frozen)
+def points(result: Result) -> int:
+    """How many crashes a run without any has room for."""
+    return len(HOWS) * sum(result.counts[on] for on in KINDS)
 
 
 def differences(without: Result, result: Result) -> list[str]:
     """What of the final books is not as in the run without a crash."""
-    found = [f"invariant {number}: {text}" for number, text in result.violations]
+    found = []
     for name, expected in without.books.items():
         got = result.books.get(name)
         if isinstance(expected, Decimal):
             if not isinstance(got, Decimal) or abs(got - expected) > without.tolerances.get(name, CENT):
                 found.append(f"{name} is {got}, without a crash {expected}")
         elif got != expected:
-            found.append(f"{name} is {got}, without a crash {expected}")
+            found.append(f"{name}: {_unlike(expected, got)}")
     return found
 
 
-def judge(point: Point, without: Result, days: float = DAYS) -> list[str]:
-    result = crashed(point, days)
-    if point.frozen:
-        return differences(without, result)
-    return [f"invariant {number}: {text}" for number, text in result.violations]
+def _unlike(expected: Any, got: Any) -> str:
+    """Two lists of rows: what is in one of them alone, the first of each."""
+    lacking, extra = [row for row in expected if row not in got], [row for row in got if row not in expected]
+    return f"{len(lacking)} lacking {lacking[:1]}, {len(extra)} more {extra[:1]}"
 
 
-def _judged(job: tuple[Point, Result, float]) -> tuple[Point, list[str]]:
-    return job[0], judge(*job)
+def judge(crashes: Sequence[Crash], recovery: int, result: Result, without: Result, *, frozen: bool) -> Verdict:
+    wrong = [f"invariant {number}: {text}" for number, text in result.violations]
+    fired = sum(result.fired[kind] for kind in KINDS.values())
+    if fired != len(crashes):
+        wrong.append(f"{fired} of {len(crashes)} crashes happened")
+    if frozen:
+        wrong += differences(without, result)
+    return Verdict(tuple(crashes), fired, recovery, tuple(wrong))
+
+
+def sweep(what: Sweep, ends: Callable[[Branching, Result], T], told: Callable[[T], None]) -> Result:
+    """Every crash of the scenario: `told` gets what `ends` makes of each run's end, in the run's own process.
+
+    Returns the run without crashes that they all came from.
+    """
+    children = Children(what.processes, told)
+    made: list[Branching] = []
+
+    def make(*given: Any, **more: Any) -> Branching:
+        made.append(Branching(*given, children, every=what.every, again=what.again, **more))
+        return made[0]
+
+    try:
+        result = session.play(scenario(frozen=what.frozen, days=what.days), make=make)
+        if children.is_child:
+            made[0].finish(ends(made[0], result))
+        children.wait()
+        return result
+    except BaseException:
+        if children.is_child:
+            traceback.print_exc()
+            os._exit(1)
+        raise
+
+
+def swept(what: Sweep, console: Console) -> Outcome:
+    """A sweep with its progress and its failures told as they come."""
+    without = session.play(scenario(frozen=what.frozen, days=what.days))
+    assert not without.failed, without.violations
+    commits, calls = without.counts[COMMIT], without.counts[CALL]
+    console.print(f"{what.market}: {commits} commits, {calls} calls, {without.orders} orders, {without.cpu_s:.2f} s")
+    total, outcome, began_s = points(without) // what.every, Outcome(), time.perf_counter()
+    with Progress(console=console, transient=True, auto_refresh=False) as progress:  # its thread would not be forked
+        task = progress.add_task("crashes", total=total)
+
+        def ends(world: Branching, result: Result) -> Verdict:
+            return judge(world.crashes, len(world.recovery), result, without, frozen=what.frozen)
+
+        def told(verdict: Verdict) -> None:
+            outcome.verdicts.append(verdict)
+            progress.update(task, advance=1, refresh=console.is_terminal)
+            done = len(outcome.verdicts)
+            if verdict.wrong:
+                again = " ".join(f"--at '{crash}'" for crash in verdict.crashes)
+                progress.console.print(
+                    f"--market {what.market} {again}: {verdict.wrong[0]}", markup=False, style="red", soft_wrap=True
+                )
+            if not console.is_terminal and done % LINE_EVERY == 0:
+                took_s = time.perf_counter() - began_s
+                console.print(f"{done:,} of {total:,}, {took_s:,.0f} s, {len(outcome.failed)} failed")
+
+        trunk = sweep(what, ends, told)
+    outcome.took_s = time.perf_counter() - began_s
+    assert trunk.books == without.books, "forking has changed the run"
+    assert len(outcome.verdicts) == total, f"{len(outcome.verdicts)} verdicts of {total}"
+    console.print(f"{what.market}: {outcome.text()}", soft_wrap=True)
+    return outcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign.crashes", description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="only each n-th point (1: all)")
+    parser.add_argument("--every", type=int, default=1, help="only each n-th crash (1: all)")
     parser.add_argument("--days", type=float, default=DAYS)
     parser.add_argument("--market", choices=("frozen", "moving", "both"), default="both")
+    parser.add_argument("--once", action="store_true", help="no second crash in the recovery")
+    parser.add_argument(
+        "--at", type=Crash.parse, action="append", help="only these: 'before commit 3', 'after call 9'"
+    )
     parser.add_argument("--processes", type=int, default=runner.processes_default())
     given = parser.parse_args(arguments)
     console = Console()
-    jobs: list[tuple[Point, Result, float]] = []
-    for frozen in (True, False):
-        if given.market != "both" and frozen != (given.market == "frozen"):
-            continue
-        without = session.play(scenario(frozen=frozen, days=given.days))
-        assert not without.failed, without.violations
-        commits, calls = counted(without)
-        market = "frozen" if frozen else "moving"
-        console.print(f"{market}: {commits} commits, {calls} calls, {without.orders} orders, {without.cpu_s:.2f} s")
-        plain = dataclasses.replace(without, log=[])
-        jobs += [(p, plain, given.days) for p in list(points(commits, calls, frozen=frozen))[:: given.every]]
-    failures = 0
-    with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
-        judged = pool.imap_unordered(_judged, jobs, chunksize=4)
-        for point, found in track(judged, "crashes", total=len(jobs), console=console):
-            if found:
-                failures += 1
-                console.print(f"{point}: {found[0]}", markup=False, style="red")
-    console.print(f"{len(jobs)} crashes, each with another one in its recovery: {failures} failed")
-    return 1 if failures else 0
+    failed = 0
+    for frozen in [name == "frozen" for name in ("frozen", "moving") if given.market in (name, "both")]:
+        if given.at:
+            failed += _one(given.at, console, frozen=frozen, days=given.days)
+        else:
+            what = Sweep(frozen, given.days, given.every, not given.once, given.processes)
+            failed += len(swept(what, console).failed)
+    return 1 if failed else 0
+
+
+def _one(crashes: Sequence[Crash], console: Console, *, frozen: bool, days: float) -> bool:
+    """One run again, with everything that happened; whether it failed."""
+    without = session.play(scenario(frozen=frozen, days=days))
+    result = crashed(crashes, frozen=frozen, days=days, verbose=True)
+    for line in result.log:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    verdict = judge(crashes, 0, result, without, frozen=frozen)
+    for text in verdict.wrong:
+        console.print(text, markup=False, style="red", soft_wrap=True)
+    return bool(verdict.wrong)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,12 @@ class Life:
     def running(self) -> bool:
         return not self.dead and self.ended is None and self.daemon.phase == "running"
 
+    @property
+    def informed(self) -> bool:
+        """It knows all that it needs before it opens anything: depth is asked for last, and may wait for weight."""
+        desk = self.daemon._desks.get(VENUE)
+        return desk is not None and desk.pollers.liquidity_known.is_set()
+
     async def alive(self) -> None:
         """Returns to the living; the dead wait for ever."""
         if self.dead:

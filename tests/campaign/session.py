@@ -4,7 +4,7 @@ import asyncio
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -50,10 +50,13 @@ def run(seed: int, drop: Collection[int] = (), *, verbose: bool = False) -> Resu
     return play(plan(seed, drop), verbose=verbose)
 
 
-def play(found: Plan, *, verbose: bool = False, database: Database | None = None) -> Result:
+def play(
+    found: Plan, *, verbose: bool = False, database: Database | None = None, make: Callable[..., World] = World
+) -> Result:
+    """The plan's run, in the world that `make` gives."""
     began_s = time.process_time()
     loop = VirtualLoop()
-    world = World(found, loop, verbose=verbose, database=database)
+    world = make(found, loop, verbose=verbose, database=database)
     poll_s, gate.POLL_S = gate.POLL_S, POLL_S
     warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # the killed leave requests unsent
     try:

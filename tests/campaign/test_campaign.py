@@ -1,11 +1,10 @@
 """A few seeds of the fault campaign, and that it is what it says: deterministic, covered, and able to fail."""
 
 import asyncio
-from decimal import Decimal
 
 import pytest
 
-from tests.campaign import crashes, runner, session
+from tests.campaign import runner, session
 from tests.campaign.clockwork import DeadlockError, VirtualLoop
 from tests.campaign.faults import KINDS, plan
 from tests.campaign.planted.bugs import BUGS, grown
@@ -66,15 +65,6 @@ def test_a_failing_seed_is_shrunk() -> None:
 
 def test_enough_bugs_are_planted() -> None:
     assert len(BUGS) >= 25
-
-
-def test_a_crash_in_a_frozen_market_leaves_the_same_books() -> None:
-    without = session.play(crashes.scenario(frozen=True, days=2))
-    assert without.books["ETH perp"] != Decimal(0)
-    commits, calls = crashes.counted(without)
-    chosen = list(crashes.points(commits, calls, frozen=True))
-    for point in chosen[:: len(chosen) // 4]:
-        assert crashes.judge(point, without, days=2) == [], str(point)
 
 
 def test_virtual_time_jumps_and_notices_a_deadlock() -> None:

@@ -124,6 +124,7 @@ class Wire(UserStreams):
         self.counts[category] += 1
         oracle, dice = self.world.oracle, self.world.dice
         oracle.asked(life, api, category, method, path, params)
+        dies: Fault | None = None
         for how in self.world.struck(CALL, self.counts[CALL]):
             if how.kind == "crash_in_recovery":
                 again = Fault("crash_at_call", CALL, self.counts[CALL] + 1 + how.size, how.how, 1.0)
@@ -133,7 +134,7 @@ class Wire(UserStreams):
                 self.world.kill(life, how.size)
                 await life.alive()
             else:
-                self.world.loop.call_later(0.03, self.world.kill, life, how.size)
+                dies = how
         fault = self._draw(category)
         late_s, before_s = 0.0, dice.uniform(0.004, 0.03)
         if fault is not None:
@@ -150,6 +151,8 @@ class Wire(UserStreams):
         def arrive() -> None:
             answer = _EXPIRED if expired else self._arrive(api, method, path, params, fault)
             oracle.arrived(ticket)
+            if dies is not None:  # the venue has done it, and nobody is told
+                self.world.kill(life, dies.size)
             if not answered.done():
                 answered.set_result(answer)
 

@@ -31,7 +31,7 @@ SETTLE_S = 150.0
 STOP_S = 15.0
 OWNER_LOOKS_S = 8.0
 YOUNG_S = 10.0
-"""In a frozen market no settlement may pass while a daemon recovers: the books are compared."""
+"""In a frozen market no settlement may pass while a daemon recovers, nor before it may open: books are compared."""
 LATE_IN_MINUTE_S = 48
 """Used weight counts until its minute is over: pressed at its beginning, days of market time would pass unused."""
 WALL_S_MAX = 1_500.0
@@ -88,7 +88,7 @@ class World:
         await self._finale()
 
     async def _step(self) -> None:
-        young = self.plan.frozen and self.loop.now_s - self._born_s < YOUNG_S
+        young = self.plan.frozen and (self.loop.now_s - self._born_s < YOUNG_S or not self.life.informed)
         slow = self.calm or self.oracle.restless() or young
         middle = self.loop.now_s < self.slow_until_s
         self.speed = SLOW_SPEED if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
@@ -180,7 +180,7 @@ class World:
 
     def kill(self, life: Life, pause_s: float) -> None:
         """SIGKILL, and a new daemon some time later."""
-        if life.dead or life.ended is not None or self.calm or life is not self.life:
+        if life.dead or life.ended is not None or life is not self.life:
             return
         self.note(f"daemon {life.number} is killed")
         self.step_venue()
@@ -230,8 +230,6 @@ class World:
 
     async def before_commit(self, life: Life, rows: Rows) -> None:
         self.wire.counts[COMMIT] += 1
-        if self.calm:
-            return
         for fault in self.struck(COMMIT, self.wire.counts[COMMIT]):
             match fault.kind:
                 case "crash_at_commit" if fault.how == "before":
@@ -350,28 +348,34 @@ class World:
         else:
             for problem in self.oracle.unsettled():
                 self.oracle.violation(*problem)
-        await self._stop()
-        self.oracle.audit()
+        if await self._stop():
+            self.oracle.audit()
+        else:  # killed over it: the next one puts everything in order, and is stopped
+            await self._finale()
 
     def _settles_soon(self) -> bool:
         """Whether funding may be paid while the daemon stops: after its last question, and before the audit looks."""
         left_ms = HOUR_MS - self.market_ms % HOUR_MS
         return left_ms < STOP_S * SLOW_SPEED * 1000
 
-    async def _stop(self) -> None:
-        began_s = self.loop.now_s
-        self.life.stop.set()
-        while self.life.ended is None and self.loop.now_s - began_s < STOP_S:
+    async def _stop(self) -> bool:
+        """False when the daemon was killed meanwhile."""
+        began_s, life = self.loop.now_s, self.life
+        life.stop.set()
+        while life.ended is None and self.loop.now_s - began_s < STOP_S:
             await asyncio.sleep(0.2)
             self.step_venue()
             self.streams.tick()
         took_s = self.loop.now_s - began_s
-        if self.life.ended != "stopped" or took_s > 10.0:
-            self.oracle.violation(20, f"stopping took {took_s:.1f} s and ended as {self.life.ended}")
+        if life.ended == "killed":
+            return False
+        if life.ended != "stopped" or took_s > 10.0:
+            self.oracle.violation(20, f"stopping took {took_s:.1f} s and ended as {life.ended}")
         for life in self.lives:
             if life.ended is None:
                 life.kill()
         await asyncio.sleep(0)
+        return True
 
 
 def config_of(plan: Plan) -> CoreConfig:
