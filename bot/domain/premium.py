@@ -13,10 +13,10 @@ RATE_MAX = 0.02
 """Cap and floor of most symbols, per interval."""
 
 
-def rate_of(premium: float, interval_h: float = 8.0) -> float:
-    """The rate of an interval whose mean premium is `premium`; fractions."""
+def rate_of(premium: float, interval_h: float = 8.0, cap: float = RATE_MAX) -> float:
+    """The rate of an interval whose mean premium is `premium`, between -`cap` and `cap`; fractions."""
     rate = premium + max(-CLAMP, min(CLAMP, INTEREST_8H - premium))
-    return max(-RATE_MAX, min(RATE_MAX, rate * interval_h / 8))
+    return max(-cap, min(cap, rate * interval_h / 8))
 
 
 def mean_premium(premiums: Sequence[float], *, later_weighs_more: bool = True) -> float:

@@ -21,6 +21,7 @@ from bot.research.forced_by_year import FarMove, ForcedRow, as_views, far_moves,
 from bot.research.recordings import Recording
 from bot.research.replay import BarSession
 from bot.research.rule_actions import RuleAction, action_view, counts, rule_action
+from bot.risk.rules import r11_stale
 from bot.simulator.loan_model import LoanModel
 from bot.simulator.market.table import HistoryError
 
@@ -129,9 +130,17 @@ class _Watch:
         elif isinstance(action, act.Emit):
             by_rule = rule_action(action, at_ms)
             if by_rule is not None:
-                self.actions.append(by_rule)
+                if not self._between_candles(by_rule):
+                    self.actions.append(by_rule)
             elif action.fields.get("reason") == TRIMMED:
                 self.trims[yardstick.year_of(at_ms)] += 1
+
+    def _between_candles(self, action: RuleAction) -> bool:
+        """R11 refuses a coin whose candles are longer than the bars at every bar in between: nothing happened."""
+        if action.rule != r11_stale.RULE:
+            return False
+        bar_ms = self.market.times_ms[self.market.index(action.at_ms)]
+        return any(bars.coin == action.coin and bar_ms % bars.candle_ms for bars in self.market.coins.values())
 
     def close_bar(self, session: BarSession, index: int) -> None:
         prices = {

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cached_property
 
-from bot.domain.premium import rate_of
 from bot.domain.time import DAY_MS, HOUR_MS
+from bot.research.foretold import RateCaps, announced
 from bot.research.latency import late_leg
 from bot.research.recordings import Recording, Series
 from bot.simulator.market.filters import PERP_FACTS, perp_listing, spot_listing
@@ -53,14 +53,16 @@ class Bars:
     """One coin on the grid. Prices are quote per venue unit; index 0 is the market's start."""
 
     __slots__ = (
-        "basis", "coin", "first", "fresh", "last", "perp", "perp_listing", "perp_usd", "rate_times", "rates", "scale",
-        "spot", "spot_listing", "spot_usd", "symbol",
+        "basis", "candle_ms", "coin", "first", "fresh", "last", "perp", "perp_listing", "perp_usd", "rate_caps",
+        "rate_times", "rates", "scale", "spot", "spot_listing", "spot_usd", "symbol",
     )  # fmt: skip
 
     def __init__(self, recording: Recording, times_ms: range, halted: frozenset[int]) -> None:
         self.symbol, self.coin = recording.symbol, recording.coin
+        self.candle_ms = recording.candle_ms
         self.rates = recording.rates
         self.rate_times = [at_ms for at_ms, _ in recording.rates]
+        self.rate_caps = RateCaps(recording.symbol, recording.rates)
         self.spot_listing, self.perp_listing = _listings(recording)
         spot, perp = (_on_grid(leg, times_ms, halted) for leg in (recording.spot, recording.perp))
         self.spot: list[Decimal] = []
@@ -89,13 +91,12 @@ class Bars:
 
 
 def _on_grid(series: Series, times_ms: range, halted: frozenset[int]) -> list[Decimal | None]:
-    """The close that is due at each grid time: of the candle that ended then, or of the one before a longer one.
+    """The close of the candle that ends at each grid time; None where there is none, or the exchange stood still.
 
-    None where that candle is missing or ended in a halt: bars shorter than it would trade on the stale close later.
+    Where bars are shorter than a coin's candles there is no price in between: the last one could not be traded at.
     """
     closes = {end: close for end, close in zip(series.ends_ms, series.closes, strict=True) if end not in halted}
-    length = series.interval_ms
-    return [closes.get(at_ms // length * length) for at_ms in times_ms]
+    return [closes.get(at_ms) for at_ms in times_ms]
 
 
 def payable_grid(lot: Decimal) -> Decimal:
@@ -264,7 +265,8 @@ class BarMarket:
     def coming(self, bars: Bars, index: int, at_ms: int) -> tuple[Decimal, int, int]:
         """(prediction of the rate, when it settles, length of its interval), as the venue announces them at a bar."""
         next_ms, interval_ms = self.schedule(bars, at_ms)
-        return self.predicted(bars, index, next_ms, interval_ms), next_ms, interval_ms
+        premiums = self.premiums(bars, index, next_ms - interval_ms)
+        return announced(premiums, interval_ms, bars.rate_caps.at(at_ms)), next_ms, interval_ms
 
     def mark_price(self, symbol: str, at_ms: int) -> Decimal:
         return self.coins[symbol].perp[self.index(at_ms)]
@@ -280,15 +282,10 @@ class BarMarket:
         interval_ms = min(bars.rate_times[-1] - bars.rate_times[-2], EIGHT_HOURS_MS)
         return bars.rate_times[-1] + interval_ms, interval_ms
 
-    def predicted(self, bars: Bars, index: int, next_ms: int, interval_ms: int) -> Decimal:
-        """P + clamp(0.01 % - P, +-0.05 %), scaled to the interval; P is the mean basis of its closes up to now."""
-        first = max(0, (next_ms - interval_ms - self.times_ms.start) // self.grid_ms + 1)
-        if first >= index:
-            premium = bars.basis[index]
-        else:
-            chosen = [bars.basis[i] for i in range(first, index + 1) if bars.fresh[i]] or [bars.basis[index]]
-            premium = sum(chosen) / len(chosen)
-        return Decimal(f"{rate_of(premium, interval_ms / HOUR_MS):.8f}")
+    def premiums(self, bars: Bars, index: int, began_ms: int) -> list[float]:
+        """The basis at each close since the interval began, oldest first; at its first moment the basis of now."""
+        first = max(0, (began_ms - self.times_ms.start) // self.grid_ms + 1)
+        return [bars.basis[i] for i in range(first, index + 1) if bars.fresh[i]] or [bars.basis[index]]
 
     def settlements(self, after_ms: int, until_ms: int) -> Sequence[Settlement]:
         first = bisect_right(self._due, (after_ms, "\uffff", 0))

@@ -48,6 +48,11 @@ class Recording:
     rates: tuple[tuple[int, Decimal], ...]
 
     @property
+    def candle_ms(self) -> int:
+        """At multiples of this both legs have a close."""
+        return max(self.spot.interval_ms, self.perp.interval_ms)
+
+    @property
     def first_ms(self) -> int:
         """From here on both legs have prices."""
         return max(self.spot.ends_ms[0], self.perp.ends_ms[0])

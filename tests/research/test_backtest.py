@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from recorded_kit import START_MS, make
 
-from bot.domain.config import CoreConfig, Limits
+from bot.domain.config import CoreConfig, Limits, StrategyConfig
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.research.backtest import Answer, Question, as_json, run
 from bot.research.bars import BarMarket, halted_times
-from bot.research.recordings import Series, read_recordings
+from bot.research.recordings import Recording, Series, read_recordings
 from bot.research.report import SECTIONS, page
 from bot.research.trace import trace
 from bot.simulator.market.table import HistoryError
@@ -63,12 +63,12 @@ def test_the_same_question_has_the_same_answer(plain, usual) -> None:
 
 
 def test_the_future_does_not_reach_back(plain, usual, tmp_path) -> None:
-    """Prices and rates after a day are other ones: until then every trade and every NAV is the same."""
+    """Prices and rates (beyond their caps) are other ones after a day: until then every trade and NAV is the same."""
     then_ms = START_MS + 30 * DAY_MS
     other = make(
         tmp_path,
         price=lambda _, at_ms, price: price * (1.3 if at_ms > then_ms else 1),
-        rate=lambda _, at_ms, rate: -rate if at_ms > then_ms else rate,
+        rate=lambda _, at_ms, rate: -0.02 if at_ms > then_ms else rate,
     )
     shifted = answer(other)
     before = [point for point in usual.book.points if point.at_ms <= then_ms]
@@ -97,18 +97,27 @@ def test_a_halt_is_known_by_the_silence_of_every_spot(tmp_path) -> None:
     assert halted_times(read_recordings(folder)) == {halt, halt - HOUR_MS}
 
 
-def test_what_closed_in_a_halt_is_no_price_until_the_next_candle(tmp_path) -> None:
-    """Hourly bars over four-hourly candles: the stale close would stand for three hours more."""
+def test_a_coin_has_a_price_where_a_candle_of_its_own_ends(tmp_path) -> None:
+    """Hourly bars over four-hourly candles: the last close could not be traded at in between."""
     halt = START_MS + 5 * DAY_MS + 4 * HOUR_MS
     found = read_recordings(make(tmp_path, spot_missing=lambda coin, at_ms: coin != "ADA" and at_ms == halt))
-    slow = [
-        replace(one, spot=four_hourly(one.spot), perp=four_hourly(one.perp)) if one.coin == "ADA" else one
-        for one in found
-    ]
+    slow = [slower(one) if one.coin == "ADA" else one for one in found]
     bars = BarMarket(slow, START_MS, START_MS + 10 * DAY_MS, HOUR_MS).coins["ADAUSDT"]
     then = (halt - START_MS) // HOUR_MS
-    assert bars.fresh[then - 2 : then + 6] == [True, False, False, False, False, False, True, True]
-    assert len(set(bars.spot[then - 2 : then + 4])) == 1
+    fresh = [index - then for index in range(then - 12, then + 9) if bars.fresh[index]]
+    assert fresh == [-12, -8, -4, 4, 8]
+    assert len(set(bars.spot[then - 4 : then + 4])) == 1
+    hourly = replace(CONFIG, strategy=StrategyConfig(decide_every_h=1))
+    made = run(slow, Question(START_MS, START_MS + 20 * DAY_MS, hourly, grid_ms=HOUR_MS))
+    hours = {
+        coin: {one.at_ms // HOUR_MS % 4 for one in made.book.trades if one.coin == coin} for coin in ("ADA", "BTC")
+    }
+    assert hours["ADA"] == {0} < hours["BTC"]
+    assert not [one for one in made.actions if one.rule == "R11" and one.coin == "ADA" and one.at_ms < halt]
+
+
+def slower(one: Recording) -> Recording:
+    return replace(one, spot=four_hourly(one.spot), perp=four_hourly(one.perp))
 
 
 def four_hourly(series: Series) -> Series:

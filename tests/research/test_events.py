@@ -47,9 +47,10 @@ def test_the_shipped_book_loses_next_to_nothing(sol: list[Recording]) -> None:
 
 def test_a_book_that_expects_the_base_rate_is_stopped_by_r1c(sol: list[Recording]) -> None:
     net, funding, rules = lost(sol, STUBBORN)
+    """Not before it has paid what R1c bears: the venue's cap held the prediction below that."""
     assert "R1c coin.removed" in rules
     assert net > 0
-    assert funding > -0.0002
+    assert -0.002 < funding < -0.0005
 
 
 def test_without_r1c_five_days_are_too_slow(sol: list[Recording]) -> None:
