@@ -305,9 +305,10 @@ class Daemon:
             if task.get_name().startswith(PUBLIC_TASKS):
                 task.cancel()
         await _limited(self.plan.on_drain(), DRAIN_S)
-        for desk in self._desks.values():
-            await _limited(self._final(desk), max(0.5, until_s - time.monotonic()))
-        await _limited(self.flush(), 1.0)
+        await self._last_facts(until_s)
+        while not self._at_rest() and time.monotonic() < until_s:  # what reduces goes on to the end
+            quiet = await self._quiet(until_s - time.monotonic())
+            await self._last_facts(until_s)
         open_orders = sum(1 for record in self.state.orders.values() if not record.settled)
         self.notices.report(
             Severity.INFO if quiet and not open_orders else Severity.WARNING,
@@ -316,6 +317,11 @@ class Daemon:
             hedges=sum(1 for hedge in self.state.hedges.values() if hedge.live),
         )
         await _limited(self.flush(), 0.5)
+
+    async def _last_facts(self, until_s: float) -> None:
+        for desk in self._desks.values():
+            await _limited(self._final(desk), max(0.5, until_s - time.monotonic()))
+        await _limited(self.flush(), 1.0)
 
     async def _final(self, desk: Desk) -> None:
         try:
@@ -326,16 +332,20 @@ class Daemon:
             )
 
     async def _quiet(self, seconds: float) -> bool:
-        """Wait until no order of ours is in flight or unsettled and no hedge is unbalanced; False in the end."""
-        assert self._dispatcher is not None
+        """Wait until the book is at rest; False in the end."""
         until = mono_ms() + int(seconds * 1000)
         while mono_ms() < until:
-            unsettled = any(not record.settled for record in self.state.orders.values())
-            naked = any(hedge.unbalanced_mono_ms is not None for hedge in self.state.hedges.values())
-            if not unsettled and not naked and not self._dispatcher.sending:
+            if self._at_rest():
                 return True
             await asyncio.sleep(0.02)
         return False
+
+    def _at_rest(self) -> bool:
+        """Whether no order of ours is in flight or unsettled and no hedge is unbalanced."""
+        assert self._dispatcher is not None
+        unsettled = any(not record.settled for record in self.state.orders.values())
+        naked = any(hedge.unbalanced_mono_ms is not None for hedge in self.state.hedges.values())
+        return not unsettled and not naked and not self._dispatcher.sending
 
     def _keep(
         self,
