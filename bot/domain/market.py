@@ -181,6 +181,13 @@ class MarketState:
             mean.add(float(rate.rate), rate.interval_s, rate.settled_ms)
         return (rate,)
 
+    def knows_rate(self, rate: SettledRate) -> bool:
+        """Whether the history has a settlement of this time. Looked for from the newest on, where most are."""
+        for known in reversed(self.rates.get(rate.instrument, ())):
+            if known.settled_ms <= rate.settled_ms:
+                return known.settled_ms == rate.settled_ms
+        return False
+
     def _add_late(self, known: deque[SettledRate], rate: SettledRate) -> tuple[SettledRate, ...]:
         place = bisect_left(known, rate.settled_ms, key=lambda one: one.settled_ms)
         full, next_one = len(known) == RATES_KEPT, known[place]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from bot.domain.events import AccountReported
+from bot.domain.events import AccountReported, FundingReceived
 from bot.domain.hedges import Interest, Receipt, TransferIntent
 from bot.domain.instruments import Wallet
+from bot.domain.market import SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
 from bot.domain.valuation import USD_ASSETS
@@ -63,6 +64,19 @@ class StateView:
     def booked(self, receipt: Receipt) -> bool:
         """Whether the books have this receipt."""
         return self._state.ledger.knows(postings.receipt_id(receipt))
+
+    def old_news(self, fact: SettledRate | FundingReceived) -> bool:
+        """Whether this settlement or receipt would change nothing any more: histories are asked for with an overlap.
+
+        What the core waits for is news whatever it has: that it was told ends the waiting.
+        """
+        state = self._state
+        if isinstance(fact, SettledRate):
+            return fact.instrument not in state.rates_due_ms and state.market.knows_rate(fact)
+        receipt = fact.receipt
+        seen_ms = state.receipt_seen_ms.get(receipt.instrument, 0)
+        waited_for = seen_ms < receipt.settled_ms or (receipt.instrument, receipt.settled_ms) in state.receipts_due_ms
+        return not waited_for and self.booked(receipt)
 
     def charged(self, interest: Interest) -> bool:
         """Whether the books have this interest, in their opening balance perhaps."""

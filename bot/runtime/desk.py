@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bot.domain.events import VenueListed
+from bot.domain.events import FundingReceived, VenueListed
 from bot.ports import Clock, Deliver, Venue
 from bot.runtime.account import StateView
 from bot.runtime.counters import Counters
@@ -84,7 +84,8 @@ class Desk:
     async def _fetch_rates(self, since_ms: int) -> None:
         rates = await self.venue.fetch_rates(since_ms)
         for rate in sorted(rates, key=lambda r: (r.settled_ms, r.instrument)):
-            self.deliver(rate)
+            if not self.view.old_news(rate):
+                self.deliver(rate)
 
     async def _fetch_receipts(self, since_ms: int) -> None:
         floor_ms = self.books.floor_ms
@@ -95,7 +96,8 @@ class Desk:
         if self.venue.lender is not None and self.view.lent():
             payments += map(of_interest, await self.venue.lender.fetch_interest(since_ms))
         for payment in sorted(payments, key=lambda p: (p.at_ms, p.venue_id)):
-            self.deliver(payment.event)
+            if not (isinstance(payment.event, FundingReceived) and self.view.old_news(payment.event)):
+                self.deliver(payment.event)
 
     def _failed(self) -> None:
         self.counters.fetch_failures += 1

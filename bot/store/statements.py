@@ -35,9 +35,12 @@ class How(Enum):
     """Money and counters are added to those of the existing row of the key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Write:
-    """A kind of row to write. Rows are tuples in the order of `columns` (all but an automatic `seq`)."""
+    """A kind of row to write: one constant each, told apart by identity.
+
+    Rows are tuples in the order of `columns` (all but an automatic `seq`).
+    """
 
     table: Table
     how: How = How.INSERT

@@ -1,6 +1,6 @@
 """From a record to the rows that hold it: one writer for each kind of record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.domain.actions import (
@@ -9,6 +9,7 @@ from bot.domain.actions import (
     LastPrice,
     NavPoint,
     Persist,
+    Record,
     TransferEnded,
     VerdictGiven,
 )
@@ -53,8 +54,7 @@ def operations(records: Sequence[Persist]) -> list[Operation]:
     """All rows of a step, in the order of its records. Mutable records are read here and not later."""
     found: list[Operation] = []
     born: set[str] = set()
-    for persist in records:
-        record = persist.record
+    for record in _latest(records):
         found += _WRITERS[type(record)](record)
         if type(record) is OrderIntent:
             born.add(record.client_id)
@@ -64,6 +64,20 @@ def operations(records: Sequence[Persist]) -> list[Operation]:
     return found
 
 
+def _latest(records: Sequence[Persist]) -> Iterable[Record]:
+    """Of what several steps of one commit overwrote, what stands in the end, in the place of the first."""
+    found: dict[object, Record] = {}
+    for place, persist in enumerate(records):
+        key = _OVERWRITTEN.get(type(persist.record))
+        found[place if key is None else key(persist.record)] = persist.record
+    return found.values()
+
+
+_OVERWRITTEN: Mapping[type, Callable[[Any], object]] = {
+    Hedge: lambda hedge: ("hedge", hedge.id),
+    Removal: lambda removal: ("removal", removal.venue, removal.coin, removal.direction),
+    Remembered: lambda memory: ("memory", memory.rule, memory.subject, memory.name),
+}
 _BORN = (OrderState.INTENDED.value, None, ZERO, ZERO, None, 0, 0, 0, 0)
 """An intent without an order's state in its step is born with one: at start every order that may live is found."""
 

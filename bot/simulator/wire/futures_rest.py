@@ -1,5 +1,6 @@
 """Public USD-M endpoints, /fapi: general information, market data and funding."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -176,14 +177,14 @@ def _premium_row(sim: Simulation, listing: Listing) -> dict[str, Any]:
 def funding_rate(sim: Simulation, call: Call) -> Any:
     """Settled rates up to now, oldest first; without a start the newest `limit` (100, at most 1000)."""
     symbol = call.params.symbol_text()
+    start_ms, end_ms = call.params.window()
     if symbol is not None:
         rows: Sequence[Settlement] = sim.settled_rates.get(sim.listing(Book.PERP, symbol).symbol, [])
     else:
         rows = sorted(
-            (s for per_symbol in sim.settled_rates.values() for s in per_symbol),
+            (s for per_symbol in sim.settled_rates.values() for s in _since(per_symbol, start_ms)),
             key=lambda s: (s.at_ms, s.symbol),
         )
-    start_ms, end_ms = call.params.window()
     chosen = pick(rows, lambda s: s.at_ms, start_ms, end_ms, call.params.limit(100, 1_000))
     return [
         {
@@ -194,6 +195,10 @@ def funding_rate(sim: Simulation, call: Call) -> Any:
         }
         for s in chosen
     ]
+
+
+def _since(rows: Sequence[Settlement], start_ms: int | None) -> Sequence[Settlement]:
+    return rows if start_ms is None else rows[bisect_left(rows, start_ms, key=lambda s: s.at_ms) :]
 
 
 def funding_info(sim: Simulation, _call: Call) -> Any:

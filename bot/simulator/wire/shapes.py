@@ -1,6 +1,7 @@
 """How the venue writes numbers: fixed decimals as text, prices by tick, quantities by lot; JSON as bytes."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from bot.simulator.model import Book, Listing, OrderType, TimeInForce
 
 ZERO = Decimal(0)
 WHOLE_ASSET_PLACES = 8
+TEXTS_KEPT = 16_384
+"""The same rates, sizes and balances are told again and again."""
 # An own context: ccxt changes the ambient one.
 _CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _UNITS = {places: Decimal(1).scaleb(-places) for places in range(19)}
@@ -21,12 +24,14 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
+@lru_cache(maxsize=TEXTS_KEPT)
 def fixed(value: Decimal, places: int = WHOLE_ASSET_PLACES) -> str:
     """`value` with exactly `places` decimals, never in exponent form."""
     text = format(value.quantize(_UNITS[places], context=_CONTEXT), "f")
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
+@lru_cache(maxsize=TEXTS_KEPT)
 def places_of(step: Decimal) -> int:
     """Decimals that a tick or lot needs: 0.10 -> 1, 0.001 -> 3, 1 -> 0."""
     exponent = step.normalize(_CONTEXT).as_tuple().exponent
