@@ -8,8 +8,11 @@ import asyncio
 import sys
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 BEGAN_S = 1_000.0
@@ -29,6 +32,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._selector = self
         self.now_s = BEGAN_S
+        self.now_ns = int(BEGAN_S * 1e9)
         self.wall_offset_s = 0.0
         """How far the machine's wall clock is wrong."""
         self.failures: list[str] = []
@@ -47,6 +51,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise DeadlockError("no timer is set and nothing is ready")
         if timeout > 0:
             self.now_s = max(self.now_s, self._scheduled[0].when())  # type: ignore[attr-defined]
+            self.now_ns = int(self.now_s * 1e9)
         return ()
 
     def _process_events(self, event_list: object) -> None:
@@ -56,60 +61,30 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Nobody sleeps in a system call."""
 
 
-def _loop() -> VirtualLoop:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
-    return loop
-
-
-def monotonic() -> float:
-    return _loop().now_s
-
-
-def monotonic_ns() -> int:
-    return int(_loop().now_s * 1e9)
-
-
-def wall_s() -> float:
-    return _loop().wall_s()
-
-
-def wall_ns() -> int:
-    return int(wall_s() * 1e9)
-
-
-def frozen() -> float:
-    """For what is measured and not waited for."""
-    return 0.0
-
-
-_FUNCTIONS: dict[Any, Any] = {
-    time.monotonic: monotonic,
-    time.monotonic_ns: monotonic_ns,
-    time.time: wall_s,  # noqa: TID251 - it is what is replaced
-    time.time_ns: wall_ns,
-    time.perf_counter: frozen,
-    time.perf_counter_ns: lambda: 0,
-}
-_MODULE = types.SimpleNamespace(
-    monotonic=monotonic,
-    monotonic_ns=monotonic_ns,
-    time=wall_s,
-    time_ns=wall_ns,
-    perf_counter=frozen,
-    perf_counter_ns=lambda: 0,
-)
+def _replacements(loop: VirtualLoop) -> Mapping[Any, Callable[[], Any]]:
+    """Each clock of the machine with what stands in for it. They are read tens of thousands of times a seed."""
+    still = repeat(0.0).__next__  # for what is measured and not waited for
+    return {
+        time.monotonic: partial(attrgetter("now_s"), loop),
+        time.monotonic_ns: partial(attrgetter("now_ns"), loop),
+        time.time: loop.wall_s,  # noqa: TID251 - it is what is replaced
+        time.time_ns: lambda: int(loop.wall_s() * 1e9),
+        time.perf_counter: still,
+        time.perf_counter_ns: repeat(0).__next__,
+    }
 
 
 @contextmanager
-def led() -> Iterator[None]:
-    """The clocks of the daemon's modules are the running loop's; afterwards they are the machine's again."""
+def led(loop: VirtualLoop) -> Iterator[None]:
+    """The clocks of the daemon's modules are this loop's; afterwards they are the machine's again."""
+    replacements = _replacements(loop)
+    module_led = types.SimpleNamespace(**{clock.__name__: instead for clock, instead in replacements.items()})
     changed: list[tuple[types.ModuleType, str, Any]] = []
     for name, module in list(sys.modules.items()):
         if module is None or not name.startswith(LED):
             continue
         for attribute, value in list(vars(module).items()):
-            led_to = _MODULE if value is time else _replacement(value)
+            led_to = module_led if value is time else _instead(value, replacements)
             if led_to is not None:
                 changed.append((module, attribute, value))
                 setattr(module, attribute, led_to)
@@ -120,8 +95,8 @@ def led() -> Iterator[None]:
             setattr(module, attribute, value)
 
 
-def _replacement(value: Any) -> Any:
+def _instead(value: Any, replacements: Mapping[Any, Callable[[], Any]]) -> Callable[[], Any] | None:
     try:
-        return _FUNCTIONS.get(value)
-    except TypeError:
+        return replacements.get(value)
+    except TypeError:  # not hashable, so no clock
         return None

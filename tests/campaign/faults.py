@@ -148,7 +148,7 @@ class Plan:
     flatten_at_end: bool = False
     frozen: bool = False
     days: float = DAYS
-    coarse_speed: float = 7_200.0
+    coarse_speed: float = 14_400.0
     """Market time per wall time when nothing is under way."""
 
 

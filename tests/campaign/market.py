@@ -18,8 +18,8 @@ START_MS = 1_793_664_000_000  # 2026-11-03 00:00 UTC
 GRID_MS = 900_000
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-HISTORY_DAYS = 8
-LEVELS_MAX = 60
+HISTORY_DAYS = 6
+LEVELS_MAX = 30
 SPOT_TICK_MIN = Decimal("0.00000001")
 NO_MARK = Mark(Decimal(0), Decimal(0), Decimal(0), 0, 0)
 COINS: Mapping[str, tuple[float, int]] = {
@@ -143,6 +143,11 @@ class CampaignMarket:
             (one for coin in self.coins.values() for one in coin.settlements), key=lambda s: (s.at_ms, s.symbol)
         )
         self._settled_ms = [one.at_ms for one in self._settlements]
+        self._relisted = 0
+
+    def moment(self, at_ms: int) -> tuple[int, int]:
+        """Within one of these neither a price nor a rate changes: settlements lie on the grid of prices."""
+        return (at_ms - START_MS) // GRID_MS, self._relisted
 
     @property
     def start_ms(self) -> int:
@@ -154,6 +159,7 @@ class CampaignMarket:
 
     def relist(self, listing: Listing) -> None:
         """The venue changes an instrument's filters or status."""
+        self._relisted += 1
         self._listings[listing.book, listing.symbol] = listing
         coin = self.by_symbol[listing.book, listing.symbol]
         if listing.book is Book.SPOT:

@@ -355,7 +355,12 @@ class Oracle(Audit):
 
     def restless(self) -> bool:
         """Whether something is under way that deserves fine steps."""
-        return bool(self.naked_s) or self._now_s - self.last_order_s < (12.0 if self.flying else 1.5)
+        open_ended = any(not self._ended(name) for name in self.flying)
+        return bool(self.naked_s) or self._now_s - self.last_order_s < (12.0 if open_ended else 1.5)
+
+    def _ended(self, name: str) -> bool:
+        row = self.orders.get(name)
+        return row is not None and row["state"] in ENDED
 
     def tick(self) -> None:
         now_s, world = self._now_s, self.world

@@ -13,7 +13,6 @@ from bot.simulator.wire.routes import endpoint_paths
 from bot.venues.binance import rest as binance_rest
 from bot.venues.binance.rest import BinanceRest
 from tests.campaign.answers import CANARY, KEY, Answer, SpoiltError
-from tests.campaign.clockwork import wall_s
 from tests.campaign.wire import Wire
 
 if TYPE_CHECKING:
@@ -60,7 +59,8 @@ class _Caller:
         return call
 
     async def _request(self, endpoint: str, params: Mapping[str, Any]) -> Any:
-        stamp_error_s = wall_s() - self._wire.wall_ms() / 1000 - self.options["timeDifference"] / 1000
+        machine_s, venue_s = self._wire.world.loop.wall_s(), self._wire.wall_ms() / 1000
+        stamp_error_s = machine_s - venue_s - self.options["timeDifference"] / 1000
         signed = "rivate" in endpoint or "sapi" in endpoint
         try:
             window_s = self.options["recvWindow"] / 1000

@@ -60,7 +60,7 @@ def play(
     poll_s, gate.POLL_S = gate.POLL_S, POLL_S
     warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # the killed leave requests unsent
     try:
-        with led():
+        with led(loop):
             loop.run_until_complete(world.run())
             _bury(loop)
     except Exception as error:

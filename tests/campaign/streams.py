@@ -21,6 +21,8 @@ class Streams:
         self.life: Life | None = None
         self._sent: dict[str, object] = {}
         self._marked_s = 0.0
+        self._all_told: object = None
+        """The market's moment of which every coin was told; None while some are left out."""
         self.silent_until_s = dict.fromkeys(FEEDS, 0.0)
         self.lost_until_s = dict.fromkeys(FEEDS, 0.0)
         self.gap_until_s: dict[str, float] = {}
@@ -31,6 +33,7 @@ class Streams:
         """The adapter's streams are connected: everything is sent afresh."""
         self.life = life
         self._sent.clear()
+        self._all_told = None
         self._held.clear()
         for feed in FEEDS:
             self.silent_until_s[feed] = self.lost_until_s[feed] = 0.0
@@ -69,6 +72,12 @@ class Streams:
         at_ms = int(self.world.market_ms)
         if self._speaks("spot", now_s) or self._speaks("perp", now_s):
             life.venue.seen(at_ms)
+        moment = self.world.market.moment(at_ms)
+        if not marks and moment == self._all_told:
+            self._release_when_due(now_s)
+            return
+        whole = self._speaks("spot", now_s) and self._speaks("perp", now_s)
+        self._all_told = moment if whole and now_s >= max(self.gap_until_s.values(), default=0.0) else None
         for coin in self.world.market.coins.values():
             if now_s < self.gap_until_s.get(coin.name, 0.0):
                 continue
@@ -78,6 +87,9 @@ class Streams:
                 name = f"binance:{coin.perp.symbol}:perp"
                 self._quote(life, Book.PERP, coin.perp.symbol, name, coin.multiplier, at_ms)
                 self._mark(life, coin.perp.symbol, name, coin.multiplier, at_ms, always=marks)
+        self._release_when_due(now_s)
+
+    def _release_when_due(self, now_s: float) -> None:
         if self._held and now_s >= max(self.late_until_s, self.shuffle_until_s):
             self._release()
 
@@ -91,6 +103,7 @@ class Streams:
                 return
             self.lost_until_s[feed] = 0.0
             self._sent = {name: said for name, said in self._sent.items() if not name.endswith(feed)}
+            self._all_told = None
             if feed.startswith("user"):
                 self._tell_lost(feed, "connected again: events in between were not sent")
         if now_s >= self.silent_until_s[feed]:

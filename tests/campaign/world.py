@@ -49,7 +49,7 @@ class World:
         self.speed = SLOW_SPEED
         self._advanced_s = loop.now_s
         self.slow_until_s = loop.now_s + 5.0
-        self.market = CampaignMarket(Random(f"market:{plan.seed}"), plan.shapes, plan.days + 3, frozen=plan.frozen)
+        self.market = CampaignMarket(Random(f"market:{plan.seed}"), plan.shapes, plan.days + 1, frozen=plan.frozen)
         self.database = Database() if database is None else database
         spot = {"USDT": plan.cash, **plan.own_coins}
         accounts = {KEY: {Book.SPOT: spot, Book.PERP: {"USDT": Decimal(0)}}}

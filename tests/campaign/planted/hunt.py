@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.campaign import session
+from tests.campaign import runner, session
 from tests.campaign.planted.bugs import grown
 
 SEEDS_MAX = 60
@@ -45,9 +45,10 @@ def hunts(names: Iterable[str], repeats: int, processes: int) -> Iterator[Hunt]:
     """One hunt after the other, in the order of the names."""
     jobs = [(name, repeats) for name in names]
     if processes <= 1:
+        runner.settle_in()
         yield from map(_hunt, jobs)
         return
-    with get_context("spawn").Pool(processes) as pool:
+    with get_context("spawn").Pool(processes, runner.settle_in) as pool:
         yield from pool.imap(_hunt, jobs)
 
 
