@@ -205,6 +205,8 @@ class Order:
 
 @struct(frozen=True, slots=True)
 class Trade:
+    """`id` counts within one book and symbol, as the venue's do; `number` is unique at the exchange."""
+
     id: int
     order_id: int
     client_id: str
@@ -220,6 +222,7 @@ class Trade:
     at_ms: int
     quote_quantity: Decimal = Decimal(0)  # what changed hands in quote: price x quantity to 8 decimals
     margin: bool = False
+    number: int = 0
 
 
 INSURANCE_CLEAR = "INSURANCE_CLEAR"

@@ -36,7 +36,7 @@ def book_fill(
         fee, fee_asset = half_even(quote * rate), MARGIN_ASSET
         realized = _move_position(account, request.symbol, request.side, fill, at_ms)
     trade = Trade(
-        id=state.next_trade_id(),
+        id=state.next_trade_id(request.book, request.symbol),
         order_id=order.id,
         client_id=request.client_id,
         book=request.book,
@@ -51,6 +51,7 @@ def book_fill(
         at_ms=at_ms,
         quote_quantity=quote,
         margin=request.margin,
+        number=state.next_trade_number(),
     )
     if request.book is Book.PERP:
         if realized:

@@ -22,7 +22,7 @@ class Journal:
     def drain(self) -> list[JournalRecord]:
         """Each changed order once, as it is now; then trades, incomes, transfers, loans and capital, by id."""
         records = [JournalRecord(ORDERS, k, o.id, o.updated_ms, order_row(o)) for k, o in self.orders.values()]
-        records += [JournalRecord(TRADES, k, t.id, t.at_ms, trade_row(t)) for k, t in self.trades]
+        records += [JournalRecord(TRADES, k, t.number, t.at_ms, trade_row(t)) for k, t in self.trades]
         records += [JournalRecord(INCOMES, k, i.id, i.at_ms, income_row(i)) for k, i in self.incomes]
         records += [JournalRecord(TRANSFERS, k, t.id, t.at_ms, transfer_row(t)) for k, t in self.transfers]
         records += [JournalRecord(LOANS, k, e.id, e.at_ms, loan_row(e)) for k, e in self.loans]

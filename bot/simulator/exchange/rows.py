@@ -97,6 +97,7 @@ def trade_row(trade: Trade) -> dict[str, Any]:
         "realized_pnl": text(trade.realized_pnl),
         "maker": trade.maker,
         "at_ms": trade.at_ms,
+        "number": trade.number,
         **_mark(trade),
     }
 
@@ -118,6 +119,7 @@ def trade_of(row: Mapping[str, Any]) -> Trade:
         at_ms=row["at_ms"],
         quote_quantity=Decimal(row["quote_quantity"]),
         margin=row.get("margin", False),
+        number=row.get("number", row["id"]),
     )
 
 

@@ -58,8 +58,8 @@ def history(state: State) -> list[JournalRecord]:
     records: list[JournalRecord] = []
     for key, account in state.accounts.items():
         records += [JournalRecord(ORDERS, key, o.id, o.updated_ms, order_row(o)) for o in account.orders.values()]
-        trades = sorted((t for listed in account.trades.values() for t in listed), key=lambda t: t.id)
-        records += [JournalRecord(TRADES, key, t.id, t.at_ms, trade_row(t)) for t in trades]
+        trades = sorted((t for listed in account.trades.values() for t in listed), key=lambda t: t.number)
+        records += [JournalRecord(TRADES, key, t.number, t.at_ms, trade_row(t)) for t in trades]
         records += [JournalRecord(INCOMES, key, i.id, i.at_ms, income_row(i)) for i in account.incomes]
         records += [JournalRecord(TRANSFERS, key, t.id, t.at_ms, transfer_row(t)) for t in account.transfers]
         records += [JournalRecord(LOANS, key, e.id, e.at_ms, loan_row(e)) for e in account.margin.entries]
@@ -114,7 +114,9 @@ def _load_history(state: State, records: Iterable[JournalRecord]) -> None:
             account.remember(order_of(record.row))
         elif record.table == TRADES:
             trade = trade_of(record.row)
-            account.trades.setdefault((trade.book, trade.symbol), []).append(trade)
+            place = trade.book, trade.symbol
+            account.trades.setdefault(place, []).append(trade)
+            state.trade_ids[place] = max(state.trade_ids.get(place, 0), trade.id)
         elif record.table == INCOMES:
             account.incomes.append(income_of(record.row))
         elif record.table == TRANSFERS:

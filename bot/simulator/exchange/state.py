@@ -24,14 +24,15 @@ from bot.simulator.model import (
 
 _HOUR_MS = 3_600_000
 LOOK_MS = 60_000
+FIRST_TRADE = 2_000_000_001
 
 
 @dataclass(slots=True)
 class Counters:
-    """The next id of each kind. The ranges do not meet, so an id tells what it is of."""
+    """The next number of each kind. The ranges do not meet, so a number tells what it is of."""
 
     order: int = 1_000_000_001
-    trade: int = 2_000_000_001
+    trade: int = FIRST_TRADE
     transaction: int = 3_000_000_001
 
 
@@ -55,6 +56,8 @@ class State:
     now_ms: int
     faults: FaultPlan
     counters: Counters = field(default_factory=Counters)
+    trade_ids: dict[tuple[Book, str], int] = field(default_factory=dict)
+    """The newest trade's id of each book and symbol."""
     consumption: Consumption = field(default_factory=Consumption)
     journal: Journal = field(default_factory=Journal)
     lending: Lending = field(default_factory=Lending)
@@ -116,9 +119,14 @@ class State:
         self.counters.order += 1
         return self.counters.order - 1
 
-    def next_trade_id(self) -> int:
+    def next_trade_number(self) -> int:
         self.counters.trade += 1
         return self.counters.trade - 1
+
+    def next_trade_id(self, book: Book, symbol: str) -> int:
+        """Two symbols have trades of the same id."""
+        self.trade_ids[book, symbol] = self.trade_ids.get((book, symbol), FIRST_TRADE - 1) + 1
+        return self.trade_ids[book, symbol]
 
     def next_transaction_id(self) -> int:
         self.counters.transaction += 1

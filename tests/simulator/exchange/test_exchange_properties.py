@@ -120,16 +120,16 @@ def check_books(core: Exchange, opening: dict) -> None:
 
 def check_orders(core: Exchange) -> None:
     locked = dict.fromkeys(core.wallet(KEY, Book.SPOT), D(0))
-    trades = {t.id: t for book in Book for t in core.trades(KEY, book, None)}
-    seen: list[int] = []
+    trades = {(book, t.symbol, t.id): t for book in Book for t in core.trades(KEY, book, None)}
+    seen: list[tuple[Book, str, int]] = []
     for book in Book:
         for symbol in {s for b, s in core._state.listings if b is book}:
             for order in core.all_orders(KEY, book, symbol):
                 request = order.request
                 assert order.filled <= request.quantity
-                assert order.filled == sum((trades[i].quantity for i in order.trade_ids), D(0))
+                assert order.filled == sum((trades[book, symbol, i].quantity for i in order.trade_ids), D(0))
                 assert (order.status is Status.FILLED) == (order.filled == request.quantity)
-                seen += order.trade_ids
+                seen += [(book, symbol, i) for i in order.trade_ids]
         for order in core.open_orders(KEY, book, None):
             rest = order.request.quantity - order.filled
             if book is Book.SPOT:

@@ -46,8 +46,9 @@ def test_accounts_share_the_depth_and_nothing_else():
         ("one", "ORDER"),
         ("one", "BALANCE"),
     ]
-    ids = [t.id for key in ("one", "two") for b in Book for t in core.trades(key, b, None)]
-    assert len(set(ids)) == len(ids) == 3
+    trades = [t for key in ("one", "two") for b in Book for t in core.trades(key, b, None)]
+    assert len({t.number for t in trades}) == len({(t.book, t.symbol, t.id) for t in trades}) == len(trades) == 3
+    assert len({t.id for t in trades}) == 2, "ids count within a book and symbol, as the venue's do"
     assert core.api_keys == ["one", "two"]
 
 
