@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
@@ -11,6 +13,7 @@ from rich.table import Table
 
 from tests.campaign import runner, session
 from tests.campaign.faults import plan
+from tests.campaign.journal import Journal, JournalError
 
 LINE_EVERY = 100
 """Seeds between two lines of a log that is no terminal."""
@@ -41,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     parser.add_argument("--seeds", type=int, default=2_000, help="how many seeds (2000)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--seconds", type=float, help="stop after about so long, and report")
+    parser.add_argument("--journal", type=Path, help="a file that keeps what was done; a later call goes on there")
     parser.add_argument("--seed", type=int, help="run this one seed alone")
     parser.add_argument("--without", default="", help="positions of faults to leave out of --seed, with commas")
     parser.add_argument("--verbose", action="store_true", help="with --seed: everything that happened")
@@ -66,29 +71,64 @@ def _one(given: argparse.Namespace, console: Console) -> int:
 
 
 def _many(given: argparse.Namespace, console: Console) -> int:
-    summary = runner.Summary()
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("seeds", total=given.seeds)
-        for result, so_far in runner.timed(range(given.first, given.first + given.seeds), given.processes):
-            summary = so_far
-            progress.advance(task)
-            if not console.is_terminal and so_far.seeds % LINE_EVERY == 0:
-                figures = (
-                    f"{so_far.seeds:,} seeds, {len(so_far.failed)} failed, {so_far.cpu_s / so_far.seeds:.2f} s each"
-                )
-                console.print(figures, soft_wrap=True)
-            if result.failed:
-                number, text = result.violations[0]
-                progress.console.print(f"seed {result.seed}: invariant {number}: {text}", markup=False)
+    journal = None
+    if given.journal is not None:
+        try:
+            journal = Journal(given.journal, given.first)
+        except (OSError, JournalError) as error:
+            console.print(str(error), style="red", markup=False)
+            return 2
+    summary, failed = _run(given, journal, console)
     if given.json:
-        print(json.dumps(summary.document(), indent=1))
+        print(json.dumps(summary.document() | ({"commits": journal.commits} if journal else {}), indent=1))
     else:
         _show(summary, console)
-    for failed in summary.failed[:3]:
-        _explain(failed, console, shrink=not given.no_shrink)
+    if journal is not None:
+        commits = ", ".join(f"{name} ({seeds:,})" for name, seeds in journal.commits.items())
+        console.print(f"{given.journal}: {len(journal.commits)} commits: {commits}", markup=False)
+    for one in failed[:3]:
+        _explain(one, console, shrink=not given.no_shrink)
     for problem in summary.problems():
         console.print(problem, style="red", markup=False)
     return 1 if summary.problems() else 0
+
+
+def _run(
+    given: argparse.Namespace, journal: Journal | None, console: Console
+) -> tuple[runner.Summary, list[session.Result]]:
+    """The figures of all seeds, those of earlier calls too, and what failed in this one."""
+    summary, add = runner.Summary(), None
+    if journal is not None:
+        summary, add = journal.total, journal.add
+    first = given.first if journal is None else journal.next_seed
+    failed: list[session.Result] = []
+    before, began_s = summary.seeds, time.perf_counter()
+    seeds = range(first, first + max(0, given.seeds - before))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("seeds", total=given.seeds, completed=before)
+        try:
+            for result in runner.campaign(seeds, given.processes):
+                (add or summary.add)(result)
+                progress.advance(task)
+                if result.failed:
+                    failed.append(result)
+                    number, text = result.violations[0]
+                    progress.console.print(f"seed {result.seed}: invariant {number}: {text}", markup=False)
+                if not console.is_terminal and summary.seeds % LINE_EVERY == 0:
+                    _line(summary, console)
+                if given.seconds is not None and time.perf_counter() - began_s >= given.seconds:
+                    break
+        finally:
+            if journal is not None:
+                journal.close()
+            else:
+                summary.took_s = time.perf_counter() - began_s
+    return summary, failed
+
+
+def _line(so_far: runner.Summary, console: Console) -> None:
+    each_s = so_far.cpu_s / so_far.seeds
+    console.print(f"{so_far.seeds:,} seeds, {len(so_far.failed)} failed, {each_s:.2f} s each", soft_wrap=True)
 
 
 def _explain(failed: session.Result, console: Console, *, shrink: bool) -> None:

@@ -44,6 +44,11 @@ class Result:
     def failed(self) -> bool:
         return bool(self.violations)
 
+    @classmethod
+    def of_violations(cls, seed: int, violations: list[tuple[int, str]]) -> "Result":
+        """A result of which no more is known."""
+        return cls(seed, violations, Counter(), Counter(), Counter(), Counter(), 0, 0.0, 0.0, 0.0)
+
 
 def run(seed: int, drop: Collection[int] = (), *, verbose: bool = False) -> Result:
     """The seed's run without the faults at the positions in `drop`."""
