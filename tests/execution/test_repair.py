@@ -53,6 +53,12 @@ def test_no_more_is_taken_back_than_the_leg_holds() -> None:
     assert step == Plan(HedgeState.UNBALANCED, note=TOO_SMALL_NOTE), "and no order of nothing"
 
 
+def test_coins_left_over_of_a_loan_are_sold_without_owing_a_crumb_again() -> None:
+    """More was bought back than was owed. What lacks against a perpetual is still sold to the last lot."""
+    assert repaired(lending(), owing("-0.5004", "0", "0")) == "complete: sell coin 0.5"
+    assert repaired(lending(), owing("0.0004", "0.5", "0.5")) == "complete: sell coin 0.5"
+
+
 def test_without_known_fees_the_coins_are_bought_as_they_are_missing() -> None:
     found = book()
     found.market.fees.clear()
