@@ -69,14 +69,10 @@ class Audit(Written):
         for coin in COINS:
             spot, perp = self.held(coin)
             found[f"{coin} spot"], found[f"{coin} perp"] = spot, perp
-        money = [amount for (account, asset), amount in self.ledger.items() if _in_usd(account, asset)]
-        found["USDT at the venue"] = sum(money, ZERO)
-        return found
-
-    def tolerances(self) -> dict[str, Decimal]:
-        """Other slices of the same order round a coin's fee otherwise: up to a lot of it, and its price."""
-        lots = {f"{coin} spot": 2 * listed.spot.lot for coin, listed in self.world.market.coins.items()}
-        return {**lots, "USDT at the venue": Decimal(1)}
+        kinds: dict[str, Decimal] = defaultdict(Decimal)
+        for (account, asset), amount in self.ledger.items():  # hedges may bear other numbers
+            kinds[f"ledger: {account.partition(':')[0]} in {asset}"] += amount
+        return found | kinds
 
     def _audit_ledger(self) -> None:
         rows, chain, expected = self.world.database.rows, "", 1
@@ -122,7 +118,3 @@ class Audit(Written):
             self.check(8, booked == perp, f"{coin}: legs hold {booked} of the perpetual, the venue {perp}")
             booked = held[f"binance:{listed.spot.symbol}:spot"]
             self.check(8, booked == spot, f"{coin}: legs hold {booked} of the coin, the venue {spot}")
-
-
-def _in_usd(account: str, asset: str) -> bool:
-    return account.startswith("venue:") and asset == "USDT"

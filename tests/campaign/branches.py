@@ -117,7 +117,8 @@ class Children:
 
 
 class Branching(Crashing):
-    """Forks a child before each commit and call of its first life, for each way to die at it.
+    """Forks a child before each commit and call of its first life, for each way to die at it; or for each `every`-th
+    of these crashes, from the `first` on.
 
     With `again`, a child dies a second time, at a point of its recovery that `dice` draw: recovery is what lies
     between its start and the first moment at which it runs and nothing is left to put in order. How long that takes
@@ -131,6 +132,7 @@ class Branching(Crashing):
         children: Children,
         *,
         every: int = 1,
+        first: int = 1,
         again: bool = True,
         verbose: bool = False,
         database: Database | None = None,
@@ -138,8 +140,9 @@ class Branching(Crashing):
         super().__init__(plan, loop, verbose=verbose, database=database)
         self._children = children
         self._every = every
+        self._left = first
+        """Crashes until the next one that is tried."""
         self._again = again
-        self._points = 0
         self.recovery: list[tuple[str, int]] = []
         """The points of the recovery from the first crash: (commit or call, its number)."""
         self._ahead = Children(1, self.recovery.extend)
@@ -147,8 +150,11 @@ class Branching(Crashing):
     def struck(self, on: str, number: int, *kinds: str) -> list[Fault]:
         if on in KINDS and not self.crashes:
             for how in HOWS:
-                self._points += 1
-                if self._points % self._every == 0 and self._children.fork(self.loop):
+                self._left -= 1
+                if self._left:
+                    continue
+                self._left = self._every
+                if self._children.fork(self.loop):
                     self.crashes = [Crash(how, on, number)]
                     break
         elif on in KINDS and self._goes_ahead:

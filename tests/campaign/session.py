@@ -6,7 +6,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 import bot.runtime.daemon  # noqa: F401 - everything that takes its time from the loop must be loaded
 from bot.venues.binance import gate
@@ -37,7 +36,6 @@ class Result:
     """Requests by sort, and commits."""
     books: dict[str, object] = field(default_factory=dict)
     """What the books say in the end, by name."""
-    tolerances: dict[str, Decimal] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     @property
@@ -89,7 +87,6 @@ def play(
         (world.market_ms - START_MS) / 1000,
         world.wire.counts,
         oracle.books(),
-        oracle.tolerances(),
         world.log if verbose or oracle.violations else [],
     )
     world.database.close()
