@@ -42,6 +42,8 @@ class Truth:
         self.checked: Counter[int] = Counter()
         self.marks: dict[str, Mark] = {}
         self.marked_s: dict[str, float] = {}
+        self._paid: set[tuple[str, int, Decimal, str]] = set()
+        self._incomes_read = 0
 
     def violation(self, number: int, text: str) -> None:
         self.violations.append((number, text))
@@ -84,11 +86,13 @@ class Truth:
         return next((trade for trade in reversed(trades) if str(trade.id) == trade_id), None)
 
     def _income(self) -> set[tuple[str, int, Decimal, str]]:
-        return {
-            (f"binance:{one.symbol}:perp", _nominal(one.at_ms), one.amount, one.asset)
-            for one in self._account().incomes
-            if one.kind == "FUNDING_FEE"
-        }
+        """All funding that the venue has paid so far; its list only grows."""
+        incomes = self._account().incomes
+        for one in incomes[self._incomes_read :]:
+            if one.kind == "FUNDING_FEE":
+                self._paid.add((f"binance:{one.symbol}:perp", _nominal(one.at_ms), one.amount, one.asset))
+        self._incomes_read = len(incomes)
+        return self._paid
 
     def held(self, coin: str) -> tuple[Decimal, Decimal]:
         """(spot coins that are not the owner's, perpetual in coins)"""
