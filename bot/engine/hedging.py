@@ -45,10 +45,7 @@ def open_hedge(state: EngineState, pair: Pair, proposal: Proposal, out: Actions)
         opened_ms=state.book.now.market_ms,
     )
     state.hedges[hedge.id] = hedge
-    for leg in hedge.legs:
-        if leg.instrument in state.last_hedge:
-            state.former_hedge[leg.instrument] = state.last_hedge[leg.instrument]
-        state.last_hedge[leg.instrument] = hedge
+    state.note_last(hedge)
     aim(state, hedge, proposal.target_base, proposal.reason, out)
     return hedge
 

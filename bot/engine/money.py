@@ -42,7 +42,8 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         out.warning("fill.foreign", instrument=fill.instrument, client_id=fill.client_id, quantity=fill.quantity_base)
         return True
     if fill.client_id.startswith(TAKEN_PREFIXES) or (order is None and _bought_back(fill, leg)):
-        _taken(state, hedge, fill, out)
+        if hedge.live:
+            _taken(state, hedge, fill, out)
     elif order is None:
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind.is_coin else ZERO
@@ -130,7 +131,8 @@ def move_leg(leg: Leg, signed_base: Decimal, price: Decimal) -> None:
 def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[Hedge | None, Leg | None]:
     """The hedge and leg that a fill belongs to: by its order, by our client id, or (liquidations) by position.
 
-    What trades in the margin account is the hedge's whoever did it: the account is the bot's alone.
+    What trades in the margin account is the hedge's whoever did it: the account is the bot's alone. Of a closed hedge
+    the venue may still take what was too little to trade.
     """
     hedge = state.hedges.get(order.intent.hedge_id) if order is not None else None
     if hedge is None and fill.client_id.startswith(OWN_PREFIX):
@@ -140,7 +142,15 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
     lent = state.market.instruments[fill.instrument].kind is Kind.MARGIN and not fill.client_id.startswith(OWN_PREFIX)
     if hedge is None and (lent or fill.client_id.startswith(TAKEN_PREFIXES)):
         hedge = next((h for h in state.hedges.values() if _leg(h, fill.instrument) is not None), None)
+        hedge = hedge or _left_over(state, fill)
     return (hedge, _leg(hedge, fill.instrument)) if hedge is not None else (None, None)
+
+
+def _left_over(state: EngineState, fill: Fill) -> Hedge | None:
+    """The closed hedge that left something of this instrument which the fill makes smaller."""
+    hedge = state.last_hedge.get(fill.instrument)
+    leg = _leg(hedge, fill.instrument) if hedge is not None else None
+    return hedge if leg is not None and leg.quantity_base * fill.side.sign < 0 else None
 
 
 def _leg(hedge: Hedge, instrument: str) -> Leg | None:

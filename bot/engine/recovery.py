@@ -34,9 +34,10 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
         if hedge.size_base:
             state.announced.add(hedge.id)
         for leg in hedge.legs:
-            state.last_hedge[leg.instrument] = hedge
             if leg.kind is Kind.PERP and leg.quantity_base:
                 state.held_since_ms[leg.instrument] = hedge.opened_ms
+    for hedge in sorted((*books.closed, *books.hedges), key=lambda one: one.number):
+        state.note_last(hedge)
     for order in books.orders:
         if not order.state.ended:
             order.state = OrderState.UNKNOWN

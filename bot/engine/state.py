@@ -127,3 +127,10 @@ class EngineState:
     @property
     def control(self) -> Control:
         return self.book.control
+
+    def note_last(self, hedge: Hedge) -> None:
+        """From now on this is the latest hedge of its instruments."""
+        for leg in hedge.legs:
+            if leg.instrument in self.last_hedge:
+                self.former_hedge[leg.instrument] = self.last_hedge[leg.instrument]
+            self.last_hedge[leg.instrument] = hedge

@@ -10,7 +10,7 @@ from bot.domain.book import Book
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Instrument, Pair
 from bot.domain.market import Quote
-from bot.domain.numbers import ceil_to, floor_to
+from bot.domain.numbers import ZERO, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
 from bot.domain.structures import COIN, PERP
 from bot.execution.cash import lendable, spot_cash
@@ -25,35 +25,43 @@ def repair(
     A plan without an order: the gap is no dust, and nothing that closes it may be sent.
     """
     gap = hedge.structure.facing(hedge.imbalance_base)
+    surplus = _surplus(book, hedge, pair, spot_quote, gap)
+    if surplus is not None:
+        return Plan(HedgeState.UNBALANCED, (surplus,))
     complete = may_open and _growing(hedge) and _in_time(book, hedge) and _within_guard(book, pair, gap)
-    draft = _complete(book, hedge, pair, spot_quote, perp_quote, gap) if complete else None
+    draft = _complete(book, pair, spot_quote, perp_quote, gap) if complete else None
     if draft is None or not _affordable(book, pair, draft):
         # Too small for the lagging leg's minimum may still be enough for the leading one's.
         draft = _unwind(book, hedge, pair, spot_quote, perp_quote, gap)
     if draft is not None:
         return Plan(HedgeState.UNBALANCED, (draft,))
     # A perpetual below the venue's least quantity cannot be bought back, but its coins can still be had.
-    coins = _complete(book, hedge, pair, spot_quote, perp_quote, gap) if gap < 0 else None
+    coins = _complete(book, pair, spot_quote, perp_quote, gap) if gap < 0 else None
     if coins is None:
         return None
     possible = may_open and _within_guard(book, pair, gap) and _affordable(book, pair, coins)
     return Plan(HedgeState.UNBALANCED, (coins,) if possible else (), note=TOO_SMALL_NOTE)
 
 
-def _complete(
-    book: Book, hedge: Hedge, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal
-) -> Draft | None:
-    """Fill up the lagging leg. A positive gap is coins without their perpetual, a negative one the reverse.
+def _surplus(book: Book, hedge: Hedge, pair: Pair, quote: Quote, gap: Decimal) -> Draft | None:
+    """Sell what was bought beyond the loan, as where the venue had bought it back already: nothing is borrowed.
 
-    Coins left over of a loan that was paid back are sold rounded down: a lot more would borrow a crumb anew.
+    The perpetual goes first while it is the larger part of the gap. Rounded down: a lot more would be borrowed anew.
     """
+    left = hedge.legs[COIN].quantity_base if pair.structure.owes else ZERO
+    if left < abs(hedge.legs[PERP].quantity_base):
+        return None
+    quantity = floor_to(min(-gap, left), pair.spot.lot)
+    return _draft(book, COIN, pair.spot, quote, Side.SELL, quantity, Purpose.UNWIND)
+
+
+def _complete(book: Book, pair: Pair, spot_quote: Quote, perp_quote: Quote, gap: Decimal) -> Draft | None:
+    """Fill up the lagging leg. A positive gap is coins without their perpetual, a negative one the reverse."""
     if gap > 0:
         side, quantity = pair.structure.way_in(PERP), floor_to(gap, pair.perp.lot)
         return _draft(book, PERP, pair.perp, perp_quote, side, quantity, Purpose.COMPLETE)
     side = pair.structure.way_in(COIN)
-    left_over = pair.structure.owes and not hedge.legs[PERP].quantity_base
-    rounded = floor_to if left_over else ceil_to
-    quantity = rounded(-gap / _keeps(book, pair, side), pair.spot.lot)
+    quantity = ceil_to(-gap / _keeps(book, pair, side), pair.spot.lot)
     return _draft(book, COIN, pair.spot, spot_quote, side, quantity, Purpose.COMPLETE)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.hedges import Hedge, Leg
@@ -55,6 +55,14 @@ async def open_orders(connection: AsyncConnection) -> list[OrderRecord]:
 async def open_hedges(connection: AsyncConnection) -> list[Hedge]:
     """All hedges that are not closed, oldest first."""
     return await hedges(connection, select(HEDGES).where(HEDGES.c.state != "closed").order_by(HEDGES.c.number))
+
+
+async def last_closed(connection: AsyncConnection) -> list[Hedge]:
+    """Of each strategy, venue and coin the closed hedge with the highest number, oldest first."""
+    table = HEDGES.c
+    newest = select(func.max(table.number)).where(table.state == "closed")
+    newest = newest.group_by(table.strategy, table.venue, table.coin)
+    return await hedges(connection, select(HEDGES).where(table.number.in_(newest)).order_by(table.number))
 
 
 async def balances(connection: AsyncConnection) -> dict[tuple[str, str], Decimal]:

@@ -32,6 +32,7 @@ async def load_books(connection: AsyncConnection, epoch: int) -> Books:
     books = Books(
         epoch=epoch,
         hedges=await fetch.open_hedges(connection),
+        closed=await fetch.last_closed(connection),
         hedge_count=await _numbered(connection, HEDGES),
         orders=await fetch.open_orders(connection),
         transfer_count=await _scalar(connection, func.count(), TRANSFERS) or 0,

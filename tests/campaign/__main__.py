@@ -37,6 +37,7 @@ INVARIANTS = {
     18: "queues stay bounded",
     19: "Retry-After obeyed, closing weight reserved",
     20: "no task dies; stopping is quick",
+    21: "loans: fair terms, given back when wanted (R9)",
 }
 
 

@@ -22,7 +22,8 @@ class Audit(Written):
         if self.world.plan.flatten_at_end:
             for symbol, holding in self._account().holdings.items():
                 if abs(holding.quantity) >= self.world.market.by_symbol[Book.PERP, symbol].perp.quantity_min:
-                    found.append((1, f"{symbol} is still short {holding.quantity} after a flatten"))
+                    found.append((1, f"{symbol} is still held, {holding.quantity}, after a flatten"))
+        found += self.loans_unsettled()
         found += [(8, text) for text in self._ledger_gaps()]
         missing = self._income() - self.receipts
         if missing:
@@ -36,6 +37,7 @@ class Audit(Written):
         account = self._account()
         theirs = {("venue:binance:spot", a): b.free + b.locked for a, b in account.spot.items()}
         theirs["venue:binance:perp", "USDT"] = account.perp_wallet
+        theirs |= {("venue:binance:margin", asset): net for asset, net in account.margin.net().items()}
         ours = {key: amount for key, amount in self.ledger.items() if key[0].startswith("venue:")}
         return [
             f"{key}: ledger {ours.get(key, ZERO)}, venue {theirs.get(key, ZERO)}"
@@ -116,5 +118,7 @@ class Audit(Written):
             spot, perp = self.held(coin)
             booked = held[f"binance:{listed.perp.symbol}:perp"]
             self.check(8, booked == perp, f"{coin}: legs hold {booked} of the perpetual, the venue {perp}")
-            booked = held[f"binance:{listed.spot.symbol}:spot"]
-            self.check(8, booked == spot, f"{coin}: legs hold {booked} of the coin, the venue {spot}")
+            booked, lent = held[f"binance:{listed.spot.symbol}:spot"], self.lent(coin)
+            self.check(8, booked == spot - lent, f"{coin}: legs hold {booked} of the coin, the venue {spot - lent}")
+            booked = held[f"binance:{listed.spot.symbol}:margin"]
+            self.check(8, booked == lent, f"{coin}: legs owe {-booked}, at the venue {-lent} are owed")

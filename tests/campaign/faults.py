@@ -5,7 +5,7 @@ or an hour of market time. The plan is a function of the seed alone; a shrunk hi
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
@@ -14,8 +14,14 @@ from tests.campaign.market import COINS, Shape
 ORDER, QUERY, DATA, TRADES, ACCOUNT, INCOME, TRANSFER, CALL, COMMIT, HOUR, START = (
     *("order", "query", "data", "trades", "account", "income", "transfer", "call", "commit", "hour", "start"),
 )
+LOAN_ORDER, INTEREST = "loan order", "interest"
 DAYS = 3.0
 FAULTS_MEAN = 16
+RISES, RISE_MAX = frozenset({"squeeze", "core_jump", "coin_jump"}), 1.33
+"""What a coin may rise by at once where it is owed: beyond it the fund pays what the collateral lacks, and no history
+tells of that."""
+LOANS_SHARE = 0.3
+"""Of the seeds, those in which coins are borrowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +42,17 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`weight` is how often it is planned; `how` and `size` draw its parameters."""
+    """`weight` is how often it is planned; `how` and `size` draw its parameters; `where` says in which seeds."""
 
     on: str
     weight: float
     how: tuple[str, ...] = ("",)
     size: tuple[float, float] = (0.0, 0.0)
+    where: str = ""
 
 
+LOANS = "loans"
+"""Seeds in which coins are borrowed."""
 COIN = tuple(COINS)
 LOST = ("hang", "reset", "502", "unknown", "html", "garbage")
 KINDS: Mapping[str, Kind] = {
@@ -103,6 +112,15 @@ KINDS: Mapping[str, Kind] = {
     "database_busy": Kind(COMMIT, 1.5, size=(1, 5.99)),
     "database_full": Kind(COMMIT, 1, size=(0.5, 4)),
     "database_error": Kind(COMMIT, 0.7, size=(1, 2.99)),
+    # loans: market hours until a recalled one is due; interest a year; market hours for which nothing is lent
+    "loan_recalled": Kind(HOUR, 2, size=(2, 40), where=LOANS),
+    "loan_rate_spike": Kind(HOUR, 1.5, size=(1.5, 12), where=LOANS),
+    "loan_pool_empty": Kind(HOUR, 1, size=(2, 24), where=LOANS),
+    "loan_delisted": Kind(HOUR, 1, size=(6, 40), where=LOANS),
+    "loan_reply_lost": Kind(LOAN_ORDER, 3, LOST, where=LOANS),
+    "loan_refused": Kind(LOAN_ORDER, 2, ("-3045", "-3006", "-3041", "-2010"), (1, 3.99), LOANS),
+    "interest_late": Kind(INTEREST, 2, size=(1, 9), where=LOANS),
+    "interest_repeated": Kind(INTEREST, 1, where=LOANS),
 }
 MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)
 REACH: Mapping[str, tuple[float, float]] = {
@@ -117,6 +135,8 @@ REACH: Mapping[str, tuple[float, float]] = {
     COMMIT: (5, 180),
     HOUR: (0.2, 62),
     START: (1, 55),
+    LOAN_ORDER: (1, 12),
+    INTEREST: (1, 8),
 }
 """When a fault of each trigger may strike."""
 
@@ -146,6 +166,8 @@ class Plan:
     shared_receipt_ids: bool = False
     """The venue gives all payments of one settlement time the same id: unique only with the instrument."""
     flatten_at_end: bool = False
+    lent: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Coin -> (interest a year, what the venue has of it in USD). Without any the daemon does not borrow."""
     frozen: bool = False
     days: float = DAYS
     coarse_speed: float = 14_400.0
@@ -170,14 +192,31 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         shared_receipt_ids=dice.random() < 0.5,
         flatten_at_end=dice.random() < 0.4,
     )
-    names, weights = list(KINDS), [kind.weight for kind in KINDS.values()]
-    drawn = dice.choices(names, weights, k=max(4, round(dice.gauss(FAULTS_MEAN, 5))))
-    faults = [_fault(name, dice) for name in drawn]
+    faults = _drawn("", max(4, round(dice.gauss(FAULTS_MEAN, 5))), dice)
+    lender = Random(f"loans:{seed}")
+    if lender.random() < LOANS_SHARE:
+        _lend(found, lender)
+        faults += _drawn(LOANS, lender.randint(2, 6), lender)
+        faults = [replace(one, size=min(one.size, RISE_MAX)) if one.kind in RISES else one for one in faults]
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
         if fault.kind in MARKET_KINDS:
             _SHAPERS[fault.kind](fault, found.shapes)
     return found
+
+
+def _drawn(where: str, count: int, dice: Random) -> list[Fault]:
+    kinds = {name: kind for name, kind in KINDS.items() if kind.where == where}
+    return [_fault(name, dice) for name in dice.choices(list(kinds), [k.weight for k in kinds.values()], k=count)]
+
+
+def _lend(found: Plan, dice: Random) -> None:
+    """Every coin can be borrowed; of some the funding is so negative that selling them on loan pays."""
+    for coin in COINS:
+        pool_usd = float(found.cash) * dice.choice((0.02, 0.1, 0.5, 3.0))
+        found.lent[coin] = dice.uniform(0.03, 0.4), pool_usd
+    for coin in dice.sample(COIN, dice.randint(2, 5)):
+        found.shapes[coin].rate = -dice.uniform(0.0008, 0.004)
 
 
 def _fault(name: str, dice: Random) -> Fault:

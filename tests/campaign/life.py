@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.campaign.world import World
 
 VENUE = "binance"
-RHYTHM = Rhythm(tick_s=0.5, liquidity_s=120.0, listing_s_min=15.0)
+RHYTHM = Rhythm(tick_s=0.5, liquidity_s=120.0, listing_s_min=15.0, loans_s=10.0)
 
 
 class CampaignVenue(BinanceVenue):
@@ -31,7 +31,16 @@ class CampaignVenue(BinanceVenue):
 
     def __init__(self, life: "Life", log: Any) -> None:
         with mock.patch.object(binance_venue, "BinanceRest", RestOfCampaign):
-            super().__init__(VENUE, "main", KEY, CANARY, log=log, rng=life.world.dice, timeout_s=HANG_S)
+            super().__init__(
+                VENUE,
+                "main",
+                KEY,
+                CANARY,
+                borrows=bool(life.world.plan.lent),
+                log=log,
+                rng=life.world.dice,
+                timeout_s=HANG_S,
+            )
         self.life = life
         rest = self._rest
         assert isinstance(rest, RestOfCampaign)

@@ -10,7 +10,7 @@ from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
 from tests.campaign.answers import KEY
-from tests.campaign.faults import Fault
+from tests.campaign.faults import KINDS, LOANS, Fault
 
 if TYPE_CHECKING:
     from tests.campaign.world import World
@@ -20,6 +20,9 @@ def strike(world: "World", fault: Fault) -> None:
     """A fault whose hour has come."""
     now_s, size = world.loop.now_s, abs(fault.size)
     if fault.kind in ("crash", "second_daemon", "deleveraged") and not world.life.running:
+        return
+    if KINDS[fault.kind].where == LOANS:
+        world.wire.lender.strike(fault)
         return
     match fault.kind:
         case "venue_down":
@@ -105,7 +108,7 @@ def _close_at_mark(state: State, account: Account, symbol: str) -> None:
     request = OrderRequest(
         Book.PERP,
         symbol,
-        Side.BUY,
+        Side.BUY if holding.quantity < 0 else Side.SELL,
         OrderType.LIMIT,
         TimeInForce.IOC,
         quantity,

@@ -20,24 +20,16 @@ if TYPE_CHECKING:
     from tests.campaign.life import Life
     from tests.campaign.world import World
 
-from tests.campaign.audit import Audit
-from tests.campaign.truth import Sent
+from tests.campaign.opening import Opening
+from tests.campaign.truth import MARGIN, Sent
 from tests.campaign.written import ENDED, OPENING
 
-STALE_S = 5.0
-SETTLE_WINDOW_S = 2.0
 NAKED_S = 45.0
 """How long something may stay unhedged while nothing is being done to the daemon: its longest pause and some more."""
 NAKED_LARGE_S = 15.0
 """The same for more than a slice, unless nobody told of it: then it is found by the periodic reconciliation."""
-IN_QUEUE_S = 0.65
-"""What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
-NAKED_KNOWN_S = 6.0
-"""By then the daemon knows, whatever became of the private streams' events: what is older is not news."""
 PRESSED_TASKS_S = 130.0
 """Used weight counts by the minute: reading requests wait for the next one, and perhaps for the one after it."""
-PRESSED_S = 0.3
-"""An order that was admitted a moment before the weight was told may still be on its way."""
 EARLY_S = 2.1
 """Weight that is told so early in a minute may be what was used in the minute before."""
 QUEUE_MAX = 5_000
@@ -47,29 +39,17 @@ CALLS_MAX = 600
 GAPS_EVERY_S = 0.9
 
 
-class Oracle(Audit):
+class Oracle(Opening):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.said_names: Counter[str] = Counter()
         self.purposes: Counter[str] = Counter()
-        self.flying: dict[str, Sent] = {}
-        """Orders that may still arrive, or of whose end the daemon was not told."""
-        self.alive_s: dict[str, float] = {}
-        self.lost_s = -1.0
-        self.feed_lost_s: dict[str, float] = {}
-        self.quoted_s: dict[str, float] = {}
-        self.account_s: dict[str, float] = {}
         self.blocked: dict[tuple[int, str], float] = {}
-        self.halted_s: float | None = None
-        self.closed: set[str] = set()
-        """Coins that the owner has closed and not readmitted."""
-        self.naked_s: dict[str, float] = {}
         self.withheld_s: dict[str, float] = {}
         """Coin -> when a private event about it was last kept from the daemon."""
         self.untold: set[str] = set()
         """Coins whose gap began with such an event."""
         self.last_order_s = -1e9
-        self._pressed_s: dict[str, tuple[float, tuple[int, ...]]] = {}
         self._looked_s = self._gaps_s = 0.0
         self._calls = 0
 
@@ -117,101 +97,31 @@ class Oracle(Audit):
             Decimal(str(params["quantity"])),
             Decimal(str(params["price"])),
             self._now_s,
+            path.startswith("/sapi"),
         )
         self.purposes[intent["purpose"]] += 1
         self.sent[name] = self.flying[name] = sent
         self._as_intended(sent, intent)
-        reduces = (book is Book.PERP) == (sent.side == "BUY")
-        if reduces:
+        if not self.opens(intent):
             only = book is Book.SPOT or str(params.get("reduceOnly")) == "true"
-            self.check(11, only, f"{name} buys the perpetual back without reduceOnly")
+            self.check(11, only, f"{name} closes the perpetual without reduceOnly")
             self.check(11, intent["purpose"] not in OPENING or book is Book.SPOT, f"{name} closes as an opening")
         else:
             self._may_open(api, sent)
+        if self.world.plan.lent and book is Book.PERP:
+            self._is_no_flip(sent, params)
 
     def _as_intended(self, sent: Sent, intent: Mapping[str, Any]) -> None:
         coin = self.world.market.by_symbol[sent.book, sent.symbol]
         scale = coin.multiplier if sent.book is Book.PERP else 1
+        kind = MARGIN if sent.margin else sent.book.value
         same = (
-            Decimal(intent["quantity_base"]) == sent.quantity * scale
+            intent["instrument"] == f"binance:{sent.symbol}:{kind}"
+            and Decimal(intent["quantity_base"]) == sent.quantity * scale
             and abs(Decimal(intent["limit_price"]) * scale - sent.price) * 1000 <= sent.price
             and intent["side"] == sent.side.lower()
         )
         self.check(3, same, f"{sent.client_id} is not what was committed: {intent} {sent}")
-
-    def _may_open(self, api: str, sent: Sent) -> None:
-        now_s, name = self._now_s, sent.client_id
-        coin = self.world.market.by_symbol[sent.book, sent.symbol]
-        for other in self.flying.values():
-            earlier = self._commit_of(other.client_id) < self._commit_of(name)
-            if other.hedge == sent.hedge and earlier:
-                self.check(6, self._known(other), f"{name} opens while {other.client_id} is unknown")
-        fresh = min(self.account_s.get("/api/v3/account", -2.0), self.account_s.get("/fapi/v3/account", -2.0))
-        self.check(6, fresh > self.lost_s or now_s - self.lost_s < 0.05, f"{name} opens before the account was read")
-        self._on_fresh_data(name, coin)
-        if self.intents[name]["purpose"] == "open":
-            self._adds_to_what_is_whole(sent, coin)
-        if now_s - self.intents[name]["committed_s"] > IN_QUEUE_S:
-            self.check(12, coin.name not in self.closed, f"{name} opens {coin.name}, which the owner closed")
-            self.check(12, self.halted_s is None, f"{name} opens while halted by the owner")
-            self.check(12, self.control in ("", "running"), f"{name} opens while the books say {self.control}")
-        pressed_s, minutes = self._pressed_s.get(api, (1e18, (-1, -1)))
-        opens = self.intents[name]["purpose"] == "open"  # completing a hedge is repair: it may use what is reserved
-        pressed = opens and pressed_s < now_s - PRESSED_S and minutes == self._minutes()
-        self.check(19, not pressed, f"{name} opens with the weight that closing orders need")
-
-    def _on_fresh_data(self, name: str, coin: Any) -> None:
-        now_s = self.intents[name]["committed_s"]  # a repair may wait in the queue; it was decided then
-        for feed in ("spot", "perp"):
-            age_s = now_s - self.alive_s.get(feed, -1e9)
-            self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
-        for listed, feed in ((coin.spot, "spot"), (coin.perp, "perp")):
-            told_s, lost_s = self.quoted_s.get(f"{feed} {listed.symbol}", -1.0), self.feed_lost_s.get(feed, -2.0)
-            fresh = told_s >= lost_s or now_s - lost_s < 0.05
-            self.check(16, fresh, f"{name} opens without a {feed} quote since the feed was lost")
-        age_s = now_s - self.marked_s.get(coin.perp.symbol, -1e9)
-        self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a mark that is {age_s:.1f} s old")
-
-    def _adds_to_what_is_whole(self, sent: Sent, coin: Any) -> None:
-        """2: a slice is all that can be naked, and nothing is added to a hedge that has been naked for seconds."""
-        naked_s = self._now_s - self.naked_s.get(coin.name, self._now_s)
-        self.check(2, naked_s <= NAKED_KNOWN_S, f"{sent.client_id} adds to {coin.name}, naked for {naked_s:.1f} s")
-        usd = sent.quantity * sent.price
-        least = max(coin.spot.notional_min, coin.perp.notional_min)
-        most = self.world.plan.slice_usd * Decimal("1.3") + least * 4
-        self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.world.plan.slice_usd}")
-
-    def _allowed_now(self, opening: Sequence[Mapping[str, Any]]) -> None:
-        """12: nothing that opens is committed while halted, or of a coin that the owner closed."""
-        names = ", ".join(str(row["client_id"]) for row in opening)
-        self.check(12, self.halted_s is None, f"{names} is decided while halted by the owner")
-        for said in {str(row["control"]) for row in opening}:
-            self.check(12, said in ("", "running"), f"{names} is decided while the books say {said}")
-        for coin in {self._coin(row["instrument"]) for row in opening}:
-            self.check(12, coin not in self.closed, f"{names} opens {coin}, which the owner closed")
-
-    def _clocks_s(self) -> tuple[float, float]:
-        """The venue's clock and the machine's: the daemon goes by the first, as far as it has measured it."""
-        return self.world.wire.wall_ms() / 1000, self.world.loop.wall_s()
-
-    def _minutes(self) -> tuple[int, ...]:
-        """The minute in which the daemon may believe to be: used weight is of one minute."""
-        return tuple(int(clock_s // 60) for clock_s in self._clocks_s())
-
-    def _commit_of(self, name: str) -> int:
-        found = self.intents.get(name)
-        return 0 if found is None else int(found["commit"])
-
-    def _known(self, other: Sent) -> bool:
-        if other.told:
-            return True
-        if not other.arrived and other.client_id in self.flying:
-            gone = self._now_s - other.sent_s >= SETTLE_WINDOW_S
-            return gone and self._venue_order(other) is None and not self._may_arrive(other)
-        return self._venue_order(other) is None
-
-    def _may_arrive(self, sent: Sent) -> bool:
-        return sent.client_id in self._under_way
 
     def arrived(self, sent: Sent | None) -> None:
         if sent is not None:
@@ -250,6 +160,8 @@ class Oracle(Audit):
             rows = answer.document if isinstance(answer.document, list) else [answer.document]
             for row in rows:
                 self._tell(row.get("clientOrderId", ""))
+        if api == "sapi":
+            self.lender_told(path, answer)
         if category == TRADES and answer.status == 200:
             self._told_by_trades(answer.document)
         weight = answer.headers.get("X-MBX-USED-WEIGHT-1M")
@@ -279,7 +191,11 @@ class Oracle(Audit):
     def withheld(self, book: str, event: Mapping[str, Any]) -> None:
         """A private event is lost, or on its way for long."""
         symbol = str(event["o"]["s"] if event["e"] == "ORDER_TRADE_UPDATE" else event["s"])
-        self.withheld_s[self.world.market.by_symbol[Book(book), symbol].name] = self._now_s
+        self.kept_from(Book(book), symbol)
+
+    def kept_from(self, book: Book, symbol: str) -> None:
+        """Nothing tells of what has just happened to a coin: the margin account has no private stream."""
+        self.withheld_s[self.world.market.by_symbol[book, symbol].name] = self._now_s
 
     def _tell(self, name: str) -> None:
         sent = self.flying.pop(name, None)
@@ -330,7 +246,9 @@ class Oracle(Audit):
     # -- what the daemon writes down ------------------------------------------------------------------------
 
     def floor_ms(self) -> int:
-        found = self.world.database.rows("SELECT at_ms FROM ledger_transactions WHERE kind = 'opening'")
+        found = self.world.database.rows(
+            "SELECT at_ms FROM ledger_transactions WHERE kind = 'opening' ORDER BY number"
+        )
         return int(found[0][0]) if found else 0
 
     def loaded(self, life: "Life") -> None:
@@ -356,7 +274,8 @@ class Oracle(Audit):
     def restless(self) -> bool:
         """Whether something is under way that deserves fine steps."""
         open_ended = any(not self._ended(name) for name in self.flying)
-        return bool(self.naked_s) or self._now_s - self.last_order_s < (12.0 if open_ended else 1.5)
+        busy = bool(self.naked_s) or self.recalling()
+        return busy or self._now_s - self.last_order_s < (12.0 if open_ended else 1.5)
 
     def _ended(self, name: str) -> bool:
         row = self.orders.get(name)
@@ -385,7 +304,10 @@ class Oracle(Audit):
             if now_s - since > most_s:
                 self.naked_s[coin] = now_s + 1e6
         for coin, own in world.plan.own_coins.items():
-            self.check(13, self.held(coin)[0] > -own / 1000, f"the owner's {coin} were sold")
+            held = self.held(coin)[0] - self.lent(coin)
+            self.check(13, held > -own / 1000, f"the owner's {coin} were sold")
+        if world.plan.lent:
+            self.recalls_are_obeyed(patient=patient)
         if now_s - self._looked_s >= 5.0:
             self._looked_s = now_s
             self._bounded()

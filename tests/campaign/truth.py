@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tests.campaign.world import World
 
 ZERO = Decimal(0)
+MARGIN = "margin"
+"""The kind of an instrument that trades in the spot book for the margin wallet."""
 MINUTE_MS = 60_000
 
 
@@ -28,6 +30,8 @@ class Sent:
     quantity: Decimal
     price: Decimal
     sent_s: float
+    margin: bool = False
+    """Borrows what it sells, or repays with what it buys."""
     arrived: bool = False
     told: bool = False
     """The daemon was told what became of it."""
@@ -74,7 +78,7 @@ class Truth:
 
     def _trades(self) -> dict[tuple[str, str], Any]:
         return {
-            (f"binance:{symbol}:{book.value}", str(trade.id)): trade
+            (f"binance:{symbol}:{'margin' if trade.margin else book.value}", str(trade.id)): trade
             for (book, symbol), trades in self._account().trades.items()
             for trade in trades
         }
@@ -82,8 +86,8 @@ class Truth:
     def _trade(self, instrument: str, trade_id: str) -> Any:
         """The venue's trade of this id, or None. Looked for from the newest on: it is nearly always among those."""
         _, symbol, kind = instrument.split(":")
-        trades = self._account().trades.get((Book(kind), symbol), ())
-        return next((trade for trade in reversed(trades) if str(trade.id) == trade_id), None)
+        trades, lent = self._account().trades.get((book_of(kind), symbol), ()), kind == MARGIN
+        return next((t for t in reversed(trades) if str(t.id) == trade_id and t.margin == lent), None)
 
     def _income(self) -> set[tuple[str, int, Decimal, str]]:
         """All funding that the venue has paid so far; its list only grows."""
@@ -95,12 +99,20 @@ class Truth:
         return self._paid
 
     def held(self, coin: str) -> tuple[Decimal, Decimal]:
-        """(spot coins that are not the owner's, perpetual in coins)"""
+        """(coins that are not the owner's less coins that are owed, perpetual in coins)"""
         account, listed = self._account(), self.world.market.coins[coin]
         balance = account.spot.get(coin)
         spot = (balance.free + balance.locked if balance else ZERO) - self.world.plan.own_coins.get(coin, ZERO)
         holding = account.holdings.get(listed.perp.symbol)
+        if self.world.plan.lent:
+            spot += self.lent(coin)
         return spot, (holding.quantity if holding else ZERO) * listed.multiplier
+
+    def lent(self, asset: str) -> Decimal:
+        """What of an asset lies in the margin wallet less what is owed of it there."""
+        wallet = self._account().margin
+        net: Decimal = wallet.free.get(asset, ZERO) - wallet.owed.get(asset, ZERO)
+        return net
 
     def _price(self, coin: str) -> Decimal:
         """As the daemon was last told."""
@@ -116,15 +128,13 @@ class Truth:
         for asset, balance in account.spot.items():
             amount = balance.free + balance.locked
             total += amount if asset == "USDT" else amount * self._price(asset)
+        for asset, amount in account.margin.net().items():
+            total += amount if asset == "USDT" else amount * self._price(asset)
         for symbol, holding in account.holdings.items():
             mark = self.marks.get(symbol)
             price = mark.mark if mark else self.world.market.mark(symbol, int(self.world.market_ms)).mark
             total += holding.quantity * price - (holding.cost if holding.quantity > 0 else -holding.cost)
         return total
-
-    def _positions(self) -> None:
-        for symbol, holding in self._account().holdings.items():
-            self.check(11, holding.quantity < 0, f"{symbol} has become long: {holding.quantity}")
 
     def _gap(self, coin: str) -> tuple[Decimal, Decimal]:
         """(what is unhedged, what of it is too little to be traded), in coins"""
@@ -136,6 +146,11 @@ class Truth:
         listed = self.world.market.coins[coin]
         lot = max(listed.spot.lot, listed.perp.lot * listed.multiplier)
         return lot + max(listed.spot.notional_min, listed.perp.notional_min) * Decimal("1.25") / self._price(coin)
+
+
+def book_of(kind: str) -> Book:
+    """The book in which an instrument of the daemon's kind trades."""
+    return Book.SPOT if kind == MARGIN else Book(kind)
 
 
 def _nominal(at_ms: int) -> int:

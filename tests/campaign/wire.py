@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import ccxt.async_support as ccxt
 
 from bot.simulator.exchange.core import Exchange
-from bot.simulator.model import Happening, VenueError
+from bot.simulator.model import Book, Happening, VenueError
 from bot.simulator.wire.api import Call
 from bot.simulator.wire.limits import FUTURES_PLAN, SAPI_PLAN, SPOT_PLAN, Limiter, LimitExceededError
 from bot.simulator.wire.params import Params
@@ -24,7 +24,21 @@ from bot.simulator.wire.shapes import encode
 from bot.simulator.wire.user_streams import UserStreams
 from bot.simulator.wire.venue import Simulation
 from tests.campaign.answers import CANARY, HANG_S, KEY, Answer, SpoiltError
-from tests.campaign.faults import ACCOUNT, CALL, DATA, INCOME, ORDER, QUERY, TRADES, TRANSFER, Fault
+from tests.campaign.faults import (
+    ACCOUNT,
+    CALL,
+    DATA,
+    INCOME,
+    INTEREST,
+    LOAN_ORDER,
+    ORDER,
+    QUERY,
+    TRADES,
+    TRANSFER,
+    Fault,
+)
+from tests.campaign.lending import PATH as LOANS_PATH
+from tests.campaign.lending import Lender, category_of
 
 if TYPE_CHECKING:
     from tests.campaign.life import Life
@@ -62,6 +76,8 @@ class _NoState:
         del market_ms
 
 
+_LOST_AFTER = {"reply_lost", "loan_reply_lost", "hidden", "transfer_lost", "query_lost", "data_lost"}
+"""Faults whose request is applied and whose answer does not come."""
 _EXPIRED = Answer(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, {})
 
 
@@ -98,6 +114,7 @@ class Wire(UserStreams):
         self.receipts_hidden: tuple[float, int, str] = (0.0, 0, "")
         self.repeat_receipts = False
         self._kept: dict[str, Any] = {}
+        self.lender = Lender(world)
 
     def wall_ms(self) -> int:
         """The venue's own clock is right, whatever the daemon's machine thinks."""
@@ -106,7 +123,11 @@ class Wire(UserStreams):
     # -- the private streams --------------------------------------------------------------------------------
 
     def report(self, api_key: str, happenings: Sequence[Happening]) -> None:
-        super().report(api_key, [h for h in happenings if h.order is not None])
+        told = [h for h in happenings if h.order is not None]
+        for happening in told:
+            if happening.order is not None and happening.order.request.margin and happening.kind == "LIQUIDATION":
+                self.world.oracle.kept_from(Book.SPOT, happening.order.request.symbol)
+        super().report(api_key, told)
 
     def _send(self, api_key: str, book: Any, event: dict[str, Any]) -> None:
         if event["e"] in ("executionReport", "ORDER_TRADE_UPDATE"):
@@ -117,6 +138,7 @@ class Wire(UserStreams):
     async def request(self, life: "Life", api: str, method: str, path: str, params: Mapping[str, Any]) -> Answer:
         """From the daemon's call to its answer. Raises ccxt's errors; never returns to a daemon that is dead."""
         category = ORDER if (method, path) in _PLACES else _CATEGORIES.get(path, DATA)
+        category = category_of(method, path) or category
         if path == "/sapi/v1/asset/transfer" and method == "POST":
             category = TRANSFER
         await life.alive()
@@ -135,7 +157,7 @@ class Wire(UserStreams):
                 await life.alive()
             else:
                 dies = how
-        fault = self._draw(category)
+        fault = self._draw(category, path)
         late_s, before_s = 0.0, dice.uniform(0.004, 0.03)
         if fault is not None:
             if fault.kind in ("never_arrived", "transfer_never_arrived"):
@@ -167,16 +189,20 @@ class Wire(UserStreams):
             await self._lost(life, "reset")
         await asyncio.sleep(after_s)
         await life.alive()
-        if fault is not None and fault.kind in ("reply_lost", "hidden", "transfer_lost", "query_lost", "data_lost"):
+        if fault is not None and fault.kind in _LOST_AFTER:
             await self._lost(life, fault.how)
         oracle.told(life, category, method, path, params, answer, ticket)
         return answer
 
-    def _draw(self, category: str) -> Fault | None:
+    def _draw(self, category: str, path: str) -> Fault | None:
         found = None
+        if category == ORDER and path.startswith(LOANS_PATH):
+            self.counts[LOAN_ORDER] += 1
+            for struck in self.world.struck(LOAN_ORDER, self.counts[LOAN_ORDER]):
+                return struck
         for struck in self.world.struck(category, self.counts[category]):
             found = struck
-        if found is None and category in (TRADES, ACCOUNT, INCOME):
+        if found is None and category in (TRADES, ACCOUNT, INCOME, INTEREST):
             self.counts[DATA] += 1
             for struck in self.world.struck(DATA, self.counts[DATA]):
                 found = struck
@@ -212,6 +238,8 @@ class Wire(UserStreams):
         answer = self._apply(api, method, path, params)
         if path == "/fapi/v1/leverageBracket":
             answer.document = json.loads(encode(answer.document), parse_float=Decimal)
+        if answer.status == 200 and path.startswith(LOANS_PATH):
+            answer = self.lender.view(path, params, answer)
         return self._view(path, params, answer)
 
     def _refusal(self, api: str, method: str, path: str, params: Mapping[str, Any], fault: Fault) -> Answer | None:
@@ -221,6 +249,10 @@ class Wire(UserStreams):
                 if fault.size >= 2:
                     world.plant(Fault("refused", ORDER, 0, fault.how, fault.size - 1))
                 return Answer(400, {"code": int(fault.how), "msg": "refused by the plan"}, {})
+            case "loan_refused":
+                return self.lender.refusal(params, fault)
+            case "interest_late" | "interest_repeated":
+                self.lender.note(fault)
             case "transfer_refused":
                 return Answer(400, {"code": -5013, "msg": "insufficient balance"}, {})
             case "unavailable" if fault.how == "503":
@@ -275,7 +307,7 @@ class Wire(UserStreams):
         """What the read views make of it: some lag behind."""
         if answer.status != 200:
             return answer
-        category, now_s = _CATEGORIES.get(path), self.world.loop.now_s
+        category, now_s = category_of("GET", path) or _CATEGORIES.get(path), self.world.loop.now_s
         if category == QUERY and self.hidden and "newClientOrderId" not in params:
             gone = {name for name, until_s in self.hidden.items() if now_s < until_s}
             if isinstance(answer.document, list):

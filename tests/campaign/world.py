@@ -327,6 +327,7 @@ class World:
         self.wire.down_until_s = self.wire.no_route_until_s = self.full_until_s = 0.0
         self.wire.pressure_until_s = min(self.wire.pressure_until_s, self.loop.now_s)
         self.wire.hidden.clear()
+        self.wire.lender.calm()
         self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0, ""), 0.0
         self.busy_left = 0
         self.loop.wall_offset_s = 0.0
@@ -386,7 +387,9 @@ def config_of(plan: Plan) -> CoreConfig:
         cash_rate=0.0,
         extreme=ExtremeLimits(outage_s=10, calm_s=15),
     )
-    return CoreConfig(limits=limits, execution=Execution(slice_usd=plan.slice_usd, order_timeout_s=5))
+    strategies = ("cash_and_carry", "reverse_carry") if plan.lent else ("cash_and_carry",)
+    execution = Execution(slice_usd=plan.slice_usd, order_timeout_s=5)
+    return CoreConfig(limits=limits, execution=execution, strategies=strategies)
 
 
 __all__ = ["VENUE", "World", "config_of"]

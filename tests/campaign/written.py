@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bot.simulator.model import Book, Status
+from bot.simulator.model import Status
 from tests.campaign.market import COINS
 
 if TYPE_CHECKING:
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from tests.campaign.store import Rows
     from tests.campaign.world import World
 
-from tests.campaign.truth import Sent, Truth
+from tests.campaign.owed import Owed
+from tests.campaign.truth import MARGIN, Sent, book_of
 
 CAP_SLACK = Decimal("1.01")
 CAP_SLACK_USD = Decimal(15)
 _INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)")
 ENDED = {"filled", "cancelled", "rejected", "never_sent"}
 OPENING = {"open", "complete"}
-READ = {"order_intents", "orders", "fills", "receipts", "ledger_entries", "control", "coin_states"}
+READ = {"order_intents", "orders", "fills", "receipts", "control", "coin_states"}
+READ |= {"ledger_entries", "ledger_transactions"}
 """Tables whose rows are looked at as they are committed."""
 
 
-class Written(Truth):
+class Written(Owed):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.sent: dict[str, Sent] = {}
@@ -37,8 +39,8 @@ class Written(Truth):
         self.ledger: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.control = ""
         self.epoch = 0
-        self.removed: dict[str, bool] = {}
-        """Coins that the books keep out, by rule or by hand."""
+        self.removed: dict[tuple[str, int], bool] = {}
+        """(coin, direction) that the books keep out, by rule or by hand."""
         self.caps: list[Decimal] = [world.plan.per_coin_cap]
         self._commits = 0
         self._under_way: set[str] = set()
@@ -46,8 +48,7 @@ class Written(Truth):
     def committed(self, life: "Life", rows: "Rows") -> None:
         entries: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
         opening: list[dict[str, Any]] = []
-        removals: dict[str, bool] = {}
-        readmitted: set[str] = set()
+        removals: dict[tuple[str, int], bool] = {}
         self._commits += 1
         for sql, values in rows:
             table, columns = _columns(sql)
@@ -58,6 +59,7 @@ class Written(Truth):
                 case "order_intents":
                     self.intents[str(row["client_id"])] = row
                     row["commit"], row["committed_s"], row["control"] = self._commits, self._now_s, self.control
+                    self.stands(row)
                     if row["purpose"] in OPENING:
                         opening.append(row)
                 case "orders":
@@ -72,16 +74,21 @@ class Written(Truth):
                     self.ledger[row["account"], row["asset"]] += amount
                 case "control":
                     self.control = str(row["control"])
-                case "coin_states" if row["direction"] == 1:
-                    removals[str(row["coin"])] = bool(row["removed"])
-                    if not row["removed"]:
-                        readmitted.add(str(row["coin"]))
+                case "ledger_transactions" if row["kind"] == "interest":
+                    self.interest_row(row)
+                case "coin_states":
+                    removals[str(row["coin"]), int(row["direction"])] = bool(row["removed"])
         if opening:
             self._within_limits(opening)
             self._allowed_now(opening)
-            for coin in {self._coin(row["instrument"]) for row in opening if row["purpose"] == "open"}:
-                removed = self.removed.get(coin) and coin not in readmitted
-                self.check(12, not removed, f"{coin} is opened although it was removed")
+            for row in opening:
+                coin, direction = self._coin(row["instrument"]), self.directions[str(row["hedge_id"])]
+                if row["purpose"] == "open":
+                    self.perp_direction[coin] = direction
+                    removed = self.removed.get((coin, direction)) and removals.get((coin, direction), True)
+                    self.check(12, not removed, f"{coin} is opened although it was removed")
+                    if str(row["instrument"]).endswith(MARGIN):
+                        self.borrowed_within_reason(row, coin)
         self.removed.update(removals)
         for number, sums in entries.items():
             self.check(7, not any(sums.values()), f"transaction {number} does not balance: {dict(sums)}")
@@ -151,6 +158,8 @@ class Written(Truth):
         for coin in COINS:
             spot, perp = self.held(coin)
             side = max(spot + coming[coin, "spot"], -perp + coming[coin, "perp"])
+            if self.world.plan.lent:
+                side = max(side, -spot + coming[coin, MARGIN], perp + coming[coin, "long"])
             worst[coin] = side * self._price(coin)
         names = ", ".join(str(row["client_id"]) for row in opening)
         cap = max(self.caps) * nav * CAP_SLACK + CAP_SLACK_USD
@@ -167,19 +176,19 @@ class Written(Truth):
         for name, intent in self.intents.items():
             row = self.orders.get(name)
             ended = row is not None and row["state"] in ENDED
-            opens = (intent["side"] == "buy") == str(intent["instrument"]).endswith("spot")
-            if ended or not opens:
+            if ended or not self.opens(intent):
                 continue
             sent = self.sent.get(name)
             waits = sent is None and name.startswith(f"cb{self.epoch}-")
             if waits or name in self._under_way:
                 book = str(intent["instrument"]).rsplit(":", 1)[1]
+                book = "long" if book == "perp" and intent["side"] == "buy" else book
                 coming[self._coin(intent["instrument"]), book] += Decimal(intent["quantity_base"])
         return coming
 
     def _coin(self, instrument: str) -> str:
         _, symbol, kind = instrument.split(":")
-        return self.world.market.by_symbol[Book(kind), symbol].name
+        return self.world.market.by_symbol[book_of(kind), symbol].name
 
 
 _parsed: dict[str, tuple[str, list[str]]] = {}

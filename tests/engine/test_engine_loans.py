@@ -1,5 +1,6 @@
 """Loans as they go on: terms, interest and recalls, told to whom they concern and booked to who owed."""
 
+from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from bot.domain.borrowing import unheard_interest
 from bot.domain.config import ReverseCarry
 from bot.domain.events import CloseCoin, InterestCharged, LoanRecalled, Tick
 from bot.domain.guards import Remembered
-from bot.domain.hedges import Hedge
+from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.ledger import Transaction
 from bot.domain.time import HOUR_MS
 from bot.engine.recovery import restore
@@ -151,3 +152,15 @@ def test_a_surplus_that_is_sold_again_is_no_reason_to_buy_once_more(play: Play) 
     market, leg = book.state.market, book.state.last_hedge[kit.perp_id("BTC")].legs[0]
     assert leg.quantity_base >= 0 or unheard_interest(market, leg, book.market_ms, 0) < D("0.001")
     assert market.owed_since[KEY] < D("0.01")
+
+
+def test_interest_on_a_crumb_is_booked_with_its_hedge_after_a_restart(play: Play) -> None:
+    """A loan that was closed leaves a crumb below what can be bought; a new process must know whose it is."""
+    crumb = deepcopy(opened(play).hedge)
+    crumb.state, crumb.legs[0].quantity_base, crumb.legs[1].quantity_base = HedgeState.CLOSED, D("-0.00001"), D(0)
+    books = Books(epoch=2, closed=[crumb], openings={"opening:binance:margin": 0})
+    book = play(config(), state=restore(books, config())).scene("400000", "300000", margin_usdt="300000")
+    charged = interest("0.00000001", crumb.opened_ms + 9 * HOUR_MS, "late")
+    book >> charged << saved(Transaction, kind="interest", hedge_id="h1") << saved(Hedge, id="h1")
+    assert book.balance("interest:h1", "BTC") == D("0.00000001")
+    assert crumb.legs[0].quantity_base == D("-0.00001001")

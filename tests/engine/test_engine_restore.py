@@ -162,3 +162,16 @@ def test_what_the_rules_wrote_down_is_theirs_again() -> None:
 def test_rates_are_averaged_by_the_owners_half_lives() -> None:
     config = CoreConfig(strategy=StrategyConfig(fast_half_life_h=10, slow_half_life_h=100))
     assert restore(Books(epoch=4), config).market.half_lives_h == (10, 100)
+
+
+def test_what_was_closed_last_is_known_for_what_is_still_paid_or_charged() -> None:
+    before, now = hedge(2, "0.00001", "0"), hedge(5)
+    before.state = HedgeState.CLOSED
+    state = restored(Books(epoch=4, hedges=[now], closed=[before]))
+    assert state.last_hedge == {SPOT: now, PERP: now}
+    assert state.former_hedge == {SPOT: before, PERP: before}
+    assert set(state.hedges) == {"h5"}
+    assert state.held_since_ms == {PERP: 7_000}
+    alone = restored(Books(epoch=4, closed=[before]))
+    assert alone.last_hedge == {SPOT: before, PERP: before}
+    assert not alone.hedges

@@ -20,6 +20,7 @@ from playbook import (
     report_of,
     said,
     saved,
+    severity_of,
     silence,
     unanswered,
 )
@@ -193,8 +194,22 @@ def test_what_somebody_sells_on_loan_beside_it_is_bought_back(play: Play) -> Non
     book.unmet.clear()
 
 
-def _taken(book: Playbook, lot: OrderIntent, name: str) -> Event:
-    fill = fill_of(book, lot, D("0.4906"), client_id=name, fee=D("0.0005")).fill
+@pytest.mark.parametrize(("left", "owner"), [("-0.0004", "h1"), ("0", "foreign")])
+def test_what_the_venue_buys_back_of_a_crumb_is_its_hedges(play: Play, left: str, owner: str) -> None:
+    """A crumb that a recall leaves owed is bought back by the venue, a whole lot of it: the coin is not kept out."""
+    book = opened(play)
+    hedge, lot = book.hedge, book.sent[0]
+    hedge.state, hedge.legs[0].quantity_base, hedge.legs[1].quantity_base = HedgeState.CLOSED, D(left), D(0)
+    del book.state.hedges[hedge.id]
+    book >> (lambda b: [_taken(b, lot, "autoclose-9", "0.001", "0.000001")]) << saved(Transaction, hedge_id=owner)
+    assert severity_of(book, "position.taken") is None
+    assert hedge.legs[0].quantity_base == (D("0.000599") if D(left) else 0)
+    assert not book.state.book.removals[kit.VENUE, "BTC", -1].removed
+    book.unmet.clear()
+
+
+def _taken(book: Playbook, lot: OrderIntent, name: str, quantity: str = "0.4906", fee: str = "0.0005") -> Event:
+    fill = fill_of(book, lot, D(quantity), client_id=name, fee=D(fee)).fill
     return OrderFilled(replace(fill, side=Side.BUY, fee_asset="BTC"))
 
 

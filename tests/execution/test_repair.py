@@ -55,8 +55,16 @@ def test_no_more_is_taken_back_than_the_leg_holds() -> None:
 
 def test_coins_left_over_of_a_loan_are_sold_without_owing_a_crumb_again() -> None:
     """More was bought back than was owed. What lacks against a perpetual is still sold to the last lot."""
-    assert repaired(lending(), owing("-0.5004", "0", "0")) == "complete: sell coin 0.5"
+    assert repaired(lending(), owing("-0.5004", "0", "0")) == "unwind: sell coin 0.5"
     assert repaired(lending(), owing("0.0004", "0.5", "0.5")) == "complete: sell coin 0.5"
+
+
+@pytest.mark.parametrize("may_open", [True, False])
+def test_coins_beyond_a_loan_that_was_repaid_are_sold_and_not_borrowed_anew(may_open: bool) -> None:
+    """As where the venue bought them back as well. It makes a leg smaller, and no rule of entries is asked."""
+    assert repaired(lending(), owing("-0.5", "0", "0"), may_open=may_open) == "unwind: sell coin 0.5"
+    assert repaired(lending(), owing("-0.5", "0.25", "0"), may_open=may_open) == "unwind: sell coin 0.5"
+    assert repaired(lending(), owing("-0.04", "0.25", "0"), may_open=False) == "unwind: sell perp 0.25", "more"
 
 
 def test_without_known_fees_the_coins_are_bought_as_they_are_missing() -> None:

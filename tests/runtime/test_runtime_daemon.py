@@ -5,7 +5,7 @@ import json
 import sqlite3
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -20,7 +20,7 @@ from bot.cli.failure import Failure
 from bot.domain.actions import Emit, Severity
 from bot.domain.config import CoreConfig
 from bot.domain.events import OrderReported
-from bot.domain.orders import OrderState
+from bot.domain.orders import OrderIntent, OrderState, Side
 from bot.domain.time import Stamp
 from bot.observe.alerts import Announcer
 from bot.observe.answers import Answers
@@ -28,7 +28,7 @@ from bot.observe.api import ControlServer
 from bot.observe.health import HealthServer, problems
 from bot.observe.metrics import exposition
 from bot.observe.reports import Books
-from bot.ports import VenueError
+from bot.ports import Deliver, VenueError
 from bot.runtime import pollers
 from bot.runtime.daemon import Daemon, Plan
 from bot.runtime.pollers import Rhythm
@@ -151,6 +151,29 @@ async def test_it_opens_a_hedge_answers_and_stops_with_complete_books(database: 
     assert {asset: amount for asset, amount in state.balances.items() if amount} == {
         asset: amount for asset, amount in held.items() if amount
     }
+
+
+async def test_a_repair_that_the_last_look_asks_for_is_booked_before_the_end(database: str, tmp_path: Path) -> None:
+    """The venue took the short just before the stop: its coins are sold, and the books have both trades."""
+
+    class SlowVenue(QuietVenue):
+        async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
+            await asyncio.sleep(1.1)  # longer than a look at the account and its repeats
+            await super().place(intents, reducing=reducing, deliver=deliver)
+
+    venue = SlowVenue()
+    async with living(database, tmp_path, venue) as life:
+        await life.until(lambda: hedged(life) and not life.daemon.state.orders)
+        held, venue.now_ms = -venue.positions[PERP], venue.now_ms + 60_000
+        venue.fill(
+            replace(venue.placed[-1], instrument=PERP, client_id="adl_autoclose", side=Side.BUY, quantity_base=held)
+        )
+        life.stop.set()
+        await asyncio.wait_for(life.running, 8)
+        assert not [record for record in life.daemon.state.orders.values() if not record.settled]
+    assert venue.placed[-1].side is Side.SELL
+    state = await Books(database, ("toy",)).ledger_state("toy")
+    assert state.balances["BTC"] == venue.balances["spot"]["BTC"] < held / 100
 
 
 async def test_the_next_life_goes_on_with_the_same_hedge_and_sends_nothing_twice(

@@ -54,6 +54,17 @@ async def test_live_hedges_come_with_the_orders_that_are_not_settled(url: str) -
     assert books.orders[0].state is OrderState.INTENDED
 
 
+async def test_the_hedge_that_each_coin_had_last_comes_though_it_is_closed(url: str) -> None:
+    first, second = make.hedge(1, HedgeState.CLOSED), make.hedge(2, HedgeState.CLOSED)
+    reverse, other = make.hedge(3, HedgeState.CLOSED), make.hedge(4, HedgeState.CLOSED, coin="ETH")
+    reverse.strategy = "reverse_carry"
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(first, second, reverse, other, make.hedge(5)))
+        books = await store.load()
+    assert [hedge.id for hedge in books.closed] == [second.id, reverse.id, other.id]
+    assert books.closed[0] == second
+
+
 async def test_an_intent_and_its_order_in_one_step_in_any_order(url: str) -> None:
     async with SqlStore(url) as store:
         sent = make.order(1, OrderState.LIVE)

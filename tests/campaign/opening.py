@@ -1,0 +1,128 @@
+"""What the oracle asks of an order that opens: nothing is unknown, everything is fresh, and it is allowed now."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from bot.simulator.model import Book
+
+if TYPE_CHECKING:
+    from tests.campaign.world import World
+
+from tests.campaign.audit import Audit
+from tests.campaign.truth import Sent
+
+STALE_S = 5.0
+SETTLE_WINDOW_S = 2.0
+NAKED_KNOWN_S = 6.0
+"""By then the daemon knows, whatever became of the private streams' events: what is older is not news."""
+IN_QUEUE_S = 0.65
+"""What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
+PRESSED_S = 0.3
+"""An order that was admitted a moment before the weight was told may still be on its way."""
+WALLETS = "/api/v3/account", "/fapi/v3/account"
+LOAN_WALLET = "/sapi/v1/margin/account"
+
+
+class Opening(Audit):
+    def __init__(self, world: "World") -> None:
+        super().__init__(world)
+        self.flying: dict[str, Sent] = {}
+        """Orders that may still arrive, or of whose end the daemon was not told."""
+        self.alive_s: dict[str, float] = {}
+        self.lost_s = -1.0
+        self.feed_lost_s: dict[str, float] = {}
+        self.quoted_s: dict[str, float] = {}
+        self.account_s: dict[str, float] = {}
+        self.halted_s: float | None = None
+        self.closed: set[str] = set()
+        """Coins that the owner has closed and not readmitted."""
+        self.naked_s: dict[str, float] = {}
+        self._pressed_s: dict[str, tuple[float, tuple[int, ...]]] = {}
+
+    def _is_no_flip(self, sent: Sent, params: Mapping[str, Any]) -> None:
+        """11, from the position alone: what is more than dust is only reduced by what is sent against it."""
+        holding = self._account().holdings.get(sent.symbol)
+        if holding is None or (holding.quantity > 0) == (sent.side == "BUY"):
+            return
+        coin = self.world.market.by_symbol[Book.PERP, sent.symbol]
+        dust = abs(holding.quantity) * coin.multiplier <= self.tradeable(coin.name)
+        only = str(params.get("reduceOnly")) == "true"
+        self.check(11, only or dust, f"{sent.client_id} could take {sent.symbol} from {holding.quantity} beyond zero")
+
+    def _may_open(self, api: str, sent: Sent) -> None:
+        now_s, name = self._now_s, sent.client_id
+        coin = self.world.market.by_symbol[sent.book, sent.symbol]
+        for other in self.flying.values():
+            earlier = self._commit_of(other.client_id) < self._commit_of(name)
+            if other.hedge == sent.hedge and earlier:
+                self.check(6, self._known(other), f"{name} opens while {other.client_id} is unknown")
+        wallets = (*WALLETS, LOAN_WALLET) if sent.margin else WALLETS
+        fresh = min(self.account_s.get(path, -2.0) for path in wallets)
+        self.check(6, fresh > self.lost_s or now_s - self.lost_s < 0.05, f"{name} opens before the account was read")
+        self._on_fresh_data(name, coin)
+        if self.intents[name]["purpose"] == "open":
+            self._adds_to_what_is_whole(sent, coin)
+        if now_s - self.intents[name]["committed_s"] > IN_QUEUE_S:
+            self.check(12, coin.name not in self.closed, f"{name} opens {coin.name}, which the owner closed")
+            self.check(12, self.halted_s is None, f"{name} opens while halted by the owner")
+            self.check(12, self.control in ("", "running"), f"{name} opens while the books say {self.control}")
+        pressed_s, minutes = self._pressed_s.get(api, (1e18, (-1, -1)))
+        opens = self.intents[name]["purpose"] == "open"  # completing a hedge is repair: it may use what is reserved
+        pressed = opens and pressed_s < now_s - PRESSED_S and minutes == self._minutes()
+        self.check(19, not pressed, f"{name} opens with the weight that closing orders need")
+
+    def _on_fresh_data(self, name: str, coin: Any) -> None:
+        now_s = self.intents[name]["committed_s"]  # a repair may wait in the queue; it was decided then
+        for feed in ("spot", "perp"):
+            age_s = now_s - self.alive_s.get(feed, -1e9)
+            self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
+        for listed, feed in ((coin.spot, "spot"), (coin.perp, "perp")):
+            told_s, lost_s = self.quoted_s.get(f"{feed} {listed.symbol}", -1.0), self.feed_lost_s.get(feed, -2.0)
+            fresh = told_s >= lost_s or now_s - lost_s < 0.05
+            self.check(16, fresh, f"{name} opens without a {feed} quote since the feed was lost")
+        age_s = now_s - self.marked_s.get(coin.perp.symbol, -1e9)
+        self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a mark that is {age_s:.1f} s old")
+
+    def _adds_to_what_is_whole(self, sent: Sent, coin: Any) -> None:
+        """2: a slice is all that can be naked, and nothing is added to a hedge that has been naked for seconds."""
+        naked_s = self._now_s - self.naked_s.get(coin.name, self._now_s)
+        self.check(2, naked_s <= NAKED_KNOWN_S, f"{sent.client_id} adds to {coin.name}, naked for {naked_s:.1f} s")
+        usd = sent.quantity * sent.price
+        least = max(coin.spot.notional_min, coin.perp.notional_min)
+        lots = max(coin.spot.quantity_min, coin.perp.quantity_min * coin.multiplier) * self._price(coin.name)
+        # What would be left may not be less than the venue takes: then it goes along.
+        most = max(self.world.plan.slice_usd * Decimal("1.3") + least * 4, lots * Decimal("2.1"))
+        self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.world.plan.slice_usd}")
+
+    def _allowed_now(self, opening: Sequence[Mapping[str, Any]]) -> None:
+        """12: nothing that opens is committed while halted, or of a coin that the owner closed."""
+        names = ", ".join(str(row["client_id"]) for row in opening)
+        self.check(12, self.halted_s is None, f"{names} is decided while halted by the owner")
+        for said in {str(row["control"]) for row in opening}:
+            self.check(12, said in ("", "running"), f"{names} is decided while the books say {said}")
+        for coin in {self._coin(row["instrument"]) for row in opening}:
+            self.check(12, coin not in self.closed, f"{names} opens {coin}, which the owner closed")
+
+    def _clocks_s(self) -> tuple[float, float]:
+        """The venue's clock and the machine's: the daemon goes by the first, as far as it has measured it."""
+        return self.world.wire.wall_ms() / 1000, self.world.loop.wall_s()
+
+    def _minutes(self) -> tuple[int, ...]:
+        """The minute in which the daemon may believe to be: used weight is of one minute."""
+        return tuple(int(clock_s // 60) for clock_s in self._clocks_s())
+
+    def _commit_of(self, name: str) -> int:
+        found = self.intents.get(name)
+        return 0 if found is None else int(found["commit"])
+
+    def _known(self, other: Sent) -> bool:
+        if other.told:
+            return True
+        if not other.arrived and other.client_id in self.flying:
+            gone = self._now_s - other.sent_s >= SETTLE_WINDOW_S
+            return gone and self._venue_order(other) is None and not self._may_arrive(other)
+        return self._venue_order(other) is None
+
+    def _may_arrive(self, sent: Sent) -> bool:
+        return sent.client_id in self._under_way
