@@ -1,6 +1,8 @@
 """The rate that a backtest announces: the venue's formula on what was seen, within caps that the past tells."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from recorded_kit import START_MS, make
@@ -45,3 +47,18 @@ def test_the_bars_announce_what_has_been_seen_of_the_interval(tmp_path) -> None:
         rate, next_ms, interval_ms = market.coming(bars, begins + hours, at_ms)
         assert (next_ms, interval_ms) == (market.times_ms[begins] + EIGHT_MS, EIGHT_MS)
         assert rate == announced(seen, EIGHT_MS, 0.0075)
+
+
+def test_sol_stood_at_its_cap_until_the_venue_widened_it(recorded: Path) -> None:
+    """November 2022: -0.75 % while the perpetual stood 5 % under spot, more once -1.5 and -2 % had settled."""
+    first, wider, last = (
+        int(datetime(2022, 11, day, hour, tzinfo=UTC).timestamp() * 1000) for day, hour in ((8, 0), (9, 16), (11, 0))
+    )
+    market = BarMarket(read_recordings(recorded, ("SOL",)), first, last, HOUR_MS)
+    bars = market.coins["SOLUSDT"]
+    told = [market.mark("SOLUSDT", at_ms).predicted_rate for at_ms in market.times_ms]
+    before = (wider - first) // HOUR_MS
+    assert min(bars.basis[:before]) < -0.05
+    assert min(told[:before]) == Decimal("-0.0075")
+    assert min(told[before : before + 4]) == Decimal("-0.015")
+    assert min(told) == Decimal("-0.02")
