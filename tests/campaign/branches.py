@@ -76,6 +76,8 @@ class Children:
         self._at_once = at_once
         self._told = told
         self._pipes: dict[int, int] = {}
+        self._lost: list[int] = []
+        """How children ended that told nothing."""
         self._writer: int | None = None
 
     @property
@@ -94,19 +96,25 @@ class Children:
             return True
         os.close(writer)
         self._pipes[reader] = pid
-        self.wait(self._at_once - 1)
+        self._reap(self._at_once - 1)
         return False
 
-    def wait(self, left: int = 0) -> None:
-        """Until no more than so many children live."""
+    def wait(self) -> None:
+        """Until no child lives. RuntimeError when one has told nothing: raised earlier, it would be the run's own."""
+        self._reap(0)
+        if self._lost:
+            raise RuntimeError(f"{len(self._lost)} children died without a word: status {self._lost[0]}")
+
+    def _reap(self, left: int) -> None:
         while len(self._pipes) > left:
             for reader in select.select(list(self._pipes), [], [])[0]:
                 with os.fdopen(reader, "rb") as pipe:
                     said = pipe.read()
                 _, status = os.waitpid(self._pipes.pop(reader), 0)
-                if not said:
-                    raise RuntimeError(f"a child died without a word: status {status}")
-                self._told(pickle.loads(said))
+                if said:
+                    self._told(pickle.loads(said))
+                else:
+                    self._lost.append(status)
 
     def tell(self, value: Any) -> NoReturn:
         """A child's last word."""

@@ -124,9 +124,10 @@ def test_children_tell_their_value_and_only_so_many_live(apart: Pool) -> None:
 
 
 def _a_child_dies() -> None:
-    loop = VirtualLoop()
-    if Children(1, print).fork(loop):
+    loop, children = VirtualLoop(), Children(1, print)
+    if children.fork(loop):
         os._exit(3)
+    children.wait()
 
 
 def test_a_child_that_dies_is_an_error(apart: Pool) -> None:
