@@ -87,6 +87,18 @@ def unheard_interest(market: MarketState, leg: Leg, now_ms: int, opened_ms: int)
     return owed * terms.rate_per_h * hours
 
 
+def awaited_interest(market: MarketState, leg: Leg, opened_ms: int) -> Decimal:
+    """What is still to be told of a loan that was repaid in full (base units): coins bought for it are to stay."""
+    instrument = market.instruments[leg.instrument]
+    key = instrument.venue, instrument.base_asset
+    repaid_ms, terms = market.repaid_ms.get(key), market.borrow.get(key)
+    if repaid_ms is None or terms is None or leg.quantity_base <= 0:
+        return ZERO
+    heard_ms = max(opened_ms, market.interest_ms.get(key, 0))
+    hours = min(UNHEARD_H_MAX, max(0, repaid_ms // HOUR_MS - heard_ms // HOUR_MS))
+    return min(leg.quantity_base, market.owed_since.get(key, ZERO) * terms.rate_per_h * hours)
+
+
 def lendable_base(terms: BorrowTerms, limits: ReverseCarry) -> Decimal:
     """What may be taken of what is to be had: to take all of it is to be the first to be recalled."""
     return terms.available_base * limits.availability_share

@@ -99,6 +99,8 @@ class MarketState:
     """Market time of the newest interest that was heard of, by (venue, asset)."""
     owed_since: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """The most that was owed since then."""
+    repaid_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Market time of the trade that repaid a loan in full, until the venue's balances agree with the books again."""
     fees: dict[str, FeeRates] = field(default_factory=dict)
     tiers: dict[str, tuple[MarginTier, ...]] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)

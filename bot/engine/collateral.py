@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from bot.domain.instruments import Wallet
-from bot.domain.loans import collateral_share
+from bot.domain.loans import WITHDRAWAL_LEVEL, collateral_share
 from bot.domain.numbers import ZERO
 from bot.domain.structures import COIN
 from bot.domain.valuation import margin_wallet, mark_price
@@ -12,6 +12,8 @@ from bot.ledger import postings
 from bot.risk.rules import r07_liquidation
 
 QUOTE = "USDT"
+CRUMB_USD = 10.0
+"""Quote currency that stays where a crumb is still owed: the venue may buy it back, a whole lot, when it recalls it."""
 SLACK = 1.04
 """Collateral aims this far above what R7 and the venue ask for, so that it is not moved for every tick."""
 
@@ -34,7 +36,8 @@ def spare_usd(state: EngineState, venue: str) -> Decimal:
         return ZERO
     # Coins left over by lots are worth something and cannot be moved: what goes is quote currency that is there.
     cash = state.ledger.balance(postings.wallet_account(venue, Wallet.MARGIN), QUOTE)
-    return min(Decimal(repr(wallet.withdrawable_usd)), cash)
+    kept = WITHDRAWAL_LEVEL * wallet.owed_usd + CRUMB_USD if wallet.owed_usd > 0 else 0.0
+    return min(Decimal(repr(wallet.withdrawable_usd)), cash - Decimal(repr(kept)))
 
 
 def _needed_usd(state: EngineState, venue: str) -> float:

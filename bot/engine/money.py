@@ -52,6 +52,8 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         note_owed(state.market, leg, anew=held >= 0)
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)
+    if leg.kind is Kind.MARGIN and held < 0 <= leg.quantity_base:
+        state.market.repaid_ms[fill.venue, instrument.base_asset] = fill.traded_ms
     entry_costs.moved(state, hedge, leg, held, out)
     fee_usd = fill.fee * _usd_price(state, fill)
     hedge.fees_usd += fee_usd

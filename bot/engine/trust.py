@@ -27,6 +27,8 @@ def compared(state: EngineState, venue: str, out: Actions) -> None:
         return
     now = state.book.now.mono_ms
     state.agreed_mono_ms[venue] = now
+    for key in [key for key in state.market.repaid_ms if key[0] == venue]:
+        del state.market.repaid_ms[key]  # all interest of that time is booked
     since = state.book.doubted.get(venue)
     if since is None:
         return

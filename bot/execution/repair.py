@@ -7,6 +7,7 @@ time limit (R10) has not passed and tries are left. Unwinding is always allowed.
 from decimal import Decimal
 
 from bot.domain.book import Book
+from bot.domain.borrowing import awaited_interest
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.instruments import Instrument, Pair
 from bot.domain.market import Quote
@@ -25,6 +26,8 @@ def repair(
     A plan without an order: the gap is no dust, and nothing that closes it may be sent.
     """
     gap = hedge.structure.facing(hedge.imbalance_base)
+    if pair.structure.owes:
+        gap += awaited_interest(book.market, hedge.legs[COIN], hedge.opened_ms)
     surplus = _surplus(book, hedge, pair, spot_quote, gap)
     if surplus is not None:
         return Plan(HedgeState.UNBALANCED, (surplus,))

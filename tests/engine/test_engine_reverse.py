@@ -249,3 +249,14 @@ def test_a_coin_is_held_in_one_direction_at_a_time(play: Play) -> None:
     (direction,) = (each for each in verdicts if each.rule == "direction")
     assert not direction.approved
     assert direction.observed == "reverse_carry"
+
+
+@pytest.mark.parametrize(("owed", "kept"), [("0", 0), ("0.0002", 50)])
+def test_collateral_that_pays_for_a_crumb_stays_where_it_is_owed(play: Play, owed: str, kept: float) -> None:
+    """The venue buys a whole lot back should it want it: twice the crumb and a least order stay behind."""
+    book = scene(play, rate="0.00001")
+    book.state.ledger.balances["venue:binance:margin", "BTC"] = -D(owed)
+    book.run(2, until=lambda: bool(book.state.transfers))
+    back = next(iter(book.state.transfers.values()))
+    assert (back.source, back.target) == ("margin", "spot")
+    assert 300_000 - float(back.amount) == pytest.approx(kept, rel=0.02)

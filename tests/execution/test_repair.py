@@ -8,6 +8,7 @@ from plan_kit import PERP, SPOT, D, book, hedge, lending, owing, planned, quoted
 from bot.domain.book import Book
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Purpose, Side
+from bot.domain.time import HOUR_MS
 from bot.execution.drafts import TOO_SMALL_NOTE, Plan
 
 LIMIT = D("100.7006")
@@ -65,6 +66,21 @@ def test_coins_beyond_a_loan_that_was_repaid_are_sold_and_not_borrowed_anew(may_
     assert repaired(lending(), owing("-0.5", "0", "0"), may_open=may_open) == "unwind: sell coin 0.5"
     assert repaired(lending(), owing("-0.5", "0.25", "0"), may_open=may_open) == "unwind: sell coin 0.5"
     assert repaired(lending(), owing("-0.04", "0.25", "0"), may_open=False) == "unwind: sell perp 0.25", "more"
+
+
+@pytest.mark.parametrize(("heard_h", "too_many"), [(0, "0"), (3, "0.3"), (5, "0.5")])
+def test_coins_that_were_bought_for_interest_that_is_not_told_yet_are_kept(heard_h: int, too_many: str) -> None:
+    """Five hours on a loan of ten at 1 % an hour, of which some were told: half a coin was bought for all of them."""
+    found, one = lending(rate_per_h="0.01"), owing("-0.5", "0", "0")
+    key, first_h = ("binance", "BTC"), one.opened_ms // HOUR_MS
+    found.market.owed_since[key] = D(10)
+    found.market.interest_ms[key], found.market.repaid_ms[key] = (
+        (first_h + heard_h) * HOUR_MS,
+        (first_h + 5) * HOUR_MS,
+    )
+    step = planned(found, one)
+    assert sum(draft.quantity_base for draft in step.drafts) == D(too_many)
+    assert step.state is (HedgeState.UNBALANCED if D(too_many) else HedgeState.CLOSED)
 
 
 def test_without_known_fees_the_coins_are_bought_as_they_are_missing() -> None:
