@@ -13,7 +13,7 @@ from bot.risk.rules import r07_liquidation
 
 QUOTE = "USDT"
 CRUMB_USD = 10.0
-"""Quote currency that stays where a crumb is still owed: the venue may buy it back, a whole lot, when it recalls it."""
+"""Quote currency that stays where a crumb is still owed: the venue may buy it back, by the lot, on a recall."""
 SLACK = 1.04
 """Collateral aims this far above what R7 and the venue ask for, so that it is not moved for every tick."""
 
