@@ -4,7 +4,7 @@ A fault waits for its trigger: the n-th order, question, reading request, transf
 or an hour of market time. The plan is a function of the seed alone; a shrunk history is the plan without some faults.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
@@ -22,6 +22,7 @@ RISES, RISE_MAX = frozenset({"squeeze", "core_jump", "coin_jump"}), 1.33
 tells of that."""
 LOANS_SHARE = 0.3
 """Of the seeds, those in which coins are borrowed."""
+HALTED_H_MIN = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ KINDS: Mapping[str, Kind] = {
     "never_arrived": Kind(ORDER, 2, ("hang", "reset", "502", "unknown")),
     "applied_late": Kind(ORDER, 2, ("reset", "502", "unknown"), (0.2, 1.5)),
     "hidden": Kind(ORDER, 2, ("reset", "unknown"), (0.3, 1.5)),
+    "unanswered": Kind(ORDER, 3, ("reset", "502", "unknown"), (4, 10)),
     "refused": Kind(ORDER, 3, ("-2010", "-1013", "-2019", "-4164", "-4016", "-2022", "-2027"), (1, 3.99)),
     "partial_fill": Kind(ORDER, 3, size=(0.05, 0.95)),
     "empty_ioc": Kind(ORDER, 2, size=(1, 2.99)),
@@ -84,7 +86,7 @@ KINDS: Mapping[str, Kind] = {
     "no_route": Kind(HOUR, 1, size=(1, 12)),
     "banned": Kind(HOUR, 1, size=(1, 6)),
     "weight_pressure": Kind(HOUR, 1, size=(3, 12)),
-    "feed_silent": Kind(HOUR, 1.5, ("spot", "perp"), (1, 14)),
+    "feed_silent": Kind(ORDER, 2, ("spot", "perp"), (1, 14)),
     "feed_lost": Kind(HOUR, 1.5, ("spot", "perp"), (0.3, 6)),
     "user_stream_lost": Kind(HOUR, 1.5, ("spot", "perp"), (0.5, 6)),
     "events_repeated": Kind(HOUR, 1, size=(5, 60)),
@@ -108,7 +110,7 @@ KINDS: Mapping[str, Kind] = {
     "crash_at_commit": Kind(COMMIT, 1.5, ("before", "after"), (0.2, 3)),
     "crash_at_call": Kind(CALL, 1.5, ("before", "after"), (0.2, 3)),
     "crash_in_recovery": Kind(CALL, 1, ("before", "after"), (1, 60)),
-    "second_daemon": Kind(HOUR, 0.5, size=(1, 3)),
+    "second_daemon": Kind(COMMIT, 2, size=(1, 3)),
     "database_busy": Kind(COMMIT, 1.5, size=(1, 5.99)),
     "database_full": Kind(COMMIT, 1, size=(0.5, 4)),
     "database_error": Kind(COMMIT, 0.7, size=(1, 2.99)),
@@ -198,6 +200,7 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         _lend(found, lender)
         faults += _drawn(LOANS, lender.randint(2, 6), lender)
         faults = [replace(one, size=min(one.size, RISE_MAX)) if one.kind in RISES else one for one in faults]
+    faults += _crashes(found.commands)
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
         if fault.kind in MARKET_KINDS:
@@ -247,8 +250,18 @@ def _commands(dice: Random) -> list[Command]:
         )
         found.append(Command(hour, verb, coin, dice.uniform(0.3, 0.9)))
         back = {"close": "readmit", "flatten": "resume", "halt": "resume", "limits": "limits_back"}[verb]
-        found.append(Command(hour + dice.uniform(0.5, 6), back, coin))
+        found.append(Command(hour + dice.uniform(0.5, 8), back, coin))
     return sorted(found, key=lambda one: one.hour)
+
+
+def _crashes(commands: Sequence[Command]) -> list[Fault]:
+    """Halted for long, the daemon dies a little later: what the owner asked of it must survive."""
+    found = []
+    for command in commands:
+        back_h = min((c.hour for c in commands if c.verb == "resume" and c.hour > command.hour), default=0.0)
+        if command.verb in ("halt", "flatten") and back_h - command.hour >= HALTED_H_MIN:
+            found.append(Fault("crash", HOUR, command.hour + 0.4, "", 0.2 + back_h % 1))
+    return found
 
 
 def _own_coins(dice: Random, cash: Decimal) -> dict[str, Decimal]:

@@ -15,11 +15,14 @@ from tests.campaign.faults import KINDS, LOANS, Fault
 if TYPE_CHECKING:
     from tests.campaign.world import World
 
+STRIKE = frozenset({"feed_silent", "unanswered"})
+"""Faults that are none of the request that sets them off."""
+
 
 def strike(world: "World", fault: Fault) -> None:
     """A fault whose hour has come."""
     now_s, size = world.loop.now_s, abs(fault.size)
-    if fault.kind in ("crash", "second_daemon", "deleveraged") and not world.life.running:
+    if fault.kind in ("crash", "deleveraged") and not world.life.running:
         return
     if KINDS[fault.kind].where == LOANS:
         world.wire.lender.strike(fault)
@@ -52,6 +55,9 @@ def strike(world: "World", fault: Fault) -> None:
             world.streams.shuffle_until_s = now_s + size
         case "events_missed":
             world.streams.miss_until_s = now_s + size
+        case "unanswered":
+            world.wire.unanswered.waiting.append(fault)
+            return
         case "quotes_gap":
             world.streams.gap_until_s[fault.how] = now_s + size
         case "clock_jump":
@@ -63,8 +69,6 @@ def strike(world: "World", fault: Fault) -> None:
                 return
         case "crash":
             world.kill(world.life, size)
-        case "second_daemon":
-            world.second_daemon(size)
         case _:
             raise AssertionError(fault)
     world.fired(fault.kind)

@@ -57,6 +57,8 @@ class Opening(Audit):
             earlier = self._commit_of(other.client_id) < self._commit_of(name)
             if other.hedge == sent.hedge and earlier:
                 self.check(6, self._known(other), f"{name} opens while {other.client_id} is unknown")
+        if sent.epoch != self.epoch:
+            return  # the daemon that sends it was told other things than the newest one
         wallets = (*WALLETS, LOAN_WALLET) if sent.margin else WALLETS
         fresh = min(self.account_s.get(path, -2.0) for path in wallets)
         self.check(6, fresh > self.lost_s or now_s - self.lost_s < 0.05, f"{name} opens before the account was read")

@@ -149,6 +149,11 @@ class Streams:
             if len(self._held) >= 8:
                 self._release()
             return
+        kept_s = self.world.wire.unanswered.kept_s(book, event)
+        if kept_s:
+            self.world.oracle.withheld(book, event)
+            self.world.loop.call_later(kept_s, self._send, book, event)
+            return
         self._send(book, event)
         if now_s < self.repeat_until_s:
             self.world.loop.call_later(self.world.dice.uniform(0.01, 3.0), self._send, book, event)

@@ -51,7 +51,7 @@ def test_a_shorter_plan_has_the_same_faults() -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_planted_bugs_are_found(name: str) -> None:
-    found = hunt(name, repeats=1, seeds_max=6)
+    found = hunt(name, times=1, seeds_max=6)
     assert found.found, BUGS[name].removes
 
 

@@ -39,6 +39,7 @@ from tests.campaign.faults import (
 )
 from tests.campaign.lending import PATH as LOANS_PATH
 from tests.campaign.lending import Lender, category_of
+from tests.campaign.unanswered import Unanswered
 
 if TYPE_CHECKING:
     from tests.campaign.life import Life
@@ -76,7 +77,7 @@ class _NoState:
         del market_ms
 
 
-_LOST_AFTER = {"reply_lost", "loan_reply_lost", "hidden", "transfer_lost", "query_lost", "data_lost"}
+_LOST_AFTER = {"reply_lost", "loan_reply_lost", "unanswered", "hidden", "transfer_lost", "query_lost", "data_lost"}
 """Faults whose request is applied and whose answer does not come."""
 _EXPIRED = Answer(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, {})
 
@@ -115,6 +116,7 @@ class Wire(UserStreams):
         self.repeat_receipts = False
         self._kept: dict[str, Any] = {}
         self.lender = Lender(world)
+        self.unanswered = Unanswered(world)
 
     def wall_ms(self) -> int:
         """The venue's own clock is right, whatever the daemon's machine thinks."""
@@ -157,7 +159,7 @@ class Wire(UserStreams):
                 await life.alive()
             else:
                 dies = how
-        fault = self._draw(category, path)
+        fault = self._draw(category, path, params)
         late_s, before_s = 0.0, dice.uniform(0.004, 0.03)
         if fault is not None:
             if fault.kind in ("never_arrived", "transfer_never_arrived"):
@@ -194,7 +196,7 @@ class Wire(UserStreams):
         oracle.told(life, category, method, path, params, answer, ticket)
         return answer
 
-    def _draw(self, category: str, path: str) -> Fault | None:
+    def _draw(self, category: str, path: str, params: Mapping[str, Any]) -> Fault | None:
         found = None
         if category == ORDER and path.startswith(LOANS_PATH):
             self.counts[LOAN_ORDER] += 1
@@ -202,6 +204,8 @@ class Wire(UserStreams):
                 return struck
         for struck in self.world.struck(category, self.counts[category]):
             found = struck
+        if found is None and category == ORDER:
+            found = self.unanswered.takes(path, params)
         if found is None and category in (TRADES, ACCOUNT, INCOME, INTEREST):
             self.counts[DATA] += 1
             for struck in self.world.struck(DATA, self.counts[DATA]):
@@ -230,6 +234,8 @@ class Wire(UserStreams):
         banned = self.banned_until_s.get(api, 0.0)
         if now_s < banned:
             return _limited(418, banned - now_s)
+        if self.unanswered.silences(method, path, params):
+            return Answer(503, None, {})
         if fault is not None:
             refusal = self._refusal(api, method, path, params, fault)
             if refusal is not None:

@@ -17,7 +17,7 @@ from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.faults import CALL, COMMIT, HOUR, MARKET_KINDS, Command, Fault, Plan
 from tests.campaign.life import VENUE, Life
 from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
-from tests.campaign.mischief import database_error, strike
+from tests.campaign.mischief import STRIKE, database_error, strike
 from tests.campaign.oracle import Oracle
 from tests.campaign.store import Database, Rows
 from tests.campaign.streams import Streams
@@ -106,7 +106,7 @@ class World:
                 strike(self, fault)
         self._owner_looks()
         if self.commands and self.commands[0].hour <= hour and self.life.running and not self._tasks:
-            self._command(self.commands.pop(0))
+            self.command(self.commands.pop(0))
         for fault in self.plan.faults:
             if fault.kind in MARKET_KINDS and fault.at <= hour and fault not in self._told:
                 self._told.add(fault)
@@ -169,6 +169,9 @@ class World:
     def struck(self, on: str, number: int, *kinds: str) -> list[Fault]:
         """The fault that strikes the n-th request of a sort, if one does; at most one a request."""
         for fault in self._due(on, number, kinds):
+            if fault.kind in STRIKE:
+                strike(self, fault)
+                continue
             self.fired(fault.kind)
             if fault.kind == "receipts_late":  # the next settlement shall come before they do
                 self.faulty_until_s = max(self.faulty_until_s, self.loop.now_s + fault.size)
@@ -238,6 +241,8 @@ class World:
                 case "crash_at_commit":
                     self.loop.call_soon(self.kill, life, fault.size)
                     life.commits = -1
+                case "second_daemon" if life is self.life and life.running:
+                    self.second_daemon(fault.size)
                 case "database_full":
                     self.full_until_s = self.loop.now_s + fault.size
                 case "database_busy":
@@ -258,7 +263,7 @@ class World:
 
     # -- the owner ------------------------------------------------------------------------------------------
 
-    def _command(self, command: Command) -> None:
+    def command(self, command: Command) -> None:
         if command.verb in ("deposit", "withdraw"):
             self._move_capital(command)
             return
@@ -299,7 +304,7 @@ class World:
             self._halt_seen_s = self.loop.now_s
         elif self.loop.now_s - self._halt_seen_s > OWNER_LOOKS_S:
             self._halt_seen_s = self.loop.now_s
-            self._command(Command(0, "resume"))
+            self.command(Command(0, "resume"))
 
     _halt_seen_s = 0.0
 
@@ -328,6 +333,7 @@ class World:
         self.wire.pressure_until_s = min(self.wire.pressure_until_s, self.loop.now_s)
         self.wire.hidden.clear()
         self.wire.lender.calm()
+        self.wire.unanswered.calm()
         self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0, ""), 0.0
         self.busy_left = 0
         self.loop.wall_offset_s = 0.0
@@ -340,9 +346,9 @@ class World:
             if self.life.running and not asked:
                 asked = True
                 verb = "flatten" if self.plan.flatten_at_end else "resume"
-                self._command(Command(0, verb))
+                self.command(Command(0, verb))
                 if verb == "resume":
-                    self._command(Command(0, "limits_back"))
+                    self.command(Command(0, "limits_back"))
                 until_s = self.loop.now_s + SETTLE_S
             elif asked and not self.oracle.unsettled() and not self._settles_soon():
                 break

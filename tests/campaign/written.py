@@ -58,6 +58,8 @@ class Written(Owed):
             match table:
                 case "order_intents":
                     self.intents[str(row["client_id"])] = row
+                    name = str(row["client_id"])
+                    self.check(13, name.startswith(f"cb{self.epoch}-"), f"{name} is committed in epoch {self.epoch}")
                     row["commit"], row["committed_s"], row["control"] = self._commits, self._now_s, self.control
                     self.stands(row)
                     if row["purpose"] in OPENING:
