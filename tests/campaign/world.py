@@ -90,7 +90,7 @@ class World:
     async def _step(self) -> None:
         young = self.plan.frozen and (self.loop.now_s - self._born_s < YOUNG_S or not self.life.informed)
         slow = self.calm or self.oracle.restless() or young
-        middle = self.loop.now_s < self.slow_until_s
+        middle = self.loop.now_s < self.slow_until_s or bool(self.oracle.moving)
         self.speed = SLOW_SPEED if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
         if not slow:  # not past the next command, nor past the end: each comes at its own hour
             until_h = min((command.hour for command in self.commands), default=self.plan.days * 24)

@@ -22,7 +22,7 @@ CAP_SLACK_USD = Decimal(15)
 _INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)")
 ENDED = {"filled", "cancelled", "rejected", "never_sent"}
 OPENING = {"open", "complete"}
-READ = {"order_intents", "orders", "fills", "receipts", "control", "coin_states"}
+READ = {"order_intents", "orders", "fills", "receipts", "control", "transfers", "transfer_outcomes", "coin_states"}
 READ |= {"ledger_entries", "ledger_transactions"}
 """Tables whose rows are looked at as they are committed."""
 
@@ -42,6 +42,8 @@ class Written(Owed):
         self.removed: dict[tuple[str, int], bool] = {}
         """(coin, direction) that the books keep out, by rule or by hand."""
         self.caps: list[Decimal] = [world.plan.per_coin_cap]
+        self.moving: set[str] = set()
+        """Transfers of margin without an outcome."""
         self._commits = 0
         self._under_way: set[str] = set()
 
@@ -74,6 +76,10 @@ class Written(Owed):
                     amount = Decimal(row["amount"])
                     entries[row["number"]][row["asset"]] += amount
                     self.ledger[row["account"], row["asset"]] += amount
+                case "transfers":
+                    self.moving.add(str(row["id"]))
+                case "transfer_outcomes":
+                    self.moving.discard(str(row["transfer_id"]))
                 case "control":
                     self.control = str(row["control"])
                 case "ledger_transactions" if row["kind"] == "interest":
