@@ -67,6 +67,8 @@ class Instrument:
     fee_in_base: bool = False
     funding_interval_s: int | None = None
     listed_ms: int = 0
+    ends_ms: int = 0
+    """When the venue ends trading, as it has announced; 0: not announced."""
     feed: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -150,9 +150,12 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
 
 def _left_over(state: EngineState, fill: Fill) -> Hedge | None:
     """The closed hedge that left something of this instrument which the fill makes smaller."""
-    hedge = state.last_hedge.get(fill.instrument)
-    leg = _leg(hedge, fill.instrument) if hedge is not None else None
-    return hedge if leg is not None and leg.quantity_base * fill.side.sign < 0 else None
+    for hedges in (state.last_hedge, state.former_hedge):
+        hedge = hedges.get(fill.instrument)
+        leg = _leg(hedge, fill.instrument) if hedge is not None else None
+        if leg is not None and leg.quantity_base * fill.side.sign < 0:
+            return hedge
+    return None
 
 
 def _leg(hedge: Hedge, instrument: str) -> Leg | None:

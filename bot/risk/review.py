@@ -150,6 +150,7 @@ def _forced(book: Book, nav: Decimal, hedge: Hedge, coin_usd: Decimal) -> Forced
             r05_drawdown.forced(book, hedge),
             r01_negative_funding.forced(book, hedge),
             r01c_funding_stop.forced(book, hedge),
+            r08_universe.forced(book, hedge),
             r09_borrow.forced(book, hedge),
             r04_spread.forced(book, nav, hedge),
             r02_coin_cap.forced(book, nav, hedge, coin_usd),

@@ -221,7 +221,8 @@ class Reconciler:
             return report, True
         if not whole and self._only_money(report):
             return report, False
-        instruments = self._view.instruments() if whole else self._view.suspects(report)
+        suspects = self._view.suspects(report)  # also of what is closed: the venue may take what was left of it
+        instruments = sorted({*self._view.instruments(), *suspects}) if whole else suspects
         return await self._compare_history(report, instruments, began_ms)
 
     async def _ask_for_capital(self, report: AccountReported) -> None:

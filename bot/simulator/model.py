@@ -81,6 +81,8 @@ class Listing:
     funding_cap: Decimal = Decimal(0)
     funding_floor: Decimal = Decimal(0)
     tiers: tuple[MarginTier, ...] = ()
+    ends_ms: int = 0
+    """When trading ends, as was announced; 0: no end."""
 
 
 @struct(frozen=True, slots=True)

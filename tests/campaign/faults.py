@@ -96,6 +96,7 @@ KINDS: Mapping[str, Kind] = {
     "quotes_gap": Kind(HOUR, 1, COIN, (2, 10)),
     "clock_jump": Kind(HOUR, 1, size=(-30, 30)),
     "filters_changed": Kind(HOUR, 0.7, COIN, (2, 20)),
+    "end_announced": Kind(HOUR, 0.7, COIN, (24, 72)),
     # the market
     "deleveraged": Kind(HOUR, 1.5, size=(0.2, 1)),
     "squeeze": Kind(START, 0.4, size=(1.6, 2.2)),

@@ -11,12 +11,17 @@ from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
 from tests.campaign.answers import KEY
 from tests.campaign.faults import KINDS, LOANS, Fault
+from tests.campaign.market import HOUR_MS
 
 if TYPE_CHECKING:
     from tests.campaign.world import World
 
 STRIKE = frozenset({"feed_silent", "unanswered"})
 """Faults that are none of the request that sets them off."""
+
+
+ANNOUNCED_S = 16.0
+"""By then the daemon has asked for the listing again."""
 
 
 def strike(world: "World", fault: Fault) -> None:
@@ -64,6 +69,9 @@ def strike(world: "World", fault: Fault) -> None:
             world.loop.wall_offset_s += fault.size
         case "filters_changed":
             _change_filters(world, fault)
+        case "end_announced":
+            _announce_end(world, fault)
+            size = ANNOUNCED_S
         case "deleveraged":
             if not _deleverage(world, fault):
                 return
@@ -75,6 +83,13 @@ def strike(world: "World", fault: Fault) -> None:
     world.log[-1] += f"  ({fault})"
     if not fault.kind.startswith("events_"):
         world.trouble(size + 1.0)
+
+
+def _announce_end(world: "World", fault: Fault) -> None:
+    """The venue says that it will end the perpetual in so many market hours."""
+    coin = world.market.coins[fault.how]
+    ends_ms = int(world.market_ms + fault.size * HOUR_MS)
+    world.market.relist(dataclasses.replace(coin.perp, ends_ms=ends_ms))
 
 
 def _change_filters(world: "World", fault: Fault) -> None:

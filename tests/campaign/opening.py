@@ -20,6 +20,9 @@ IN_QUEUE_S = 0.65
 """What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
 PRESSED_S = 0.3
 """An order that was admitted a moment before the weight was told may still be on its way."""
+CLOSED_S = 45.0
+"""As long as anything may stay unhedged."""
+NO_END_MS = 4_102_444_800_000
 WALLETS = "/api/v3/account", "/fapi/v3/account"
 LOAN_WALLET = "/sapi/v1/margin/account"
 
@@ -38,6 +41,9 @@ class Opening(Audit):
         self.closed: set[str] = set()
         """Coins that the owner has closed and not readmitted."""
         self.naked_s: dict[str, float] = {}
+        self.ending_s: dict[str, float] = {}
+        """Coin -> since when the daemon knows that the venue ends its perpetual, or is left in peace to close it."""
+        self.ending_told_s: dict[str, float] = {}
         self._pressed_s: dict[str, tuple[float, tuple[int, ...]]] = {}
 
     def _is_no_flip(self, sent: Sent, params: Mapping[str, Any]) -> None:
@@ -101,10 +107,31 @@ class Opening(Audit):
         """12: nothing that opens is committed while halted, or of a coin that the owner closed."""
         names = ", ".join(str(row["client_id"]) for row in opening)
         self.check(12, self.halted_s is None, f"{names} is decided while halted by the owner")
+        for coin in {self._coin(row["instrument"]) for row in opening if row["purpose"] == "open"}:
+            told_s = self.ending_told_s.get(coin, self._now_s)
+            self.check(12, self._now_s - told_s < IN_QUEUE_S, f"{names} opens {coin}, which the venue ends")
         for said in {str(row["control"]) for row in opening}:
             self.check(12, said in ("", "running"), f"{names} is decided while the books say {said}")
         for coin in {self._coin(row["instrument"]) for row in opening}:
             self.check(12, coin not in self.closed, f"{names} opens {coin}, which the owner closed")
+
+    def listing_told(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Which perpetuals the venue has announced the end of."""
+        for row in rows:
+            if row["deliveryDate"] < NO_END_MS:
+                coin = self.world.market.by_symbol[Book.PERP, row["symbol"]].name
+                self.ending_told_s.setdefault(coin, self._now_s)
+
+    def ends_are_obeyed(self, *, patient: bool) -> None:
+        """12: what the venue is going to end is closed soon after the daemon was told."""
+        for coin in self.ending_told_s:
+            since_s = self.ending_s.setdefault(coin, self._now_s)
+            if patient or abs(self.held(coin)[1]) <= self.tradeable(coin):
+                self.ending_s[coin] = self._now_s
+            late = self._now_s - since_s > CLOSED_S
+            self.check(12, not late, f"{coin} ends and is held after {self._now_s - since_s:.0f} s of calm")
+            if late:
+                self.ending_s[coin] = self._now_s + 1e6
 
     def _clocks_s(self) -> tuple[float, float]:
         """The venue's clock and the machine's: the daemon goes by the first, as far as it has measured it."""

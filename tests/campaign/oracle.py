@@ -163,6 +163,8 @@ class Oracle(Opening):
                 self._tell(row.get("clientOrderId", ""))
         if api == "sapi":
             self.lender_told(path, answer)
+        if path == "/fapi/v1/exchangeInfo" and answer.status == 200:
+            self.listing_told(answer.document["symbols"])
         if category == TRADES and answer.status == 200:
             self._told_by_trades(answer.document)
         weight = answer.headers.get("X-MBX-USED-WEIGHT-1M")
@@ -235,8 +237,8 @@ class Oracle(Opening):
         del at
         self.said_names[emit.name] += 1
         shown = f"{emit.name} {dict(emit.fields)}"
-        if emit.name == "risk.refused":
-            self.said_names[f"refused by {emit.fields.get('rule')}"] += 1
+        if emit.name in ("risk.refused", "risk.forced"):
+            self.said_names[f"{emit.name.removeprefix('risk.')} by {emit.fields.get('rule')}"] += 1
         if self.world.verbose:
             self.world.note(f"[{life.number}] {emit.severity} {shown}")
         self.check(17, CANARY not in shown, f"the canary is in {emit.name}")
@@ -307,6 +309,8 @@ class Oracle(Opening):
         for coin, own in world.plan.own_coins.items():
             held = self.held(coin)[0] - self.lent(coin)
             self.check(13, held > -own / 1000, f"the owner's {coin} were sold")
+        if self.ending_told_s:
+            self.ends_are_obeyed(patient=patient)
         if world.plan.lent:
             self.recalls_are_obeyed(patient=patient)
         if now_s - self._looked_s >= 5.0:

@@ -1,5 +1,6 @@
 """Size by liquidity, and what R1 is about to remove: two bounds that the strategy sets itself."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
@@ -7,7 +8,7 @@ import pytest
 from playbook import Play, fills, orders, said, silence
 
 from bot.domain.config import Limits
-from bot.domain.events import Tick
+from bot.domain.events import Tick, VenueListed
 from bot.domain.funding_days import FundingDay
 from bot.domain.hedges import HedgeState
 from bot.domain.market import Liquidity, Mark
@@ -30,6 +31,22 @@ def test_a_hedge_is_at_most_its_share_of_the_thinner_volume_and_of_open_interest
     book.run(60)
     held = sum(notional_usd(book.state.book, hedge) for hedge in book.state.book.live_hedges())
     assert 0.99 * at_most <= held <= 1.0001 * at_most
+
+
+def test_a_coin_that_the_venue_is_going_to_end_is_closed_at_the_announcement_and_not_entered_again(
+    play: Play,
+) -> None:
+    book = play(kit.config(("BTC",))).scene().run()
+    hedge = book.hedge
+    assert hedge.state is HedgeState.HEDGED
+    spot, perp = kit.pair_instruments("BTC")
+    book.feed(VenueListed(kit.VENUE, (spot, replace(perp, ends_ms=book.market_ms + 30 * DAY_MS)), {}, {}))
+    book.run(40)
+    assert hedge.reason == "R8: the venue ends trading of BTC"
+    assert not book.state.book.live_hedges()
+    book.until(book.market_ms + DAY_MS).alive()
+    book.run(20)
+    assert not book.state.book.live_hedges()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bot.domain.time import Stamp
 from bot.engine.core import step
 from bot.engine.money import TAKEN
 from bot.engine.recovery import restore
-from bot.ports import CapitalBooked, TransferBooked, VenueError
+from bot.ports import CapitalBooked, TransferBooked, VenueError, VenueHistory
 from bot.runtime.account import StateView
 from bot.runtime.reconcile import BooksEnd, Reconciler
 from bot.runtime.vitals import Vitals
@@ -346,6 +346,23 @@ class TestLiquidation:
         assert rig.state.ledger.balance("fee:h1", "USDT") == fee + Decimal("87.5")
         assert hedge.fees_usd == fee + Decimal("87.5")
         assert hedge.reason == TAKEN
+
+    async def test_a_trade_of_a_coin_that_is_not_held_any_more_is_looked_for_as_well(self) -> None:
+        """A margin wallet that differs may differ by interest; when it goes on, trades of it are fetched."""
+
+        class Asked(QuietVenue):
+            wanted: Sequence[str] = ()
+
+            async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory:
+                self.wanted = list(instruments)
+                return await super().fetch_history(since_ms, instruments)
+
+        venue = Asked()
+        rig = await Rig(venue).start()
+        venue.balances["margin"] = {"BTC": Decimal("0.001")}
+        await rig.reconciler.once("regular", tries=4)
+        assert not rig.state.hedges
+        assert venue.wanted == [PERP, SPOT]
 
     async def test_what_was_charged_before_the_books_were_opened_is_not_booked(self) -> None:
         rig = await Rig(QuietVenue(), opened=False).start()

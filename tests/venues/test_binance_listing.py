@@ -115,6 +115,15 @@ def test_only_what_trades_against_usdt_is_listed(recorded: Path) -> None:
     assert coins == {"BTC"}
 
 
+@pytest.mark.parametrize(("delivery_ms", "ends_ms"), [(4_133_404_800_000, 0), (1_790_000_000_000, 1_790_000_000_000)])
+def test_a_perpetual_ends_when_the_venue_has_set_its_delivery(recorded: Path, delivery_ms: int, ends_ms: int) -> None:
+    found = facts(recorded, [spot_row("SOL")])
+    for row in found.perp_info["symbols"]:
+        row["deliveryDate"] = delivery_ms
+    spot, perp = list_instruments("binance", found, Universe(), fee_in_base=True).instruments
+    assert (spot.ends_ms, perp.ends_ms) == (0, ends_ms)
+
+
 def test_recorded_funding_intervals(recorded: Path) -> None:
     intervals = funding_intervals_s(load(recorded, "20260704T155543Z__fapi-v1-fundingInfo.json"))
     assert intervals["GTCUSDT"] == 8 * 3_600

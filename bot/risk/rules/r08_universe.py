@@ -1,12 +1,18 @@
-"""R8: only coins that the owner allows and that are liquid and old enough. Unknown liquidity is not enough."""
+"""R8: only coins that the owner allows and that are liquid and old enough. Unknown liquidity is not enough.
+
+Held: a coin of which the venue has announced that it ends trading is closed at once, while there is still a market.
+"""
+
+from decimal import Decimal
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
 from bot.domain.config import Universe
+from bot.domain.hedges import Hedge
 from bot.domain.instruments import Pair
 from bot.domain.market import Liquidity
 from bot.domain.time import DAY_MS
-from bot.risk.verdicts import judge
+from bot.risk.verdicts import Forced, judge
 
 RULE = "R8"
 
@@ -25,6 +31,11 @@ def known(book: Book, pair: Pair) -> bool:
 
 def refusal(book: Book, pair: Pair) -> Verdict | None:
     universe = book.config.universe
+    ends_ms = _ends_ms(pair)
+    if ends_ms:
+        return judge(
+            RULE, ok=False, limit="no announced end", observed=ends_ms, detail="market time at which it ends"
+        )
     if universe.coins and pair.coin not in universe.coins:
         return judge(RULE, ok=False, limit="universe.coins", observed=pair.coin, detail="not in the owner's list")
     if pair.coin in universe.exclude:
@@ -39,6 +50,19 @@ def refusal(book: Book, pair: Pair) -> Verdict | None:
         if refused is not None:
             return refused
     return None
+
+
+def _ends_ms(pair: Pair) -> int:
+    """When the first of both legs ends, 0 if no end is announced."""
+    return min((one.ends_ms for one in (pair.spot, pair.perp) if one.ends_ms), default=0)
+
+
+def forced(book: Book, hedge: Hedge) -> Forced | None:
+    pair = book.pair_of(hedge)
+    if pair is None or not (ends_ms := _ends_ms(pair)):
+        return None
+    why = f"{RULE}: the venue ends trading of {hedge.coin}"
+    return Forced(RULE, hedge.id, Decimal(0), "no announced end", str(ends_ms), why)
 
 
 def _illiquid(universe: Universe, name: str, liquidity: Liquidity | None) -> Verdict | None:

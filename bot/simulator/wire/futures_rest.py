@@ -43,7 +43,7 @@ def _symbol_info(listing: Listing) -> dict[str, Any]:
         "symbol": listing.symbol,
         "pair": listing.symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": PERPETUAL_DELIVERY_MS,
+        "deliveryDate": listing.ends_ms or PERPETUAL_DELIVERY_MS,
         "onboardDate": listing.listed_ms,
         "status": "TRADING",
         "maintMarginPercent": "2.5000",

@@ -25,6 +25,8 @@ from bot.venues.binance.decode import DecodeError, checked_amount
 
 QUOTE_ASSET = "USDT"
 DEFAULT_INTERVAL_S = 8 * 3_600
+NO_END_MS = 4_102_444_800_000
+"""2100-01-01: perpetuals that do not end are given a delivery date of that December."""
 RATIO_MIN, RATIO_MAX = Decimal("0.5"), Decimal(2)
 """Perpetual price / (multiplier x spot price) beyond which two names are taken for different coins."""
 
@@ -260,4 +262,11 @@ def _perp(venue: str, coin: str, row: Mapping[str, Any], multiplier: Decimal, in
         multiplier=multiplier,
         funding_interval_s=interval_s,
         listed_ms=int(row.get("onboardDate", 0)),
+        ends_ms=_ends_ms(row),
     )
+
+
+def _ends_ms(row: Mapping[str, Any]) -> int:
+    """Binance sets a perpetual's delivery date when it announces its end; until then it lies in the year 2100."""
+    delivery_ms = int(row.get("deliveryDate", NO_END_MS))
+    return delivery_ms if 0 < delivery_ms < NO_END_MS else 0
