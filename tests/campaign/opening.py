@@ -63,6 +63,8 @@ class Opening(Audit):
             earlier = self._commit_of(other.client_id) < self._commit_of(name)
             if other.hedge == sent.hedge and earlier:
                 self.check(6, self._known(other), f"{name} opens while {other.client_id} is unknown")
+        waited_s = now_s - self.intents[name]["committed_s"]
+        self.check(16, waited_s <= IN_QUEUE_S, f"{name} opens {waited_s:.1f} s after it was decided")
         if sent.epoch != self.epoch:
             return  # the daemon that sends it was told other things than the newest one
         wallets = (*WALLETS, LOAN_WALLET) if sent.margin else WALLETS

@@ -85,6 +85,8 @@ class Oracle(Opening):
         self.check(3, intent is not None, f"{name} has no committed intent")
         queued = intent is not None and self._now_s - intent["committed_s"] <= IN_QUEUE_S  # it was the newest then
         self.check(13, queued or name.startswith(f"cb{self.epoch}-"), f"{name} is sent in epoch {self.epoch}")
+        row = self.orders.get(name)
+        self.check(5, row is None or row["state"] not in ENDED, f"{name} leaves although it counts as ended: {row}")
         parts = name.removeprefix("cb").split("-")
         if intent is None or len(parts) != 3:
             return
