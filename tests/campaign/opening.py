@@ -20,8 +20,7 @@ IN_QUEUE_S = 0.65
 """What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
 PRESSED_S = 0.3
 """An order that was admitted a moment before the weight was told may still be on its way."""
-CLOSED_S = 45.0
-"""As long as anything may stay unhedged."""
+CLOSED_S, TOLD_ONCE_S = 30.0, 1e6
 NO_END_MS = 4_102_444_800_000
 WALLETS = "/api/v3/account", "/fapi/v3/account"
 LOAN_WALLET = "/sapi/v1/margin/account"
@@ -127,13 +126,20 @@ class Opening(Audit):
     def ends_are_obeyed(self, *, patient: bool) -> None:
         """12: what the venue is going to end is closed soon after the daemon was told."""
         for coin in self.ending_told_s:
+            if abs(self.held(coin)[1]) <= self.tradeable(coin):
+                self.ending_s.pop(coin, None)
+                continue
             since_s = self.ending_s.setdefault(coin, self._now_s)
-            if patient or abs(self.held(coin)[1]) <= self.tradeable(coin):
+            if patient:
                 self.ending_s[coin] = self._now_s
-            late = self._now_s - since_s > CLOSED_S
+            late = CLOSED_S < self._now_s - since_s < TOLD_ONCE_S
             self.check(12, not late, f"{coin} ends and is held after {self._now_s - since_s:.0f} s of calm")
             if late:
-                self.ending_s[coin] = self._now_s + 1e6
+                self.ending_s[coin] = self._now_s - TOLD_ONCE_S
+
+    def ending(self) -> bool:
+        """Whether something is held that the daemon was told will end: it has seconds, and not days, to close it."""
+        return any(self._now_s - since_s < TOLD_ONCE_S for since_s in self.ending_s.values())
 
     def _clocks_s(self) -> tuple[float, float]:
         """The venue's clock and the machine's: the daemon goes by the first, as far as it has measured it."""

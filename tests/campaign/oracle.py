@@ -279,7 +279,7 @@ class Oracle(Opening):
     def restless(self) -> bool:
         """Whether something is under way that deserves fine steps."""
         open_ended = any(not self._ended(name) for name in self.flying)
-        busy = bool(self.naked_s) or self.recalling()
+        busy = bool(self.naked_s) or self.recalling() or self.ending()
         return busy or self._now_s - self.last_order_s < (12.0 if open_ended else 1.5)
 
     def _ended(self, name: str) -> bool:

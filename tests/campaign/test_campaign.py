@@ -10,7 +10,8 @@ from tests.campaign.faults import KINDS, plan
 from tests.campaign.planted.bugs import BUGS, grown
 from tests.campaign.planted.hunt import hunt
 
-SEEDS = range(5)
+SEEDS = (0, 1, 3, 4, 6)
+"""Coins are borrowed in the last one."""
 QUICK = (
     "resend_after_timeout",
     "intent_commit_forgotten",
