@@ -115,6 +115,7 @@ KINDS: Mapping[str, Kind] = {
     "database_busy": Kind(COMMIT, 1.5, size=(1, 5.99)),
     "database_full": Kind(COMMIT, 1, size=(0.5, 4)),
     "database_error": Kind(COMMIT, 0.7, size=(1, 2.99)),
+    "database_corrupt": Kind(COMMIT, 0.5, size=(3, 12)),
     # loans: market hours until a recalled one is due; interest a year; market hours for which nothing is lent
     "loan_recalled": Kind(HOUR, 2, size=(2, 40), where=LOANS),
     "loan_rate_spike": Kind(HOUR, 1.5, size=(1.5, 12), where=LOANS),

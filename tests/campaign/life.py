@@ -121,10 +121,10 @@ class Life:
     async def _around_commit(self, rows: Rows, done: bool) -> None:
         await self.alive()
         if not done:
-            await self.world.before_commit(self, rows)
+            await self.world.disk.before_commit(self)
         else:
             self.world.oracle.committed(self, rows)
-            await self.world.after_commit(self)
+            await self.world.disk.after_commit(self)
 
     def _sink(self, emit: Emit, at: Stamp) -> None:
         if not self.dead:

@@ -44,6 +44,8 @@ class Oracle(Opening):
         super().__init__(world)
         self.said_names: Counter[str] = Counter()
         self.purposes: Counter[str] = Counter()
+        self.refused_lives: set[int] = set()
+        """Daemons that told of a database which refuses."""
         self.blocked: dict[tuple[int, str], float] = {}
         self.withheld_s: dict[str, float] = {}
         """Coin -> when a private event about it was last kept from the daemon."""
@@ -65,6 +67,8 @@ class Oracle(Opening):
             name = str(params.get("origClientOrderId", ""))
             self.check(13, name.startswith("cb"), f"cancels an order that is not ours: {name}")
         if category == ORDER:
+            damaged_s = self.world.disk.damaged_s.get(life.number, self._now_s)
+            self.check(3, self._now_s - damaged_s <= IN_QUEUE_S, f"an order leaves on damaged books: {dict(params)}")
             self._order_leaves(api, path, params)
 
     def leaves(self, category: str, params: Mapping[str, Any], *, arrives: bool) -> Sent | None:
@@ -239,6 +243,8 @@ class Oracle(Opening):
         del at
         self.said_names[emit.name] += 1
         shown = f"{emit.name} {dict(emit.fields)}"
+        if emit.name == "store.failed":
+            self.refused_lives.add(life.number)
         if emit.name in ("risk.refused", "risk.forced"):
             self.said_names[f"{emit.name.removeprefix('risk.')} by {emit.fields.get('rule')}"] += 1
         if self.world.verbose:

@@ -14,12 +14,13 @@ from bot.simulator.exchange.core import Exchange
 from bot.simulator.model import Book, VenueError
 from tests.campaign.answers import KEY
 from tests.campaign.clockwork import VirtualLoop
-from tests.campaign.faults import CALL, COMMIT, HOUR, MARKET_KINDS, Command, Fault, Plan
+from tests.campaign.disk import Disk
+from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Command, Fault, Plan
 from tests.campaign.life import VENUE, Life
 from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
-from tests.campaign.mischief import STRIKE, database_error, strike
+from tests.campaign.mischief import STRIKE, strike
 from tests.campaign.oracle import Oracle
-from tests.campaign.store import Database, Rows
+from tests.campaign.store import Database
 from tests.campaign.streams import Streams
 from tests.campaign.wire import Wire
 
@@ -68,8 +69,7 @@ class World:
         self.streams = Streams(self)
         self.lives: list[Life] = []
         self.calm = False
-        self.full_until_s = 0.0
-        self.busy_left = 0
+        self.disk = Disk(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self.faulty_until_s = 0.0
         """Until when something of what was done to the daemon is still being done."""
@@ -229,38 +229,6 @@ class World:
             self.trouble(5.0)
             self.loop.call_later(2.0, self._revive)
 
-    # -- the database ---------------------------------------------------------------------------------------
-
-    async def before_commit(self, life: Life, rows: Rows) -> None:
-        self.wire.counts[COMMIT] += 1
-        for fault in self.struck(COMMIT, self.wire.counts[COMMIT]):
-            match fault.kind:
-                case "crash_at_commit" if fault.how == "before":
-                    self.kill(life, fault.size)
-                    await life.alive()
-                case "crash_at_commit":
-                    self.loop.call_soon(self.kill, life, fault.size)
-                    life.commits = -1
-                case "second_daemon" if life is self.life and life.running:
-                    self.second_daemon(fault.size)
-                case "database_full":
-                    self.full_until_s = self.loop.now_s + fault.size
-                case "database_busy":
-                    self.busy_left = int(fault.size)
-                case "database_error":
-                    raise database_error("SQLITE_IOERR", "disk I/O error")
-        if self.loop.now_s < self.full_until_s:
-            raise database_error("SQLITE_FULL", "database or disk is full")
-        if self.busy_left:
-            self.busy_left -= 1
-            raise database_error("SQLITE_BUSY", "database is locked")
-
-    async def after_commit(self, life: Life) -> None:
-        if life.commits < 0:
-            life.commits = 0
-            self.kill(life, 1.0)
-            await life.alive()
-
     # -- the owner ------------------------------------------------------------------------------------------
 
     def command(self, command: Command) -> None:
@@ -328,14 +296,14 @@ class World:
     async def _finale(self) -> None:
         """No more faults: the daemon has some time to put everything in order, then it is stopped and audited."""
         self.note("calm")
+        self.disk.calm()
         self.calm = True
-        self.wire.down_until_s = self.wire.no_route_until_s = self.full_until_s = 0.0
+        self.wire.down_until_s = self.wire.no_route_until_s = 0.0
         self.wire.pressure_until_s = min(self.wire.pressure_until_s, self.loop.now_s)
         self.wire.hidden.clear()
         self.wire.lender.calm()
         self.wire.unanswered.calm()
         self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0, ""), 0.0
-        self.busy_left = 0
         self.loop.wall_offset_s = 0.0
         self.streams.calm()
         until_s = self.loop.now_s + SETTLE_S

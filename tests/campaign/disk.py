@@ -1,0 +1,69 @@
+"""What the disk does to the books: full, busy, an I/O error, a page that is damaged, and deaths at a commit."""
+
+from typing import TYPE_CHECKING
+
+from tests.campaign.faults import COMMIT
+from tests.campaign.mischief import database_error
+
+if TYPE_CHECKING:
+    from tests.campaign.life import Life
+    from tests.campaign.world import World
+
+
+class Disk:
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.full_until_s = 0.0
+        self.busy_left = 0
+        self.damaged_s: dict[int, float] = {}
+        """Number of a daemon's life -> when it met a damaged page: no commit of it succeeds any more."""
+
+    def calm(self) -> None:
+        """Nothing more goes wrong; what is damaged is restored first."""
+        self.full_until_s, self.busy_left = 0.0, 0
+        if self.world.life.number in self.damaged_s:
+            self.world.kill(self.world.life, 0.5)
+
+    async def before_commit(self, life: "Life") -> None:
+        """Raises what the driver would, or kills the daemon first."""
+        world = self.world
+        world.wire.counts[COMMIT] += 1
+        for fault in world.struck(COMMIT, world.wire.counts[COMMIT]):
+            match fault.kind:
+                case "crash_at_commit" if fault.how == "before":
+                    world.kill(life, fault.size)
+                    await life.alive()
+                case "crash_at_commit":
+                    world.loop.call_soon(world.kill, life, fault.size)
+                    life.commits = -1
+                case "second_daemon" if life is world.life and life.running:
+                    world.second_daemon(fault.size)
+                case "database_full":
+                    self.full_until_s = world.loop.now_s + fault.size
+                case "database_busy":
+                    self.busy_left = int(fault.size)
+                case "database_error":
+                    raise database_error("SQLITE_IOERR", "disk I/O error")
+                case "database_corrupt":
+                    self.damaged_s[life.number] = world.loop.now_s
+                    world.trouble(fault.size + 3.0)
+                    world.loop.call_later(fault.size, self._restored, life)
+        if life.number in self.damaged_s:
+            raise database_error("SQLITE_CORRUPT", "database disk image is malformed")
+        if world.loop.now_s < self.full_until_s:
+            raise database_error("SQLITE_FULL", "database or disk is full")
+        if self.busy_left:
+            self.busy_left -= 1
+            raise database_error("SQLITE_BUSY", "database is locked")
+
+    def _restored(self, life: "Life") -> None:
+        """The owner has seen the alert, made whole books of the damaged ones and starts the daemon anew."""
+        told = life.number in self.world.oracle.refused_lives
+        self.world.oracle.check(20, told or life.dead, "the books are damaged and nobody was told")
+        self.world.kill(life, 0.5)
+
+    async def after_commit(self, life: "Life") -> None:
+        if life.commits < 0:
+            life.commits = 0
+            self.world.kill(life, 1.0)
+            await life.alive()
