@@ -5,11 +5,14 @@ the same run. Wall time is the loop's time plus an offset that faults move about
 """
 
 import asyncio
+import heapq
+import itertools
 import sys
 import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from functools import partial
 from itertools import repeat
 from operator import attrgetter
@@ -25,12 +28,23 @@ class DeadlockError(RuntimeError):
     """Nothing is left that could ever happen."""
 
 
+class _Timer(asyncio.TimerHandle):
+    """Timers of one moment go off in the order in which they were set, whatever was cancelled in between."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def __lt__(self, other: "_Timer") -> bool:  # type: ignore[override]
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop without input or output."""
 
     def __init__(self) -> None:
         super().__init__()
         self._selector = self
+        self._numbers = itertools.count()
         self.now_s = BEGAN_S
         self.now_ns = int(BEGAN_S * 1e9)
         self.wall_offset_s = 0.0
@@ -40,6 +54,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         return self.now_s
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = _Timer(when, callback, args, self, context)
+        timer.number = next(self._numbers)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def wall_s(self) -> float:
         """The machine's wall clock."""

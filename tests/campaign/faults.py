@@ -60,7 +60,7 @@ KINDS: Mapping[str, Kind] = {
     # what happens to a request that sends an order
     "reply_lost": Kind(ORDER, 3, LOST),
     "never_arrived": Kind(ORDER, 2, ("hang", "reset", "502", "unknown")),
-    "applied_late": Kind(ORDER, 2, ("reset", "502", "unknown", "hang"), (0.2, 1.5)),
+    "applied_late": Kind(ORDER, 2, ("reset", "502", "unknown"), (0.2, 1.5)),
     "hidden": Kind(ORDER, 2, ("reset", "unknown"), (0.3, 1.5)),
     "unanswered": Kind(ORDER, 3, ("reset", "502", "unknown"), (4, 10)),
     "refused": Kind(ORDER, 3, ("-2010", "-1013", "-2019", "-4164", "-4016", "-2022", "-2027"), (1, 3.99)),

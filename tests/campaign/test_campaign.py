@@ -76,3 +76,14 @@ def test_virtual_time_jumps_and_notices_a_deadlock() -> None:
     with pytest.raises(DeadlockError):
         loop.run_until_complete(loop.create_future())
     loop.close()
+
+
+def test_timers_of_one_moment_go_off_in_the_order_in_which_they_were_set() -> None:
+    loop, gone = VirtualLoop(), list[int]()
+    timers = [loop.call_later(5.0, gone.append, number) for number in range(400)]
+    for number, timer in enumerate(timers):
+        if number % 3:
+            timer.cancel()
+    loop.run_until_complete(asyncio.sleep(10))
+    loop.close()
+    assert gone == list(range(0, 400, 3))

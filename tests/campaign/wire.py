@@ -165,7 +165,7 @@ class Wire(UserStreams):
             if fault.kind in ("never_arrived", "transfer_never_arrived"):
                 await self._lost(life, fault.how or "reset")
             if fault.kind in ("applied_late", "transfer_late"):
-                late_s = fault.size + (HANG_S if fault.how == "hang" else 0.0)  # only then the request has ended
+                late_s = fault.size
             if fault.kind == "slow_order" and fault.how == "before":
                 before_s += fault.size
         answered: asyncio.Future[Answer] = self.world.loop.create_future()

@@ -22,21 +22,6 @@ def orders_leave_late(stack: ExitStack) -> None:
     put(stack, rest, "OPENING_WITHIN_S", 10.0)
 
 
-@planted("the settle window begins when the request has ended")
-def settle_window_from_decision(stack: ExitStack) -> None:
-    unknown = orders.unknown
-
-    def from_decision(state: Any, event: Any, out: Any) -> Any:
-        order = state.orders.get(event.client_id)
-        sent_ms = order.sent_mono_ms if order is not None else 0
-        hedge = unknown(state, event, out)
-        if order is not None:
-            order.sent_mono_ms = sent_ms
-        return hedge
-
-    put(stack, orders, "unknown", from_decision)
-
-
 @planted("a ban (418) is obeyed like a 429")
 def ban_ignored(stack: ExitStack) -> None:
     observe = gate.WeightBudget.observe
