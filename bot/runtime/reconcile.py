@@ -10,8 +10,9 @@ A pass that cannot be complete is tried again a bounded number of times.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
@@ -110,6 +111,7 @@ class Reconciler:
         self._reason = ""
         self._missing: dict[str, int] = {}
         self._capital_s = -CAPITAL_EVERY_S
+        self._gap: tuple[Mapping[tuple[str, str], Decimal], float] = {}, -math.inf
         self._short = 0
         """Passes in a row that could not be complete."""
         self.passes = 0
@@ -201,9 +203,7 @@ class Reconciler:
 
     async def _compare(self, *, whole: bool, lasting: bool) -> tuple[AccountReported, bool]:
         """One try, as cheap as it can be: balances alone, then what was paid and charged, then (where the difference
-        is `lasting`) what the owner moved, then (`whole`) all of the history.
-
-        On True the balances were delivered as complete.
+        is `lasting`) what the owner moved, then (`whole`) all of the history. True: delivered as complete.
         """
         began_ms = self._clock.market_ms()
         report = await self._venue.fetch_account()
@@ -221,9 +221,9 @@ class Reconciler:
             return report, True
         if not whole and self._only_money(report):
             return report, False
-        suspects = self._view.suspects(report)  # also of what is closed: the venue may take what was left of it
-        instruments = sorted({*self._view.instruments(), *suspects}) if whole else suspects
-        return await self._compare_history(report, instruments, began_ms)
+        # Suspects are also of what is closed: the venue may take what was left of it.
+        instruments = {*self._view.suspects(report), *(self._view.instruments() if whole else ())}
+        return await self._compare_history(report, sorted(instruments), began_ms)
 
     async def _ask_for_capital(self, report: AccountReported) -> None:
         """Deliver charges of liquidations, deposits, withdrawals and moves between wallets that are not ours.
@@ -246,6 +246,12 @@ class Reconciler:
             elif not one.returned and not known:
                 self._move_capital(one.venue_id, one.wallet, one.asset, one.amount, one.at_ms)
         await self._flush()
+
+    def _note_gap(self, report: AccountReported) -> None:
+        """Since when the money differs as it does."""
+        gap = {place: amount for place, amount in self._view.money_gap(report).items() if amount}
+        if gap != self._gap[0]:
+            self._gap = gap, time.monotonic() if gap else -math.inf
 
     def _move_capital(
         self, venue_id: str, wallet: str, asset: str, amount: Decimal, at_ms: int, *, internal: bool = False
@@ -290,11 +296,12 @@ class Reconciler:
         quiet = traffic == self._traffic() and traffic[0] == 0
         settled = not self._view.unsettled() and not waiting
         if still and quiet and settled and not self._agreed(after):
+            self._note_gap(after)
             await self._ask_for_capital(after)
         fresh = not self._books.floor_ms
-        booked = history.fills, history.receipts, history.charges, history.interest, history.transfers
-        empty = not any(booked)
-        complete = self._agreed(after) or (still and quiet and settled and (empty or not fresh))
+        looked = fresh or self._capital_s >= self._gap[1]  # else it may be a deposit: no alarm yet
+        empty = not any((history.fills, history.receipts, history.charges, history.interest, history.transfers))
+        complete = self._agreed(after) or (still and quiet and settled and looked and (empty or not fresh))
         if complete:
             self._deliver(replace(after, complete=True))
             self._books.complete_ms = max(self._books.complete_ms, began_ms)

@@ -442,12 +442,28 @@ class TestCapital:
         rig.venue.balances["spot"]["USDT"] += 50
         rig.venue.capital = [self.moved(rig, "w1", "49")]
         for _ in range(5):
+            rig.reconciler._capital_s -= 60
             await rig.reconciler.once("regular")
             await rig.flush()
         off, seen = rig.state.differences["toy", "spot", "USDT"]
         assert off == 1
         assert seen >= 3
         assert rig.state.book.unexplained == {"toy"}
+
+    async def test_what_may_be_a_deposit_is_no_alarm_before_deposits_were_asked_for(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.now_ms += 1_000
+        for number, usd in enumerate(("50", "70")):
+            rig.venue.balances["spot"]["USDT"] += Decimal(usd)
+            rig.venue.capital = [*rig.venue.capital, self.moved(rig, f"d{number}", usd)]
+            for _ in range(4):
+                await rig.reconciler.once("regular")
+                await rig.flush()
+        assert rig.state.differences == {}, "the second came too soon after the first to be asked for"
+        rig.reconciler._capital_s -= 60
+        assert await rig.reconciler.once("regular")
+        await rig.flush()
+        assert rig.state.ledger.balance("equity:capital", "USDT") == -120
 
     async def test_agreeing_balances_cost_no_dear_question(self) -> None:
         rig = await Rig(QuietVenue()).start()
