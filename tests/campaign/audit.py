@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from bot.simulator.model import Book
 from tests.campaign.answers import CANARY
+from tests.campaign.capital import Capital
 from tests.campaign.market import COINS
 from tests.campaign.truth import ZERO
-from tests.campaign.written import Written
 
 
-class Audit(Written):
+class Audit(Capital):
     def unsettled(self) -> list[tuple[int, str]]:
         """What is not in order yet; empty when everything is."""
         found = [(5, f"{name} is still {row['state']}") for name, row in self.orders.items() if not row["settled"]]
@@ -56,6 +56,7 @@ class Audit(Written):
             9, stored == self.receipt_rows, f"{stored} receipts are stored, {self.receipt_rows} were committed"
         )
         self._audit_ledger()
+        self._audit_capital()
         self._audit_legs()
         self._audit_hedges()
         self.check(17, CANARY.encode() not in self.world.database.raw.serialize(), "the canary is in the database")

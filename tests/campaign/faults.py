@@ -95,6 +95,8 @@ KINDS: Mapping[str, Kind] = {
     "events_missed": Kind(HOUR, 1, size=(5, 60)),
     "quotes_gap": Kind(HOUR, 1, COIN, (2, 10)),
     "clock_jump": Kind(HOUR, 1, size=(-30, 30)),
+    "balance_unexplained": Kind(HOUR, 0.7, size=(-0.004, 0.004)),
+    "market_closed": Kind(HOUR, 0.7, COIN, (2, 12)),
     "filters_changed": Kind(HOUR, 0.7, COIN, (2, 20)),
     "end_announced": Kind(HOUR, 0.7, COIN, (24, 72)),
     # the market

@@ -2,13 +2,14 @@
 
 import dataclasses
 import sqlite3
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bot.simulator.exchange.accounts import Account
 from bot.simulator.exchange.booking import book_fill
 from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.state import State
-from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
+from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce, VenueError
 from tests.campaign.answers import KEY
 from tests.campaign.faults import KINDS, LOANS, Fault
 from tests.campaign.market import HOUR_MS
@@ -67,6 +68,11 @@ def strike(world: "World", fault: Fault) -> None:
             world.streams.gap_until_s[fault.how] = now_s + size
         case "clock_jump":
             world.loop.wall_offset_s += fault.size
+        case "market_closed":
+            world.wire.closed_until_s[fault.how] = now_s + size
+        case "balance_unexplained":
+            if not _unexplained(world, fault):
+                return
         case "filters_changed":
             _change_filters(world, fault)
         case "end_announced":
@@ -90,6 +96,17 @@ def _announce_end(world: "World", fault: Fault) -> None:
     coin = world.market.coins[fault.how]
     ends_ms = int(world.market_ms + fault.size * HOUR_MS)
     world.market.relist(dataclasses.replace(coin.perp, ends_ms=ends_ms))
+
+
+def _unexplained(world: "World", fault: Fault) -> bool:
+    """Money comes or goes and the venue has no record of it; False where it is in use."""
+    usd = (world.plan.cash * Decimal(f"{fault.size:.6f}")).quantize(Decimal("0.01"))
+    try:
+        world.wire.sim.move_capital(KEY, "USDT", usd, Decimal(0), told=False)
+    except VenueError:
+        return False
+    world.oracle.came(usd)
+    return True
 
 
 def _change_filters(world: "World", fault: Fault) -> None:

@@ -9,7 +9,7 @@ from bot.simulator.model import Book
 if TYPE_CHECKING:
     from tests.campaign.world import World
 
-from tests.campaign.audit import Audit
+from tests.campaign.prudent import Prudent
 from tests.campaign.truth import Sent
 
 STALE_S = 5.0
@@ -26,7 +26,7 @@ WALLETS = "/api/v3/account", "/fapi/v3/account"
 LOAN_WALLET = "/sapi/v1/margin/account"
 
 
-class Opening(Audit):
+class Opening(Prudent):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.flying: dict[str, Sent] = {}
@@ -115,6 +115,9 @@ class Opening(Audit):
             self.check(12, said in ("", "running"), f"{names} is decided while the books say {said}")
         for coin in {self._coin(row["instrument"]) for row in opening}:
             self.check(12, coin not in self.closed, f"{names} opens {coin}, which the owner closed")
+        if any(row["purpose"] == "open" for row in opening):  # completing a hedge is repair: R10 is the stronger rule
+            self.far_from_liquidation(names)
+            self.unexplained_stops(names)
 
     def listing_told(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Which perpetuals the venue has announced the end of."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bot.simulator.model import Book, Mark
+from bot.simulator.model import Book, Mark, Top
 from tests.campaign.answers import CANARY
 from tests.campaign.faults import ACCOUNT, CALL, ORDER, QUERY, TRADES
 from tests.campaign.market import COINS
@@ -109,6 +109,7 @@ class Oracle(Opening):
         self.purposes[intent["purpose"]] += 1
         self.sent[name] = self.flying[name] = sent
         self._as_intended(sent, intent)
+        self.near_the_touch(intent)
         if not self.opens(intent):
             only = book is Book.SPOT or str(params.get("reduceOnly")) == "true"
             self.check(11, only, f"{name} closes the perpetual without reduceOnly")
@@ -217,7 +218,9 @@ class Oracle(Opening):
     def feed_lost(self, feed: str) -> None:
         self.lost_s = self.feed_lost_s[feed] = self._now_s
 
-    def quoted(self, feed: str, symbol: str) -> None:
+    def quoted(self, feed: str, symbol: str, top: Top) -> None:
+        scale = self._scale_of(symbol, Book(feed))
+        self.touched(f"binance:{symbol}:{feed}", top.bid / scale, top.ask / scale)
         self.quoted_s[f"{feed} {symbol}"] = self._now_s
 
     def marked(self, symbol: str, mark: Mark) -> None:
@@ -250,6 +253,7 @@ class Oracle(Opening):
         if self.world.verbose:
             self.world.note(f"[{life.number}] {emit.severity} {shown}")
         self.check(17, CANARY not in shown, f"the canary is in {emit.name}")
+        self.alarmed(emit)
         newest = life is self.world.life or "TakenOver" not in shown
         if newest and emit.name in ("task.died", "dispatch.failed", "dispatch.full"):
             self.violation(20, shown)
@@ -264,6 +268,7 @@ class Oracle(Opening):
 
     def loaded(self, life: "Life") -> None:
         self.epoch = life.epoch
+        self.starts_anew()
         self.lost_s = self._now_s
         self.account_s.clear()
         self.alive_s.clear()
@@ -298,6 +303,7 @@ class Oracle(Opening):
             return
         self._gaps_s = now_s
         patient = now_s < world.faulty_until_s or not world.life.running
+        self.alarm_comes(patient=patient)
         for coin in COINS:
             gap, limit = self._gap(coin)
             if gap <= limit:

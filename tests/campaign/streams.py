@@ -115,7 +115,7 @@ class Streams:
         if self._sent.get(name) is top:
             return
         self._sent[name] = top
-        self.world.oracle.quoted(book.value, symbol)
+        self.world.oracle.quoted(book.value, symbol, top)
         if scale == 1:
             life.deliver(Quote(name, top.bid, top.ask, top.bid_size, top.ask_size, at_ms))
         else:

@@ -79,7 +79,7 @@ class Unanswered:
     def _owner(self, command: Command) -> None:
         """What the owner asks of a daemon that does not run now, he asks of the next one."""
         if self._world.life.running:
-            self._world.command(command)
+            self._world.owner.gives(command)
         else:
             self._world.commands.insert(0, command)
 

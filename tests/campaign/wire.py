@@ -109,6 +109,7 @@ class Wire(UserStreams):
         self.banned_until_s: dict[str, float] = {}
         self.ban_asked_s = 0.0
         self.hidden: dict[str, float] = {}
+        self.closed_until_s: dict[str, float] = {}
         """Client id -> until when no view shows it."""
         self.trades_lag: tuple[float, int] = (0.0, 0)
         self.stale_until_s = 0.0
@@ -240,6 +241,8 @@ class Wire(UserStreams):
             refusal = self._refusal(api, method, path, params, fault)
             if refusal is not None:
                 return refusal
+        if self._closed(params):
+            return Answer(400, {"code": -1013, "msg": "Market is closed."}, {})
         world.step_venue()
         answer = self._apply(api, method, path, params)
         if path == "/fapi/v1/leverageBracket":
@@ -247,6 +250,14 @@ class Wire(UserStreams):
         if answer.status == 200 and path.startswith(LOANS_PATH):
             answer = self.lender.view(path, params, answer)
         return self._view(path, params, answer)
+
+    def _closed(self, params: Mapping[str, Any]) -> bool:
+        """Whether it is an order in a coin in which the venue takes none for a while."""
+        if not self.closed_until_s or "newClientOrderId" not in params:
+            return False
+        names = {coin.spot.symbol: name for name, coin in self.world.market.coins.items()}
+        names |= {coin.perp.symbol: name for name, coin in self.world.market.coins.items()}
+        return self.world.loop.now_s < self.closed_until_s.get(names[str(params["symbol"])], 0.0)
 
     def _refusal(self, api: str, method: str, path: str, params: Mapping[str, Any], fault: Fault) -> Answer | None:
         world, now_s = self.world, self.world.loop.now_s

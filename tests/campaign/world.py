@@ -1,17 +1,14 @@
 """The world of one seed: venue, market, streams, books, daemons, owner and whatever the plan does to them."""
 
 import asyncio
-import contextlib
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
 
 from bot.domain.config import CoreConfig, Execution, ExtremeLimits, Limits
-from bot.domain.events import CloseCoin, Event, Flatten, Halt, Readmit, Reconfigure, Resume
 from bot.simulator.exchange.core import Exchange
-from bot.simulator.model import Book, VenueError
+from bot.simulator.model import Book
 from tests.campaign.answers import KEY
 from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.disk import Disk
@@ -20,6 +17,7 @@ from tests.campaign.life import VENUE, Life
 from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
 from tests.campaign.mischief import STRIKE, strike
 from tests.campaign.oracle import Oracle
+from tests.campaign.owner import Owner
 from tests.campaign.store import Database
 from tests.campaign.streams import Streams
 from tests.campaign.wire import Wire
@@ -30,7 +28,6 @@ COARSE_STEP_S, SLOW_STEP_S = 0.5, 0.25
 SLOW_AFTER_ORDER_S = 1.5
 SETTLE_S = 150.0
 STOP_S = 15.0
-OWNER_LOOKS_S = 8.0
 YOUNG_S = 10.0
 """In a frozen market no settlement may pass while a daemon recovers, nor before it may open: books are compared."""
 LATE_IN_MINUTE_S = 48
@@ -70,7 +67,7 @@ class World:
         self.lives: list[Life] = []
         self.calm = False
         self.disk = Disk(self)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.owner = Owner(self)
         self.faulty_until_s = 0.0
         """Until when something of what was done to the daemon is still being done."""
 
@@ -104,9 +101,9 @@ class World:
                 self.plant(fault)
             else:
                 strike(self, fault)
-        self._owner_looks()
-        if self.commands and self.commands[0].hour <= hour and self.life.running and not self._tasks:
-            self.command(self.commands.pop(0))
+        self.owner.looks()
+        if self.commands and self.commands[0].hour <= hour and self.life.running and not self.owner.tasks:
+            self.owner.gives(self.commands.pop(0))
         for fault in self.plan.faults:
             if fault.kind in MARKET_KINDS and fault.at <= hour and fault not in self._told:
                 self._told.add(fault)
@@ -136,6 +133,11 @@ class World:
 
     def slow(self, seconds: float) -> None:
         self.slow_until_s = max(self.slow_until_s, self.loop.now_s + seconds)
+
+    def hurry_no_more(self) -> None:
+        """The owner has given a command: what follows from it deserves a closer look."""
+        self.speed = min(self.speed, MIDDLE_SPEED)
+        self.slow(2.0)
 
     def trouble(self, seconds: float) -> None:
         """Something is being done to the daemon for so long; the oracle is patient meanwhile."""
@@ -189,7 +191,7 @@ class World:
         self.step_venue()
         self.speed = min(self.speed, MIDDLE_SPEED)
         life.kill()
-        for task in self._tasks:
+        for task in self.owner.tasks:
             task.cancel()
         self.oracle.killed(life)
         self.trouble(pause_s + 3.0)
@@ -229,67 +231,6 @@ class World:
             self.trouble(5.0)
             self.loop.call_later(2.0, self._revive)
 
-    # -- the owner ------------------------------------------------------------------------------------------
-
-    def command(self, command: Command) -> None:
-        if command.verb in ("deposit", "withdraw"):
-            self._move_capital(command)
-            return
-        limits = self.config.limits
-        match command.verb:
-            case "close":
-                event: Event = CloseCoin(command.coin, "the campaign's owner")
-            case "readmit":
-                event = Readmit(command.coin, "the campaign's owner")
-            case "halt":
-                event = Halt("the campaign's owner")
-            case "flatten":
-                event = Flatten("the campaign's owner")
-            case "resume":
-                event = Resume("the campaign's owner")
-            case _:
-                share = Decimal(f"{command.share or 1:.3f}")
-                limits = dataclasses.replace(limits, per_coin_cap=self.plan.per_coin_cap * share)
-                self.config = dataclasses.replace(self.config, limits=limits)
-                event = Reconfigure(self.config)
-        self.note(f"owner: {command.verb} {command.coin}")
-        self.speed = min(self.speed, MIDDLE_SPEED)
-        self.slow(2.0)
-        self.oracle.commanded(command.verb, limits.per_coin_cap, command.coin)
-        self.ask(event, command)
-
-    def _move_capital(self, command: Command) -> None:
-        """A deposit or a withdrawal on the venue's own page; the venue keeps a record of it."""
-        usd = (self.plan.cash * Decimal(f"{command.share:.6f}")).quantize(Decimal("0.01"))
-        self.note(f"owner: {command.verb} {usd}")
-        sign, fee = (1, Decimal(0)) if command.verb == "deposit" else (-1, Decimal(1))
-        with contextlib.suppress(VenueError):  # what is in use cannot be withdrawn
-            self.wire.sim.move_capital(KEY, "USDT", sign * usd, fee, told=True)
-
-    def _owner_looks(self) -> None:
-        """Whatever halted the daemon by itself, its owner lets it go on after a while."""
-        if self.oracle.control != "halted" or self.oracle.halted_s is not None or not self.life.running:
-            self._halt_seen_s = self.loop.now_s
-        elif self.loop.now_s - self._halt_seen_s > OWNER_LOOKS_S:
-            self._halt_seen_s = self.loop.now_s
-            self.command(Command(0, "resume"))
-
-    _halt_seen_s = 0.0
-
-    def ask(self, event: Event, command: Command) -> None:
-        life = self.life
-
-        async def asking() -> None:
-            try:
-                await life.daemon.ask(event)
-            except asyncio.CancelledError:
-                self.commands.insert(0, command)  # the daemon died over it: its owner asks the next one
-                raise
-            self.oracle.obeyed(command.verb, command.coin)
-
-        task = self.loop.create_task(asking())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # -- the end --------------------------------------------------------------------------------------------
 
@@ -314,9 +255,9 @@ class World:
             if self.life.running and not asked:
                 asked = True
                 verb = "flatten" if self.plan.flatten_at_end else "resume"
-                self.command(Command(0, verb))
+                self.owner.gives(Command(0, verb))
                 if verb == "resume":
-                    self.command(Command(0, "limits_back"))
+                    self.owner.gives(Command(0, "limits_back"))
                 until_s = self.loop.now_s + SETTLE_S
             elif asked and not self.oracle.unsettled() and not self._settles_soon():
                 break

@@ -53,7 +53,7 @@ class Written(Owed):
         removals: dict[tuple[str, int], bool] = {}
         self._commits += 1
         for sql, values in rows:
-            table, columns = _columns(sql)
+            table, columns = columns_of(sql)
             if table not in READ:
                 continue
             row = dict(zip(columns, values, strict=True))
@@ -64,6 +64,7 @@ class Written(Owed):
                     self.check(13, name.startswith(f"cb{self.epoch}-"), f"{name} is committed in epoch {self.epoch}")
                     row["commit"], row["committed_s"], row["control"] = self._commits, self._now_s, self.control
                     self.stands(row)
+                    self._intended(row)
                     if row["purpose"] in OPENING:
                         opening.append(row)
                 case "orders":
@@ -155,6 +156,9 @@ class Written(Owed):
         self.receipts.add(key)
         self.check(9, key in self._income(), f"a receipt that the venue does not have: {key}")
 
+    def _intended(self, intent: dict[str, Any]) -> None:
+        raise NotImplementedError
+
     def _allowed_now(self, opening: Sequence[Mapping[str, Any]]) -> None:
         raise NotImplementedError
 
@@ -202,7 +206,7 @@ class Written(Owed):
 _parsed: dict[str, tuple[str, list[str]]] = {}
 
 
-def _columns(sql: str) -> tuple[str, list[str]]:
+def columns_of(sql: str) -> tuple[str, list[str]]:
     found = _parsed.get(sql)
     if found is None:
         match = _INSERT.match(sql)
