@@ -11,8 +11,8 @@ from bot.domain.market import BorrowTerms
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.structures import COIN
 from bot.domain.time import HOUR_MS
-from bot.domain.valuation import mark_price
-from bot.engine import comparing
+from bot.domain.valuation import margin_wallet, mark_price
+from bot.engine import comparing, trust
 from bot.engine.money import move_leg
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
@@ -48,13 +48,17 @@ def terms(state: EngineState, event: BorrowTerms, out: Actions) -> None:
 
 
 def watch(state: EngineState, out: Actions) -> None:
-    """Once a tick: are the terms of what is owed still heard? Without them no alarm could be raised."""
+    """Once a tick: is the margin wallet alive, and are the terms of what is owed still heard?"""
     if not state.market.reverse:
         return
     lost = state.book.guards.terms_lost
     owed = {(one.venue, one.coin): one for one in state.book.live_hedges() if one.structure.owes and one.size_base}
     for key in lost - owed.keys():
         lost.discard(key)
+    for venue in sorted({venue for venue, _ in owed}):
+        wallet = margin_wallet(state.book, venue)
+        if wallet.distance <= 0:
+            trust.fear(state, venue, wallet.assets_usd / wallet.owed_usd, out)
     for key, hedge in owed.items():
         age_s = r09_borrow.terms_age_s(state.book, key)
         limit_s = state.config.reverse_carry.terms_stale_s

@@ -1,4 +1,5 @@
-"""Whether a venue has the money that the books say: an order that it refuses for want of money is a reason to look.
+"""Whether a venue has the money that the books say: an order that it refuses for want of money is a reason to look,
+and so is a margin wallet that it should have liquidated.
 
 Most often the owner has withdrawn, and of every entry one leg would fill and be taken back. So nothing opens until
 its balances have been fetched and agree; what reduces goes on. A second refusal soon after counts for `DOUBT_MS`: a
@@ -14,11 +15,22 @@ DOUBT_MS = 30_000
 
 def doubt(state: EngineState, venue: str, out: Actions) -> None:
     """An order was refused for want of money."""
+    if _begins(state, venue, "an order was refused for want of money", out):
+        out.warning("venue.short", venue=venue)
+
+
+def fear(state: EngineState, venue: str, level: float, out: Actions) -> None:
+    """By our own prices the margin wallet is where the venue buys back what is owed; only trades tell so."""
+    if _begins(state, venue, "the margin wallet may have been liquidated", out):
+        out.critical("margin.beyond_liquidation", venue=venue, level=round(level, 4))
+
+
+def _begins(state: EngineState, venue: str, why: str, out: Actions) -> bool:
     if venue in state.book.doubted:
-        return
+        return False
     state.book.doubted[venue] = state.book.now.mono_ms
-    out.warning("venue.short", venue=venue)
-    out.append(Reconcile(venue, "an order was refused for want of money"))
+    out.append(Reconcile(venue, why))
+    return True
 
 
 def compared(state: EngineState, venue: str, out: Actions) -> None:

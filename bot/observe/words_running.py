@@ -33,6 +33,11 @@ BOOKS = {
         "Nothing opens there until its balances were fetched and agree; what had filled is taken back.",
         "Nothing, if you have just withdrawn: it is found and booked. Else see that margin is not used by hand.",
     ),
+    "margin.beyond_liquidation": Wording(
+        "The margin account at {venue} is at a level of {level}: there the venue buys back what is owed.",
+        "Nothing opens there until its balances and trades were looked at; perpetuals without their loan are closed.",
+        "Look at the margin account; bring collateral if the loans are still there.",
+    ),
     "capital.moved": Wording(
         "{amount} {asset} came into (or, negative, left) {venue} {wallet}, by the venue's own record.",
         "It was booked as the owner's capital and taken out of the drawdown.",

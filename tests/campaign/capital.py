@@ -3,6 +3,7 @@
 What no record explains raises an alarm, stops entries and is never booked away; its owner accepts it by its amount.
 """
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,78 +18,90 @@ if TYPE_CHECKING:
 ALARM_S = 150.0
 """Three passes in a row must see the same difference, and each may be in the way of something else."""
 JUST_SAID_S = 1.0
-WALLET = "venue:binance:spot"
 KINDS = ("opening", "fill", "funding", "interest", "liquidation", "transfer", "capital")
 """Of transactions: each stands for a record of the venue's, or for the owner's word."""
+
+
+Place = tuple[str, str]
+"""(wallet, asset)"""
 
 
 class Capital(Written):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
-        self._unrecorded = ZERO
-        """USDT that came (or, negative, went) without a record and was not accepted yet."""
-        self._accepted = ZERO
-        self._since_s: float | None = None
+        self._untold = ZERO
+        """USDT that came to (or, negative, left) the spot wallet without a record."""
+        self._accepted: dict[Place, Decimal] = defaultdict(Decimal)
+        self._since_s: dict[Place, float] = {}
         """From when on the daemon could have known."""
-        self._alarmed: tuple[float, Decimal] | None = None
-        """(when, amount) of the daemon's alarm."""
+        self._alarms: dict[Place, tuple[float, Decimal]] = {}
+        """(when, amount) of the daemon's alarms."""
 
     def came(self, amount: Decimal) -> None:
         """The venue's balance has changed and no record says why."""
-        self._unrecorded += amount
-        self._since_s = self._now_s if self._unrecorded else None
+        self._untold += amount
+
+    def _unrecorded(self) -> dict[Place, Decimal]:
+        """What no record explains and nobody accepted. A margin wallet that went below nothing was paid for."""
+        total: dict[Place, Decimal] = defaultdict(Decimal, {("spot", "USDT"): self._untold})
+        for one in self._account().margin.entries if self.world.plan.lent else ():
+            if one.kind == "INSURANCE":
+                total["margin", one.asset] += one.amount
+        left = {place: total[place] - self._accepted[place] for place in total}
+        return {place: amount for place, amount in left.items() if amount}
 
     def committed(self, life: "Life", rows: "Rows") -> None:
         super().committed(life, rows)
-        if self._unrecorded:
+        if self._alarms:
             written = [(table, dict(zip(columns, values, strict=True))) for (table, columns), values in _read(rows)]
             for number in [row["number"] for table, row in written if _by_word(table, row)]:
-                entries = [row for table, row in written if table == "ledger_entries" and row["number"] == number]
-                self._take_word(sum((Decimal(e["amount"]) for e in entries if e["account"] == WALLET), ZERO))
+                for entry in (row for table, row in written if table == "ledger_entries" and row["number"] == number):
+                    kind, _, wallet = str(entry["account"]).partition(":binance:")
+                    if kind == "venue":
+                        self._take_word((wallet, str(entry["asset"])), Decimal(entry["amount"]))
 
-    def _take_word(self, amount: Decimal) -> None:
-        self.check(8, amount == self._unrecorded, f"{amount} USDT are accepted, {self._unrecorded} came")
-        self._accepted += amount
-        self._unrecorded -= amount
-        self._since_s, self._alarmed = None, None
+    def _take_word(self, place: Place, amount: Decimal) -> None:
+        came = self._unrecorded().get(place, ZERO)
+        self.check(8, amount == came, f"{amount} is accepted in {place}, {came} came")
+        self._accepted[place] += amount
+        self._since_s.pop(place, None)
+        self._alarms.pop(place, None)
 
     def starts_anew(self) -> None:
         """A new daemon has seen nothing yet."""
-        self._alarmed = None
-        if self._since_s is not None:
-            self._since_s = self._now_s
+        self._alarms.clear()
+        self._since_s.clear()
 
     def alarmed(self, emit: Any) -> None:
-        """8: a difference raises an alert; it may be no other than what came without a record."""
+        """8: a difference raises an alert, and only what came without a record is one."""
         if emit.name == "ledger.difference":
-            fields = emit.fields
-            known = (fields["wallet"], fields["asset"]) == ("spot", "USDT") and self._unrecorded
-            self.check(8, bool(known), f"a difference where nothing came: {dict(fields)}")
-            self._alarmed = self._now_s, fields["venue_less_ledger"]
+            place, amount = (emit.fields["wallet"], emit.fields["asset"]), emit.fields["venue_less_ledger"]
+            self.check(8, place in self._unrecorded(), f"a difference where nothing came: {dict(emit.fields)}")
+            self._alarms[place] = self._now_s, amount
 
-    def to_be_accepted(self, before_s: float) -> Decimal | None:
-        """The amount of which the owner was alarmed before then, if it is what came without a record."""
-        if self._alarmed is None or self._alarmed[0] > before_s or self._alarmed[1] != self._unrecorded:
-            return None
-        return self._unrecorded
+    def to_be_accepted(self, before_s: float) -> tuple[str, str, Decimal] | None:
+        """(wallet, asset, amount) of which the owner was alarmed before then, if that is what came."""
+        came = self._unrecorded() if self._alarms else {}
+        for place, (at_s, amount) in self._alarms.items():
+            if at_s <= before_s and came.get(place) == amount:
+                return (*place, amount)
+        return None
 
     def unexplained_stops(self, names: str) -> None:
         """8: nothing opens while a difference of which the owner was alarmed stands."""
-        stands = self._alarmed is not None and self._now_s - self._alarmed[0] > JUST_SAID_S
-        self.check(8, not stands, f"{names} opens although the balances differ: {self._alarmed}")
+        stands = [place for place, (at_s, _) in self._alarms.items() if self._now_s - at_s > JUST_SAID_S]
+        self.check(8, not stands, f"{names} opens although the balances differ in {stands}")
 
     def alarm_comes(self, *, patient: bool) -> None:
-        if self._since_s is None:
-            return
-        self.world.slow(2.0)
-        if self._alarmed is not None:
-            return
-        if patient:
-            self._since_s = self._now_s
-        late = self._now_s - self._since_s > ALARM_S
-        self.check(8, not late, f"{self._unrecorded} USDT came without a record, and nobody was told")
-        if late:
-            self._since_s = None
+        for place in self._unrecorded():
+            self.world.slow(2.0)
+            since_s = self._since_s.setdefault(place, self._now_s)
+            if patient or place in self._alarms:
+                self._since_s[place] = self._now_s
+            late = self._now_s - since_s > ALARM_S
+            self.check(8, not late, f"{place} has changed without a record, and nobody was told")
+            if late:
+                self._since_s[place] = 1e9
 
     def _audit_capital(self) -> None:
         """8: what is booked as the owner's is what the venue recorded, and what the owner accepted."""
@@ -105,8 +118,8 @@ class Capital(Written):
                     booked += Decimal(amount)
         recorded = sum((one.quantity - one.fee for one in self._account().capital), ZERO)
         self.check(8, booked == recorded, f"{booked} USDT are booked as the owner's, the venue recorded {recorded}")
-        told = f"{accepted} USDT are booked as accepted, the owner accepted {self._accepted}"
-        self.check(8, accepted == self._accepted, told)
+        ours = self._accepted["spot", "USDT"] + self._accepted["margin", "USDT"]
+        self.check(8, accepted == ours, f"{accepted} USDT are booked as accepted, the owner accepted {ours}")
 
 
 def _read(rows: "Rows") -> list[tuple[tuple[str, list[str]], list[Any]]]:

@@ -101,7 +101,7 @@ KINDS: Mapping[str, Kind] = {
     "end_announced": Kind(HOUR, 0.7, COIN, (24, 72)),
     # the market
     "deleveraged": Kind(HOUR, 1.5, size=(0.2, 1)),
-    "squeeze": Kind(START, 0.4, size=(1.6, 2.2)),
+    "squeeze": Kind(START, 0.8, size=(1.6, 2.2)),
     "core_jump": Kind(START, 1, ("BTC", "ETH"), (0.8, 1.2)),
     "coin_jump": Kind(START, 1, COIN[2:], (0.6, 1.4)),
     "rate_turned": Kind(START, 1, COIN, (-0.0015, -0.0002)),

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 RATE_YEAR_MAX = Decimal(1)
 SHARE_MAX = Decimal("0.5")
-RECALL_PAUSE_MS = 24 * HOUR_MS
+RECALL_PAUSE_MS = 23 * HOUR_MS
+"""R9's pause is a day; what is told again within an hour is not written down anew."""
 RECALL_TOLD_MS = 48 * HOUR_MS
 """An announcement further ahead is none yet."""
 YEAR_H = 8_760
@@ -38,6 +39,7 @@ class Owed(Truth):
         self._rates: dict[str, list[tuple[float, Decimal]]] = {}
         self._pools: dict[str, list[tuple[float, Decimal]]] = {}
         """Coin -> (when it was told, what was told), the last two."""
+        self._inventory: Mapping[str, str] = {}
         self._recalled: dict[str, tuple[float, int]] = {}
         """Coin -> (when a recall was first told, market time of the last time)."""
         self._wanted_s: dict[str, float] = {}
@@ -95,9 +97,9 @@ class Owed(Truth):
             case "next-hourly-interest-rate":
                 for row in answer.document:
                     self._hear(self._rates, row["asset"], Decimal(row["nextHourlyInterestRate"]) * YEAR_H)
-            case "available-inventory":
-                for asset, amount in answer.document["assets"].items():
-                    self._hear(self._pools, asset, Decimal(amount))
+                    self._hear(self._pools, row["asset"], Decimal(self._inventory.get(row["asset"], ZERO)))
+            case "available-inventory":  # asked for first, and of no use without the rates
+                self._inventory = answer.document["assets"]
             case "delist-schedule":
                 self._hear_recalls(answer.document)
 

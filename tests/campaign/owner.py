@@ -70,11 +70,11 @@ class Owner:
         elif now_s - self._halt_seen_s > LOOKS_S:
             self._halt_seen_s = now_s
             self.gives(Command(0, "resume"))
-        amount = oracle.to_be_accepted(now_s - LOOKS_S)
-        if amount is not None and running and not self.tasks and now_s - self._asked_s > LOOKS_S:
+        found = oracle.to_be_accepted(now_s - LOOKS_S)
+        if found is not None and running and not self.tasks and now_s - self._asked_s > LOOKS_S:
             self._asked_s = now_s
-            world.note(f"owner: accept {amount}")
-            self._ask(AcceptDifference(VENUE, "spot", "USDT", amount, REASON), Command(0, ACCEPT))
+            world.note(f"owner: accept {found}")
+            self._ask(AcceptDifference(VENUE, *found, REASON), Command(0, ACCEPT))
 
     def _ask(self, event: Event, command: Command) -> None:
         world, life = self.world, self.world.life

@@ -16,7 +16,7 @@ from playbook import (
 )
 from reverse_kit import bare, both_fill, config, dearer, interest, opened, scene, settle, terms
 
-from bot.domain.actions import MoveMargin, PlaceOrders, Severity
+from bot.domain.actions import MoveMargin, PlaceOrders, Reconcile, Severity
 from bot.domain.books import Books
 from bot.domain.config import ReverseCarry
 from bot.domain.events import CloseCoin, LoanRecalled, Tick
@@ -218,6 +218,23 @@ def test_a_loan_that_grows_dearer_gets_collateral(play: Play) -> None:
     book.wait(3)
     dearer(book, "110000")
     book >> Tick() << moved(source="spot", target="margin") << silence()
+
+
+def test_a_wallet_at_the_level_of_liquidation_is_looked_at_before_anything_opens(play: Play) -> None:
+    """The venue may have bought the coins back already, and no stream tells of it."""
+    book = bare(play)
+    book.wait(3)
+    dearer(book, "160000")
+    book >> Tick() << said("margin.beyond_liquidation", venue=kit.VENUE)
+    assert severity_of(book, "margin.beyond_liquidation") is Severity.CRITICAL
+    assert [action.reason for action in book.actions if isinstance(action, Reconcile)] == [
+        "the margin wallet may have been liquidated"
+    ]
+    assert kit.VENUE in book.state.book.doubted
+    book.unmet.clear()
+    book >> Tick()
+    assert severity_of(book, "margin.beyond_liquidation") is None, "told once"
+    book.unmet.clear()
 
 
 def test_a_loan_without_collateral_to_come_is_paid_back_in_part_both_legs_together(play: Play) -> None:
