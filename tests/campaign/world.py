@@ -231,7 +231,6 @@ class World:
             self.trouble(5.0)
             self.loop.call_later(2.0, self._revive)
 
-
     # -- the end --------------------------------------------------------------------------------------------
 
     async def _finale(self) -> None:

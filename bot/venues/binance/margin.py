@@ -98,6 +98,8 @@ class CrossMargin:
         """By asset, as the account was last read."""
         self._lent: frozenset[str] = frozenset()
         """Base assets of the listed margin pairs."""
+        self._coins: frozenset[str] = frozenset()
+        """Base assets of all spots: a coin may not be lent just because it was recalled."""
 
     async def listed(self, listing: VenueListed, spot_discount: Decimal) -> VenueListed:
         """The listing with the margin spot of everything that can be sold on loan.
@@ -121,6 +123,7 @@ class CrossMargin:
             for spot, twin in zip(spots, twins, strict=True)
         }
         self._lent = frozenset(twin.base_asset for twin in twins)
+        self._coins = frozenset(one.base_asset for one in listing.instruments if one.kind is Kind.SPOT)
         return replace(listing, instruments=(*listing.instruments, *twins), fees={**listing.fees, **fees})
 
     async def balances(self) -> dict[str, Decimal]:
@@ -166,7 +169,7 @@ class CrossMargin:
             LoanRecalled(self._venue, asset, row.at_ms, "the venue ends margin trading of it")
             for row in _rows("delist-schedule", reply, DelistingRow)
             for asset in row.assets
-            if row.at_ms <= until_ms and asset in self._lent
+            if row.at_ms <= until_ms and asset in self._coins
         ]
 
     async def fetch_interest(self, since_ms: int) -> list[Interest]:
