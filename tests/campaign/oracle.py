@@ -268,6 +268,7 @@ class Oracle(Opening):
 
     def loaded(self, life: "Life") -> None:
         self.epoch = life.epoch
+        self._untell()
         self.starts_anew()
         self.lost_s = self._now_s
         self.account_s.clear()
@@ -278,7 +279,11 @@ class Oracle(Opening):
         self._pressed_s.clear()
 
     def killed(self, life: "Life") -> None:
-        """A new daemon has heard nothing of what this one was told and did not write down."""
+        if life is self.world.life:  # else a newer one is loaded already, and goes on with what it was told itself
+            self._untell()
+
+    def _untell(self) -> None:
+        """A new daemon has heard nothing of what the one before was told and did not write down."""
         for name, sent in self.sent.items():
             row = self.orders.get(name)
             if row is None or row["state"] not in ENDED:
