@@ -52,6 +52,8 @@ class Oracle(Opening):
         self.untold: set[str] = set()
         """Coins whose gap began with such an event."""
         self.last_order_s = -1e9
+        self.store_refuses = False
+        """The daemon has told its owner that the database refuses."""
         self._looked_s = self._gaps_s = 0.0
         self._calls = 0
 
@@ -235,6 +237,8 @@ class Oracle(Opening):
             self.caps.append(cap)
 
     def obeyed(self, verb: str, coin: str) -> None:
+        if self.store_refuses and verb in ("close", "halt", "flatten"):
+            return  # the owner was told that nothing is written down: it holds, but no restart can know of it
         if verb == "close":
             self.closed.add(coin)
         if verb in ("halt", "flatten"):
@@ -245,6 +249,8 @@ class Oracle(Opening):
     def said(self, life: "Life", emit: Any, at: Any) -> None:
         del at
         self.said_names[emit.name] += 1
+        if emit.name in ("store.failed", "store.recovered"):
+            self.store_refuses = emit.name == "store.failed"
         shown = f"{emit.name} {dict(emit.fields)}"
         if emit.name == "store.failed":
             self.refused_lives.add(life.number)
@@ -268,6 +274,7 @@ class Oracle(Opening):
 
     def loaded(self, life: "Life") -> None:
         self.epoch = life.epoch
+        self.store_refuses = False
         self._untell()
         self.starts_anew()
         self.lost_s = self._now_s
