@@ -13,7 +13,7 @@ from bot.domain.structures import COIN
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import margin_wallet, mark_price
 from bot.engine import comparing, trust
-from bot.engine.money import move_leg
+from bot.engine.money import move_leg, take_up_again
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 from bot.risk.rules import r09_borrow
@@ -125,12 +125,23 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
         hedge.borrow_usd += interest.amount * price
         move_leg(leg, -interest.amount, price)
         note_owed(state.market, leg, anew=True)
+        if not hedge.live and _can_be_bought(state, hedge):
+            take_up_again(state, hedge)
         out.persist(hedge)
     out.emit(
         Severity.DEBUG,
         "borrow.charged",
         {"asset": interest.asset, "hedge": owner, "amount": interest.amount, "charged_ms": interest.charged_ms},
     )
+
+
+def _can_be_bought(state: EngineState, hedge: Hedge) -> bool:
+    """Whether what a closed hedge owes has become more than a crumb: an hour at a rate that was not known."""
+    leg, pair = hedge.legs[COIN], state.book.pair_of(hedge)
+    price = mark_price(state.book, leg.instrument)
+    if pair is None or price is None or leg.quantity_base >= 0:
+        return False
+    return -leg.quantity_base >= pair.spot.quantity_min and -leg.quantity_base * price >= pair.spot.notional_min
 
 
 def _hedge_of(state: EngineState, venue: str, asset: str) -> Hedge | None:

@@ -62,11 +62,15 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         entry_costs.opened(state, hedge, order, fill, fee_usd, out)
         hedge.slippage_usd += fill.side.sign * (fill.price - order.intent.decided_price) * fill.quantity_base
     if not hedge.live:
-        # What was thought closed has moved: it is taken up again, and its imbalance repaired like any other.
-        hedge.state, hedge.closed_ms, hedge.target_base = HedgeState.UNBALANCED, None, ZERO
-        state.hedges[hedge.id] = hedge
+        take_up_again(state, hedge)
     out.persist(hedge)
     return True
+
+
+def take_up_again(state: EngineState, hedge: Hedge) -> None:
+    """What was thought closed has moved: its imbalance is repaired like any other."""
+    hedge.state, hedge.closed_ms, hedge.target_base = HedgeState.UNBALANCED, None, ZERO
+    state.hedges[hedge.id] = hedge
 
 
 def _bought_back(fill: Fill, leg: Leg) -> bool:

@@ -229,6 +229,9 @@ class Answers:
         if self._daemon.phase != "running":
             raise Refusal(503, f"the daemon is {self._daemon.phase}", "try again in a few seconds")
         await self._daemon.ask(event)
+        if self._daemon.store_error is not None:
+            remedy = "a restart forgets it: repair the database, then say it again"
+            raise Refusal(503, f"in force, but not written down: {self._daemon.store_error}", remedy)
         state = self._daemon.state
         live = [hedge for hedge in state.hedges.values() if hedge.live and coin in (None, hedge.coin)]
         return {

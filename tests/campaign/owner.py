@@ -86,7 +86,10 @@ class Owner:
                 if command.verb != ACCEPT:
                     world.commands.insert(0, command)  # the daemon died over it: its owner asks the next one
                 raise
-            world.oracle.obeyed(command.verb, command.coin)
+            if life.daemon.store_error is None:
+                world.oracle.obeyed(command.verb, command.coin)
+            elif command.verb != ACCEPT:
+                world.commands.insert(0, command)  # in force, but not written down: said again until it is
 
         task = world.loop.create_task(asking())
         self.tasks.add(task)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
+import pytest
 from playbook import Play, Playbook, said, saved, severity_of, silence
 from reverse_kit import config, interest, opened, scene, terms
 
@@ -152,6 +153,24 @@ def test_a_surplus_that_is_sold_again_is_no_reason_to_buy_once_more(play: Play) 
     market, leg = book.state.market, book.state.last_hedge[kit.perp_id("BTC")].legs[0]
     assert leg.quantity_base >= 0 or unheard_interest(market, leg, book.market_ms, 0) < D("0.001")
     assert market.owed_since[KEY] < D("0.01")
+
+
+@pytest.mark.parametrize(("late", "state"), [("0.00004", HedgeState.CLOSED), ("0.002", HedgeState.UNBALANCED)])
+def test_interest_that_is_told_after_the_end_is_bought_back_where_it_can_be(
+    play: Play, late: str, state: HedgeState
+) -> None:
+    """An hour at a rate that nobody knew of costs more than what was bought for it: five dollars are an order."""
+    book = opened(play)
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    hedge = book.state.last_hedge[kit.perp_id("BTC")]
+    assert hedge.state is HedgeState.CLOSED
+    over = hedge.legs[0].quantity_base
+    book >> interest(str(D(late) + over), book.market_ms, "late") << saved(Hedge, id=hedge.id, state=state)
+    book.run(20)
+    assert hedge.state is HedgeState.CLOSED
+    left = D(late) if state is HedgeState.CLOSED else D("0.0001")
+    assert -left <= hedge.legs[0].quantity_base <= D("0.0001")
 
 
 def test_interest_on_a_crumb_is_booked_with_its_hedge_after_a_restart(play: Play) -> None:

@@ -291,6 +291,8 @@ async def test_a_database_that_refuses_halts_trading_and_is_told_without_it(data
         sent = len(life.venue.placed)
         assert any("database refuses" in problem for problem in problems(life.daemon))
         assert any(alert["name"] == "store.failed" for alert in await life.get("alerts")), "from memory"
+        with pytest.raises(Failure, match="in force, but not written down"):
+            await life.post("halt")
         blocker = sqlite3.connect(file, isolation_level=None)
         blocker.execute("drop trigger refuse")
         blocker.close()
