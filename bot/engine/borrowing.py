@@ -121,11 +121,13 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
     out.persist(transaction)
     if hedge is not None:
         leg = hedge.legs[COIN]
-        price = mark_price(state.book, leg.instrument) or leg.entry_price or ZERO
+        listed = leg.instrument in state.market.instruments
+        price = (mark_price(state.book, leg.instrument) if listed else None) or leg.entry_price or ZERO
         hedge.borrow_usd += interest.amount * price
         move_leg(leg, -interest.amount, price)
-        note_owed(state.market, leg, anew=True)
-        if not hedge.live and _can_be_bought(state, hedge):
+        if listed:
+            note_owed(state.market, leg, anew=True)
+        if listed and not hedge.live and _can_be_bought(state, hedge):
             take_up_again(state, hedge)
         out.persist(hedge)
     out.emit(
@@ -151,13 +153,11 @@ def _hedge_of(state: EngineState, venue: str, asset: str) -> Hedge | None:
 
 
 def _debtor(state: EngineState, interest: Interest) -> Hedge | None:
-    """The hedge that owed the asset when the interest was charged, closed ones too."""
-    pair = state.market.reverse.get((interest.venue, interest.asset))
-    if pair is None:
-        return None
-    hedge = state.last_hedge.get(pair.spot.id)
+    """The hedge that owed the asset when the interest was charged, closed ones too, and what is lent no more."""
+    owes = (hedge for hedge in state.last_hedge.values() if hedge.venue == interest.venue and hedge.structure.owes)
+    hedge = next((one for one in owes if one.coin == interest.asset), None)
     if hedge is not None and interest.charged_ms < hedge.opened_ms:
-        return state.former_hedge.get(pair.spot.id)
+        return state.former_hedge.get(hedge.legs[COIN].instrument)
     return hedge
 
 

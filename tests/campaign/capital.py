@@ -73,11 +73,15 @@ class Capital(Written):
         self._since_s.clear()
 
     def alarmed(self, emit: Any) -> None:
-        """8: a difference raises an alert, and only what came without a record is one."""
-        if emit.name == "ledger.difference":
-            place, amount = (emit.fields["wallet"], emit.fields["asset"]), emit.fields["venue_less_ledger"]
-            self.check(8, place in self._unrecorded(), f"a difference where nothing came: {dict(emit.fields)}")
-            self._alarms[place] = self._now_s, amount
+        """8: a difference raises an alert; only what came without a record is one, unless views lag just now."""
+        match emit.name:
+            case "ledger.difference":
+                place, amount = (emit.fields["wallet"], emit.fields["asset"]), emit.fields["venue_less_ledger"]
+                known = place in self._unrecorded() or self._now_s < self.world.faulty_until_s
+                self.check(8, known, f"a difference where nothing came: {dict(emit.fields)}")
+                self._alarms[place] = self._now_s, amount
+            case "ledger.agrees":
+                self._alarms.pop((emit.fields["wallet"], emit.fields["asset"]), None)
 
     def to_be_accepted(self, before_s: float) -> tuple[str, str, Decimal] | None:
         """(wallet, asset, amount) of which the owner was alarmed before then, if that is what came."""
