@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 RATE_YEAR_MAX = Decimal(1)
 SHARE_MAX = Decimal("0.5")
-RECALL_PAUSE_MS = 23 * HOUR_MS
-"""R9's pause is a day; what is told again within an hour is not written down anew."""
+RECALL_PAUSE_MS = 22 * HOUR_MS
+"""R9's pause is a day; what is told again within an hour is not written down anew, and clocks differ by another one
+where market time flies."""
 RECALL_TOLD_MS = 48 * HOUR_MS
 """An announcement further ahead is none yet."""
 YEAR_H = 8_760
