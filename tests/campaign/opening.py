@@ -14,8 +14,8 @@ from tests.campaign.truth import Sent
 
 STALE_S = 5.0
 SETTLE_WINDOW_S = 2.0
-NAKED_KNOWN_S = 6.0
-"""By then the daemon knows, whatever became of the private streams' events: what is older is not news."""
+NAKED_KNOWN_S, NAKED_UNTOLD_S = 6.0, 25.0
+"""By then the daemon knows; what its private streams kept from it, or tell late, it finds when it next reconciles."""
 IN_QUEUE_S = 0.65
 """What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
 PRESSED_S = 0.3
@@ -40,6 +40,8 @@ class Opening(Prudent):
         self.closed: set[str] = set()
         """Coins that the owner has closed and not readmitted."""
         self.naked_s: dict[str, float] = {}
+        self.untold: set[str] = set()
+        """Coins whose gap began with a private event that was kept from the daemon."""
         self.ending_s: dict[str, float] = {}
         """Coin -> since when the daemon knows that the venue ends its perpetual, or is left in peace to close it."""
         self.ending_told_s: dict[str, float] = {}
@@ -96,7 +98,8 @@ class Opening(Prudent):
     def _adds_to_what_is_whole(self, sent: Sent, coin: Any) -> None:
         """2: a slice is all that can be naked, and nothing is added to a hedge that has been naked for seconds."""
         naked_s = self._now_s - self.naked_s.get(coin.name, self._now_s)
-        self.check(2, naked_s <= NAKED_KNOWN_S, f"{sent.client_id} adds to {coin.name}, naked for {naked_s:.1f} s")
+        most_s = NAKED_UNTOLD_S if coin.name in self.untold else NAKED_KNOWN_S
+        self.check(2, naked_s <= most_s, f"{sent.client_id} adds to {coin.name}, naked for {naked_s:.1f} s")
         usd = sent.quantity * sent.price
         least = max(coin.spot.notional_min, coin.perp.notional_min)
         lots = max(coin.spot.quantity_min, coin.perp.quantity_min * coin.multiplier) * self._price(coin.name)

@@ -49,8 +49,6 @@ class Oracle(Opening):
         self.blocked: dict[tuple[int, str], float] = {}
         self.withheld_s: dict[str, float] = {}
         """Coin -> when a private event about it was last kept from the daemon."""
-        self.untold: set[str] = set()
-        """Coins whose gap began with such an event."""
         self.last_order_s = -1e9
         self.store_refuses = False
         """The daemon has told its owner that the database refuses."""
