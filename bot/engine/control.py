@@ -36,8 +36,9 @@ def _reach_base(state: EngineState, hedge: Hedge) -> Decimal:
     for order in state.book.orders_of(hedge):
         if order.intent.side.sign == hedge.legs[order.intent.leg].direction:
             reach[order.intent.leg] += order.open_base
-    step = reduce(common_step, (state.market.instruments[leg.instrument].lot for leg in hedge.legs))
-    return ceil_to(min(reach.values()), step)
+    lots = [one.lot for leg in hedge.legs if (one := state.market.instruments.get(leg.instrument)) is not None]
+    least = min(reach.values())
+    return ceil_to(least, reduce(common_step, lots)) if lots else least
 
 
 def drawdown_halt(state: EngineState, out: Actions) -> None:

@@ -15,7 +15,7 @@ from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 from bot.risk.review import approve_orders
-from bot.risk.rules import r06_extreme, r10_leg_imbalance, r11_stale
+from bot.risk.rules import r06_extreme, r08_universe, r10_leg_imbalance, r11_stale
 from bot.risk.verdicts import judge
 from bot.strategy.propose import Proposal
 
@@ -100,7 +100,7 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
         return
     if hedge.state is HedgeState.QUARANTINED:
         hedge.state = HedgeState.UNBALANCED
-    if _at_rest(state, hedge):
+    if _at_rest(state, hedge) or _unlisted(state, hedge, out):
         return
     may_open = ready and state.book.control is Control.RUNNING and not state.stopping
     step = plan(state.book, hedge, may_open=may_open, basis_min=state.basis_min.get(hedge.id))
@@ -142,6 +142,16 @@ def _soon_complete(state: EngineState, hedge: Hedge, step: Plan) -> bool:
     if hedge.unbalanced_mono_ms is None:
         hedge.unbalanced_mono_ms = state.book.now.mono_ms
     return not r10_leg_imbalance.overdue(state.book, hedge)
+
+
+def _unlisted(state: EngineState, hedge: Hedge, out: Actions) -> bool:
+    """Whether the venue does not list an instrument of the hedge any more, so that nothing can be done about it."""
+    missing = [leg.instrument for leg in hedge.legs if leg.instrument not in state.market.instruments]
+    if missing:
+        why = "the venue does not list it: this hedge cannot be traded"
+        verdict = judge(r08_universe.RULE, ok=False, limit="listed", observed=missing[0], detail=why)
+        say(state, hedge.coin, r08_universe.RULE, verdict, out, hedge.id)
+    return bool(missing)
 
 
 def _at_rest(state: EngineState, hedge: Hedge) -> bool:

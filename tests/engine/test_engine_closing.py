@@ -200,3 +200,15 @@ def _net(intent: OrderIntent) -> str:
 def _bought(event: OrderFilled) -> OrderFilled:
     """The same trade on the other side: what a liquidation engine does to a short."""
     return OrderFilled(replace(event.fill, side=Side.BUY))
+
+
+def test_a_hedge_that_the_venue_lists_no_more_is_told_of_and_ends_nothing(play: Play) -> None:
+    """A coin that was delisted while the daemon was down: ticks, halts and flattens go on for the others."""
+    held = opened(play).hedge
+    held.order_ids.clear()
+    book = play(coins=("ETH",), state=restore(Books(epoch=2, hedges=[held]), kit.config(("ETH",))))
+    book.scene(rate="0")
+    book >> Tick() << said("risk.refused", rule="R8", coin="BTC", hedge="h1")
+    for event in (Halt("x"), Resume("x"), Flatten("x"), Tick(), CloseCoin("BTC", "x"), Tick(), Stop()):
+        book.alive().feed(event)
+    assert [hedge.id for hedge in book.state.book.live_hedges()] == ["h1"]

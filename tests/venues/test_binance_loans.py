@@ -187,6 +187,15 @@ async def test_nothing_is_lent_to_who_has_no_margin_account_whatever_the_lists_s
     assert raised.value.code in margin.MAY_NOT_BORROW
 
 
+async def test_an_order_that_repaid_all_before_a_restart_can_still_be_asked_about() -> None:
+    rest = ToldRest({"userAssets": []}, borrowable=False)
+    lender = margin.CrossMargin("binance", "main", rest, MarketClock())  # type: ignore[arg-type]
+    assert {i.kind for i in (await lender.listed(listed_spot(), Decimal(1))).instruments} == {Kind.SPOT}
+    assert lender.keep("BTC")
+    assert not lender.keep("BTC"), "asked once"
+    assert {i.kind for i in (await lender.listed(listed_spot(), Decimal(1))).instruments} == {Kind.SPOT, Kind.MARGIN}
+
+
 OWING = {"userAssets": [{"asset": "BTC", "netAsset": "-2", "borrowed": "2", "interest": "0"}]}
 
 

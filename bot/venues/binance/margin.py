@@ -98,6 +98,8 @@ class CrossMargin:
         """By asset, as the account was last read."""
         self._lent: frozenset[str] = frozenset()
         """Base assets of the listed margin pairs."""
+        self._kept: set[str] = set()
+        """Assets of orders that were asked about while their pair was not listed."""
         self._coins: frozenset[str] = frozenset()
         """Base assets of all spots: a coin may not be lent just because it was recalled."""
 
@@ -111,7 +113,7 @@ class CrossMargin:
         await self.balances()  # refuses where there is no margin account; what may be borrowed is told to anyone
         pairs = {row.symbol for row in await self._pairs() if row.trades and row.buys and row.sells}
         lent = {asset for asset, limit in (await self._limits()).items() if limit}
-        kept = self._lent | self._owed.keys()
+        kept = self._lent | self._owed.keys() | self._kept
         spots = [
             i
             for i in listing.instruments
@@ -125,6 +127,15 @@ class CrossMargin:
         self._lent = frozenset(twin.base_asset for twin in twins)
         self._coins = frozenset(one.base_asset for one in listing.instruments if one.kind is Kind.SPOT)
         return replace(listing, instruments=(*listing.instruments, *twins), fees={**listing.fees, **fees})
+
+    def keep(self, asset: str) -> bool:
+        """List its pair from now on, whatever is lent: an order of ours may have repaid all before a restart.
+
+        False where that was asked before.
+        """
+        new = asset not in self._kept
+        self._kept.add(asset)
+        return new
 
     async def balances(self) -> dict[str, Decimal]:
         """Asset -> what is there less what is owed, interest included; no zeros."""

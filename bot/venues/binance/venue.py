@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.actions import Severity
@@ -214,7 +215,18 @@ class BinanceVenue:
     async def query(
         self, client_id: str, instrument: str, venue_order_id: str | None, since_ms: int, deliver: Deliver
     ) -> None:
+        await self._list_again(instrument, deliver)
         await self._desk.query(client_id, instrument, venue_order_id, since_ms, deliver)
+
+    async def _list_again(self, instrument: str, deliver: Deliver) -> None:
+        """An order of ours in a coin that is lent no more: its trades are ours all the same."""
+        symbol, _, kind = instrument.rpartition(":")
+        spot = self._book.by_id.get(f"{symbol}:{Kind.SPOT.value}")
+        if instrument in self._book.by_id or kind != Kind.MARGIN.value or spot is None or not self._wants_loans:
+            return
+        if self._margin.keep(spot.base_asset):
+            with suppress(VenueError):  # the next listing has it
+                deliver(await self.fetch_listing())
 
     async def transfer(self, intent: TransferIntent, deliver: Deliver) -> None:
         await self._desk.transfer(intent, deliver)
