@@ -1,5 +1,7 @@
 """Loans as they go on: their terms, the interest that the venue charges, and the day it wants them back (R9)."""
 
+from decimal import Decimal
+
 from bot.domain.actions import Severity
 from bot.domain.books import Books
 from bot.domain.borrowing import note_owed, rate_per_year
@@ -18,6 +20,8 @@ from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 from bot.risk.rules import r09_borrow
 
+CRUMB = Decimal("1.1")
+"""Of the venue's least order: what is worth no more than that is left, so that nothing is taken up in vain."""
 REPEAT_MS = HOUR_MS
 """A recall that is told again within this market time says nothing new."""
 
@@ -127,8 +131,8 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
         move_leg(leg, -interest.amount, price)
         if listed:
             note_owed(state.market, leg, anew=True)
-        if listed and not hedge.live and _can_be_bought(state, hedge):
-            take_up_again(state, hedge)
+        if leg.quantity_base < 0:
+            _take_up_what_is_left(state, hedge)
         out.persist(hedge)
     out.emit(
         Severity.DEBUG,
@@ -137,13 +141,24 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
     )
 
 
-def _can_be_bought(state: EngineState, hedge: Hedge) -> bool:
-    """Whether what a closed hedge owes has become more than a crumb: an hour at a rate that was not known."""
+def compared(state: EngineState, venue: str, out: Actions) -> None:
+    """Balances were looked at: coins that were bought for interest which did not come are sold."""
+    for hedge in {hedge.id: hedge for hedge in state.last_hedge.values()}.values():
+        owed = hedge.venue == venue and hedge.structure.owes and hedge.legs[COIN].quantity_base > 0
+        if owed and (venue, hedge.coin) not in state.market.repaid_ms and _take_up_what_is_left(state, hedge):
+            out.persist(hedge)
+
+
+def _take_up_what_is_left(state: EngineState, hedge: Hedge) -> bool:
+    """A closed hedge that owes, or has too much, more than a crumb: a rate for an hour that was not known before."""
     leg, pair = hedge.legs[COIN], state.book.pair_of(hedge)
-    price = mark_price(state.book, leg.instrument)
-    if pair is None or price is None or leg.quantity_base >= 0:
+    if hedge.live or pair is None or leg.instrument not in state.market.instruments:
         return False
-    return -leg.quantity_base >= pair.spot.quantity_min and -leg.quantity_base * price >= pair.spot.notional_min
+    price, left = mark_price(state.book, leg.instrument), abs(leg.quantity_base)
+    if price is None or left < pair.spot.quantity_min or left * price < pair.spot.notional_min * CRUMB:
+        return False
+    take_up_again(state, hedge)
+    return True
 
 
 def _hedge_of(state: EngineState, venue: str, asset: str) -> Hedge | None:

@@ -78,6 +78,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
         case ev.AccountReported():
             guarding.answered(state, event.venue)
             comparing.compare_account(state, event, out)
+            borrowing.compared(state, event.venue, out)
         case _:
             _rare(state, event, out)
     if out:

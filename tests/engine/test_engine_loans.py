@@ -9,11 +9,11 @@ import pytest
 from playbook import Play, Playbook, said, saved, severity_of, silence
 from reverse_kit import config, interest, opened, scene, terms
 
-from bot.domain.actions import Severity
+from bot.domain.actions import Persist, Severity
 from bot.domain.books import Books
 from bot.domain.borrowing import unheard_interest
 from bot.domain.config import ReverseCarry
-from bot.domain.events import CloseCoin, InterestCharged, LoanRecalled, Tick
+from bot.domain.events import AccountReported, CloseCoin, InterestCharged, LoanRecalled, Tick
 from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.ledger import Transaction
@@ -171,6 +171,22 @@ def test_interest_that_is_told_after_the_end_is_bought_back_where_it_can_be(
     assert hedge.state is HedgeState.CLOSED
     left = D(late) if state is HedgeState.CLOSED else D("0.0001")
     assert -left <= hedge.legs[0].quantity_base <= D("0.0001")
+
+
+def test_coins_bought_for_interest_that_did_not_come_are_sold_once_the_balances_were_looked_at(play: Play) -> None:
+    book = opened(play)
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    hedge = book.state.last_hedge[kit.perp_id("BTC")]
+    hedge.legs[0].quantity_base = D("0.002")
+    looked = AccountReported(kit.VENUE, {}, {}, complete=False)
+    book.state.market.repaid_ms[KEY] = book.market_ms
+    book >> looked << silence(Persist)
+    book.state.market.repaid_ms.clear()
+    book >> looked << saved(Hedge, id=hedge.id, state=HedgeState.UNBALANCED)
+    book.run(20)
+    assert hedge.state is HedgeState.CLOSED
+    assert hedge.legs[0].quantity_base < D("0.0001")
 
 
 def test_interest_on_a_crumb_is_booked_with_its_hedge_after_a_restart(play: Play) -> None:
