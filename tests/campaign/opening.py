@@ -44,6 +44,8 @@ class Opening(Prudent):
         """Coins whose gap began with a private event that was kept from the daemon."""
         self.ending_s: dict[str, float] = {}
         """Coin -> since when the daemon knows that the venue ends its perpetual, or is left in peace to close it."""
+        self._ends_read: set[str] = set()
+        """Coins of whose end an answer told, before the daemon made use of it."""
         self.ending_told_s: dict[str, float] = {}
         self._pressed_s: dict[str, tuple[float, tuple[int, ...]]] = {}
 
@@ -127,7 +129,13 @@ class Opening(Prudent):
         for row in rows:
             if row["deliveryDate"] < NO_END_MS:
                 coin = self.world.market.by_symbol[Book.PERP, row["symbol"]].name
-                self.ending_told_s.setdefault(coin, self._now_s)
+                self._ends_read.add(coin)
+
+    def listed(self) -> None:
+        """The daemon has taken over a listing: all questions that make one were answered."""
+        for coin in self._ends_read:
+            self.ending_told_s.setdefault(coin, self._now_s)
+        self._ends_read.clear()
 
     def ends_are_obeyed(self, *, patient: bool) -> None:
         """12: what the venue is going to end is closed soon after the daemon was told."""

@@ -258,6 +258,8 @@ class Oracle(Opening):
             self.world.note(f"[{life.number}] {emit.severity} {shown}")
         self.check(17, CANARY not in shown, f"the canary is in {emit.name}")
         self.alarmed(emit)
+        if emit.name == "venue.listed":
+            self.listed()
         newest = life is self.world.life or "TakenOver" not in shown
         if newest and emit.name in ("task.died", "dispatch.failed", "dispatch.full"):
             self.violation(20, shown)
