@@ -99,7 +99,9 @@ def _announce_end(world: "World", fault: Fault) -> None:
 
 
 def _unexplained(world: "World", fault: Fault) -> bool:
-    """Money comes or goes and the venue has no record of it; False where it is in use."""
+    """Money comes or goes and the venue has no record of it; False where it is in use, or no books are open yet."""
+    if not world.oracle.ledger:
+        return False
     usd = (world.plan.cash * Decimal(f"{fault.size:.6f}")).quantize(Decimal("0.01"))
     try:
         world.wire.sim.move_capital(KEY, "USDT", usd, Decimal(0), told=False)

@@ -200,9 +200,9 @@ def test_used_weight_counts_in_the_venues_minute(monkeypatch: pytest.MonkeyPatch
     budget = WeightBudget(100, clock_offset_s=5)
     budget.observe(used(90), 200)
     assert budget.pause_s(WEIGHT_SHARE_OPENING) == pytest.approx(5 + EDGE_S), "the venue is ahead of this machine"
-    clock.into_s = 55.05
+    clock.into_s = 55 + EDGE_S / 2
     assert budget.pause_s(WEIGHT_SHARE_OPENING) > 0, "how far ahead is an estimate"
-    clock.into_s = 55.11
+    clock.into_s = 55.01 + EDGE_S
     assert budget.pause_s(WEIGHT_SHARE_OPENING) == 0
     budget.observe(used(91), 200)
     clock.into_s = 60
