@@ -163,7 +163,7 @@ class Exchange:
             self._state.listing(book, symbol)
             return list(account.trades.get((book, symbol), ()))
         listed = [t for (of_book, _), trades in account.trades.items() if of_book is book for t in trades]
-        return sorted(listed, key=lambda trade: trade.id)
+        return sorted(listed, key=lambda trade: trade.number)
 
     def income(self, api_key: str) -> Sequence[Income]:
         return list(self._state.account(api_key).incomes)

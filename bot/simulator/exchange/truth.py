@@ -15,7 +15,7 @@ from bot.simulator.model import Income, Order, Trade
 
 
 def truth(state: State, account: Account, at_ms: int) -> dict[str, Any]:
-    trades = sorted((t for listed in account.trades.values() for t in listed), key=lambda t: t.id)
+    trades = sorted((t for listed in account.trades.values() for t in listed), key=lambda t: t.number)
     return {
         "market_time": at_ms,
         "balances": {

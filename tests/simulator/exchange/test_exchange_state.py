@@ -52,6 +52,17 @@ def test_accounts_share_the_depth_and_nothing_else():
     assert core.api_keys == ["one", "two"]
 
 
+def test_the_truth_tells_trades_of_all_symbols_in_the_order_of_their_time():
+    core = exchange()
+    for number, place in enumerate((spot, spot, perp)):
+        at_ms = START_MS + 1_000 * number
+        core.advance(at_ms)
+        core.place(KEY, place("BUY", "0.5", "100.1", tif=TimeInForce.IOC, client_id=f"c{number}"), at_ms)
+    told = core.truth(KEY, START_MS + 5_000)["trades"]
+    assert [t["client_id"] for t in told] == ["c0", "c1", "c2"]
+    assert told[2]["id"] == told[0]["id"], "ids do not tell the order"
+
+
 def test_the_contract_is_implemented():
     core: ExchangeCore = exchange()
     factory: ExchangeFactory = Exchange
