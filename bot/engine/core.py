@@ -234,13 +234,16 @@ def _overtaken(state: EngineState, event: ev.Reconciled) -> bool:
 
 
 def _explain(state: EngineState, venue: str, out: Actions) -> None:
-    """While the venue's balances differ from the ledger for sure, nothing opens there; what reduces goes on."""
+    """From when the venue's balances differ from the ledger for sure until they agree, nothing opens there.
+
+    A difference that becomes another one is no agreement. What reduces goes on.
+    """
     blocked = state.book.unexplained
     if comparing.confirmed_difference(state, venue) and venue not in blocked:
         blocked.add(venue)
         remedy = "carrybot ledger --verify shows what differs; nothing opens until it is explained"
         out.critical("venue.unexplained", venue=venue, remedy=remedy)
-    elif venue in blocked and not comparing.confirmed_difference(state, venue):
+    elif venue in blocked and not any(key[0] == venue for key in state.differences):
         blocked.remove(venue)
         state.decide_due = True
         out.info("venue.explained", venue=venue)

@@ -58,10 +58,13 @@ async def open_hedges(connection: AsyncConnection) -> list[Hedge]:
 
 
 async def last_closed(connection: AsyncConnection) -> list[Hedge]:
-    """Of each strategy, venue and coin the closed hedge with the highest number, oldest first."""
+    """Of each strategy, venue and coin the two closed hedges with the highest numbers, oldest first."""
     table = HEDGES.c
-    newest = select(func.max(table.number)).where(table.state == "closed")
-    newest = newest.group_by(table.strategy, table.venue, table.coin)
+    back = func.row_number().over(
+        partition_by=(table.strategy, table.venue, table.coin), order_by=table.number.desc()
+    )
+    ranked = select(table.number, back.label("back")).where(table.state == "closed").subquery()
+    newest = select(ranked.c.number).where(ranked.c.back <= 2)
     return await hedges(connection, select(HEDGES).where(table.number.in_(newest)).order_by(table.number))
 
 

@@ -6,7 +6,7 @@ import market_kit as kit
 from playbook import Play, Playbook, said, saved, severity_of, silence
 
 from bot.domain.actions import Persist, Severity
-from bot.domain.events import AccountReported
+from bot.domain.events import AccountReported, Reconciled
 from bot.domain.ledger import Transaction
 from bot.engine.comparing import confirmed_difference
 from bot.ledger import postings
@@ -79,6 +79,22 @@ def test_a_difference_that_is_gone_is_told_and_counts_anew(play: Play) -> None:
     for _ in range(2):
         book.feed(reported("700000.5"))
     assert not confirmed_difference(book.state, kit.VENUE)
+
+
+def test_a_difference_that_becomes_another_one_is_no_agreement(play: Play) -> None:
+    book = began(play)
+    book.feed(reported())
+    for _ in range(3):
+        book.feed(reported("700000.5"))
+    book >> Reconciled(kit.VENUE) << said("venue.unexplained")
+    for number in range(1, 4):
+        book >> reported("700000.7")
+        assert severity_of(book, "ledger.difference") is (Severity.CRITICAL if number == 3 else None)
+        book.feed(Reconciled(kit.VENUE))
+        assert book.state.book.unexplained == {kit.VENUE}
+    book.feed(reported())
+    book >> Reconciled(kit.VENUE) << said("venue.explained")
+    assert not book.state.book.unexplained
 
 
 def test_a_position_is_compared_by_its_size_and_not_by_the_coins_held(play: Play) -> None:

@@ -54,14 +54,15 @@ async def test_live_hedges_come_with_the_orders_that_are_not_settled(url: str) -
     assert books.orders[0].state is OrderState.INTENDED
 
 
-async def test_the_hedge_that_each_coin_had_last_comes_though_it_is_closed(url: str) -> None:
-    first, second = make.hedge(1, HedgeState.CLOSED), make.hedge(2, HedgeState.CLOSED)
-    reverse, other = make.hedge(3, HedgeState.CLOSED), make.hedge(4, HedgeState.CLOSED, coin="ETH")
+async def test_the_two_hedges_that_each_coin_had_last_come_though_they_are_closed(url: str) -> None:
+    """What an earlier one left may still be charged, or taken by the venue."""
+    first, second, third = (make.hedge(number, HedgeState.CLOSED) for number in (1, 2, 4))
+    reverse, other = make.hedge(3, HedgeState.CLOSED), make.hedge(5, HedgeState.CLOSED, coin="ETH")
     reverse.strategy = "reverse_carry"
     async with SqlStore(url) as store:
-        await store.commit(make.persist(first, second, reverse, other, make.hedge(5)))
+        await store.commit(make.persist(first, second, reverse, third, other, make.hedge(6)))
         books = await store.load()
-    assert [hedge.id for hedge in books.closed] == [second.id, reverse.id, other.id]
+    assert [hedge.id for hedge in books.closed] == [second.id, reverse.id, third.id, other.id]
     assert books.closed[0] == second
 
 

@@ -27,7 +27,7 @@ WEIGHT_SHARE_ALL = 1.0
 BLUR_S = 2.0
 """So early in a minute a reply may still count the minute before: it was on its way, and clocks differ."""
 EDGE_S = 0.1
-"""So late a new minute is believed: the venue's clock is known by an estimate."""
+"""So late a new minute is believed at the earliest: the venue's clock is known by an estimate."""
 POLL_S = 0.005
 RETRY_AFTER_UNKNOWN_S = 60.0
 _MINUTE_S = 60.0
@@ -66,6 +66,8 @@ class WeightBudget:
     blocked_until_s: float = 0.0
     clock_offset_s: float = 0.0
     """Venue's wall clock less ours: the minute is the venue's."""
+    clock_error_s: float = 0.0
+    """How far that may be wrong."""
 
     def observe(self, headers: Mapping[str, str], status: int) -> None:
         """`headers` with lower-case names."""
@@ -80,7 +82,8 @@ class WeightBudget:
         blocked_s = self.blocked_until_s - monotonic()
         if blocked_s > 0:
             return blocked_s
-        into_minute_s = (time_ns() / 1e9 + self.clock_offset_s - EDGE_S) % _MINUTE_S
+        edge_s = max(EDGE_S, self.clock_error_s)
+        into_minute_s = (time_ns() / 1e9 + self.clock_offset_s - edge_s) % _MINUTE_S
         of_this_minute = monotonic() - self.seen_s <= into_minute_s - BLUR_S
         if self.used <= self.limit * share or not of_this_minute:
             return 0.0

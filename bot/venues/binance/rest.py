@@ -146,7 +146,9 @@ class BinanceRest:
         self._data: Any = None
         self._orders: Any = None
         self.clock_offset_ms = 0
-        """Venue's clock less ours, as last measured."""
+        """Venue's clock less ours."""
+        self._clock_error_ms: int | None = None
+        """How far that may be wrong: half of how long the answer took. None before it was measured."""
         self.permit: Callable[[], str | None] = lambda: None
         """Why nothing that changes the account may be signed now; asked right before it is."""
         self.clock_refused = asyncio.Event()
@@ -191,20 +193,27 @@ class BinanceRest:
         return await self._call(self._orders, endpoint, params)
 
     async def measure_clock(self) -> int:
-        """Venue's wall clock less ours, in milliseconds; signed requests use it from now on."""
+        """Venue's wall clock less ours, in milliseconds; signed requests use it from now on.
+
+        A slow answer that allows what is known already changes nothing: it says less than the one before.
+        """
+        proven_wrong = self.clock_refused.is_set()
         sent_ms, sent_s = time_ns() // 1_000_000, monotonic()
         reply = await self.data("publicGetTime")
-        middle_ms = sent_ms + int((monotonic() - sent_s) * 500)
+        error_ms = int((monotonic() - sent_s) * 500)
         try:
-            offset_ms = int(reply["serverTime"]) - middle_ms
+            offset_ms = int(reply["serverTime"]) - (sent_ms + error_ms)
         except (KeyError, TypeError, ValueError):
             raise VenueError("publicGetTime: the reply has no serverTime") from None
-        self.clock_offset_ms = offset_ms
+        self.clock_refused.clear()
+        vague = self._clock_error_ms is not None and error_ms > self._clock_error_ms
+        if vague and not proven_wrong and abs(offset_ms - self.clock_offset_ms) <= error_ms:
+            return self.clock_offset_ms
+        self.clock_offset_ms, self._clock_error_ms = offset_ms, error_ms
         for instance in (self._data, self._orders):
             instance.options["timeDifference"] = -offset_ms
         for budget in self.budgets.values():
-            budget.clock_offset_s = offset_ms / 1000
-        self.clock_refused.clear()
+            budget.clock_offset_s, budget.clock_error_s = offset_ms / 1000, error_ms / 1000
         return offset_ms
 
     def signed_call(self) -> dict[str, Any]:
