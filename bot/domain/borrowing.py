@@ -79,24 +79,33 @@ def unheard_interest(market: MarketState, leg: Leg, now_ms: int, opened_ms: int)
     instrument = market.instruments[leg.instrument]
     key = instrument.venue, instrument.base_asset
     terms = market.borrow.get(key)
-    owed = max(-leg.quantity_base, market.owed_since.get(key, ZERO))
     if terms is None:
         return ZERO
-    heard_ms = max(opened_ms, market.interest_ms.get(key, 0))
+    owed, heard_ms, before = -leg.quantity_base, max(opened_ms, market.interest_ms.get(key, 0)), ZERO
+    repaid_ms = market.repaid_ms.get(key)
+    if repaid_ms is None:
+        owed = max(owed, market.owed_since.get(key, ZERO))
+    else:  # all was repaid meanwhile, and what is owed now is owed since then
+        before, heard_ms = _untold_of_repaid(market, key, terms, heard_ms), max(heard_ms, repaid_ms)
     hours = min(UNHEARD_H_MAX, max(0, now_ms - heard_ms) // HOUR_MS + 1)
-    return owed * terms.rate_per_h * hours
+    return owed * terms.rate_per_h * hours + before
 
 
 def awaited_interest(market: MarketState, leg: Leg, opened_ms: int) -> Decimal:
     """What is still to be told of a loan that was repaid in full (base units): coins bought for it are to stay."""
     instrument = market.instruments[leg.instrument]
     key = instrument.venue, instrument.base_asset
-    repaid_ms, terms = market.repaid_ms.get(key), market.borrow.get(key)
-    if repaid_ms is None or terms is None or leg.quantity_base <= 0:
+    terms = market.borrow.get(key)
+    if key not in market.repaid_ms or terms is None or leg.quantity_base <= 0:
         return ZERO
     heard_ms = max(opened_ms, market.interest_ms.get(key, 0))
-    hours = min(UNHEARD_H_MAX, max(0, repaid_ms // HOUR_MS - heard_ms // HOUR_MS))
-    return min(leg.quantity_base, market.owed_since.get(key, ZERO) * terms.rate_per_h * hours)
+    return min(leg.quantity_base, _untold_of_repaid(market, key, terms, heard_ms))
+
+
+def _untold_of_repaid(market: MarketState, key: tuple[str, str], terms: BorrowTerms, heard_ms: int) -> Decimal:
+    """Interest of the full hours between the last that was heard of and the moment at which all was repaid."""
+    hours = min(UNHEARD_H_MAX, max(0, market.repaid_ms[key] // HOUR_MS - heard_ms // HOUR_MS))
+    return market.owed_since.get(key, ZERO) * terms.rate_per_h * hours
 
 
 def lendable_base(terms: BorrowTerms, limits: ReverseCarry) -> Decimal:

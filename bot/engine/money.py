@@ -49,7 +49,8 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind.is_coin else ZERO
     held = leg.quantity_base
     if leg.kind is Kind.MARGIN:
-        note_owed(state.market, leg, anew=held >= 0)
+        awaited = (fill.venue, instrument.base_asset) in state.market.repaid_ms  # for what was owed
+        note_owed(state.market, leg, anew=held >= 0 and not awaited)
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)
     if leg.kind is Kind.MARGIN and held < 0 <= leg.quantity_base:
