@@ -122,6 +122,10 @@ class Venue(Protocol):
         """Where coins are borrowed; None while the account does not borrow, and then it lists no margin spot."""
         ...
 
+    def keep_listed(self, instruments: Iterable[str]) -> None:
+        """Before `connect`: the books hold or owe something of these. They stay listed while the venue has them."""
+        ...
+
     async def connect(self) -> None:
         """Measure the clock's offset and speed, load the instruments. Raises VenueError."""
         ...

@@ -128,6 +128,11 @@ class EngineState:
     def control(self) -> Control:
         return self.book.control
 
+    def instruments_in_use(self) -> frozenset[str]:
+        """Those of which hedges hold or owe something, be it a crumb of one that is closed."""
+        hedges = (*self.hedges.values(), *self.last_hedge.values(), *self.former_hedge.values())
+        return frozenset(leg.instrument for hedge in hedges for leg in hedge.legs if leg.quantity_base)
+
     def note_last(self, hedge: Hedge) -> None:
         """From now on this is the latest hedge of its instruments."""
         for leg in hedge.legs:

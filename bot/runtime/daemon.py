@@ -230,6 +230,7 @@ class Daemon:
         if self.plan.lease is not None:
             self._long.append(tasks.create_task(self.plan.lease.keep(self.vitals), name="lease"))
         for name, venue in self.venues.items():
+            venue.keep_listed(self.state.instruments_in_use())
             await self._insist(venue.name, venue.connect)
             self.notices.report(Severity.INFO, "venue.connected", venue=name)
             self._desks[name] = self._open_desk(name, venue)

@@ -5,7 +5,7 @@ is a plain attribute. The simulated exchange is the real thing and is used where
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from bot.domain import events as ev
@@ -68,6 +68,7 @@ class QuietVenue:
         self.open_orders: list[tuple[str, str, str]] = []
         self.placed: list[OrderIntent] = []
         self.asked: list[str] = []
+        self.kept: frozenset[str] = frozenset()
         self.down = False
         self.alive = True
         self.connected = asyncio.Event()
@@ -76,6 +77,9 @@ class QuietVenue:
         self.asked.append(question)
         if self.down:
             raise VenueError(f"toy does not answer {question}")
+
+    def keep_listed(self, instruments: Iterable[str]) -> None:
+        self.kept = frozenset(instruments)
 
     async def connect(self) -> None:
         self._answer("connect")

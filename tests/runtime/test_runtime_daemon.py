@@ -189,6 +189,7 @@ async def test_the_next_life_goes_on_with_the_same_hedge_and_sends_nothing_twice
         await life.until(lambda: life.daemon.phase == "running")
         await life.daemon.flush()
         assert list(life.daemon.state.hedges) == ["h1"]
+        assert venue.kept == {leg.instrument for leg in life.daemon.state.hedges["h1"].legs}, "they stay listed"
         assert life.daemon.state.ledger.balance("funding:h1", "USDT") == -2, "paid while nobody ran"
         assert life.daemon.state.differences == {}
     ids = [intent.client_id for intent in venue.placed]

@@ -191,9 +191,16 @@ async def test_an_order_that_repaid_all_before_a_restart_can_still_be_asked_abou
     rest = ToldRest({"userAssets": []}, borrowable=False)
     lender = margin.CrossMargin("binance", "main", rest, MarketClock())  # type: ignore[arg-type]
     assert {i.kind for i in (await lender.listed(listed_spot(), Decimal(1))).instruments} == {Kind.SPOT}
-    assert lender.keep("BTC")
-    assert not lender.keep("BTC"), "asked once"
+    assert lender.keep("BTCUSDT")
+    assert not lender.keep("BTCUSDT"), "asked once"
     assert {i.kind for i in (await lender.listed(listed_spot(), Decimal(1))).instruments} == {Kind.SPOT, Kind.MARGIN}
+
+
+def test_what_the_books_owe_stays_listed_though_all_was_repaid_meanwhile() -> None:
+    venue = BinanceVenue("binance", "main", "key", "secret", borrows=True)
+    venue.keep_listed(["binance:BTCUSDT:margin", "binance:BTCUSDT:perp", "binance:ETHUSDT:spot"])
+    assert not venue._margin.keep("BTCUSDT"), "kept already"
+    assert venue._margin.keep("ETHUSDT"), "spot and perpetuals are listed anyway"
 
 
 OWING = {"userAssets": [{"asset": "BTC", "netAsset": "-2", "borrowed": "2", "interest": "0"}]}

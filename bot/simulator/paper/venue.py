@@ -99,6 +99,9 @@ class PaperVenue:
 
     # -- life -------------------------------------------------------------------------------------------------
 
+    def keep_listed(self, instruments: Iterable[str]) -> None:
+        """Coins of the live venue are lent as long as they are traded."""
+
     async def connect(self) -> None:
         """The live venue's clock and listing; the account as it was, with what settled meanwhile."""
         try:

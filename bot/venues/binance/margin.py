@@ -99,7 +99,7 @@ class CrossMargin:
         self._lent: frozenset[str] = frozenset()
         """Base assets of the listed margin pairs."""
         self._kept: set[str] = set()
-        """Assets of orders that were asked about while their pair was not listed."""
+        """Symbols of which the books hold or owe something, or that an order was asked about in."""
         self._coins: frozenset[str] = frozenset()
         """Base assets of all spots: a coin may not be lent just because it was recalled."""
 
@@ -113,11 +113,12 @@ class CrossMargin:
         await self.balances()  # refuses where there is no margin account; what may be borrowed is told to anyone
         pairs = {row.symbol for row in await self._pairs() if row.trades and row.buys and row.sells}
         lent = {asset for asset, limit in (await self._limits()).items() if limit}
-        kept = self._lent | self._owed.keys() | self._kept
+        kept = self._lent | self._owed.keys()
         spots = [
             i
             for i in listing.instruments
-            if i.kind is Kind.SPOT and (i.base_asset in kept or (i.symbol in pairs and i.base_asset in lent))
+            if i.kind is Kind.SPOT
+            and (i.symbol in self._kept or i.base_asset in kept or (i.symbol in pairs and i.base_asset in lent))
         ]
         twins = tuple(replace(margin_twin(spot), fee_in_base=True) for spot in spots)
         fees = {
@@ -128,13 +129,13 @@ class CrossMargin:
         self._coins = frozenset(one.base_asset for one in listing.instruments if one.kind is Kind.SPOT)
         return replace(listing, instruments=(*listing.instruments, *twins), fees={**listing.fees, **fees})
 
-    def keep(self, asset: str) -> bool:
-        """List its pair from now on, whatever is lent: an order of ours may have repaid all before a restart.
+    def keep(self, symbol: str) -> bool:
+        """List this pair from now on, whatever is lent: an order of ours may have repaid all before a restart.
 
         False where that was asked before.
         """
-        new = asset not in self._kept
-        self._kept.add(asset)
+        new = symbol not in self._kept
+        self._kept.add(symbol)
         return new
 
     async def balances(self) -> dict[str, Decimal]:

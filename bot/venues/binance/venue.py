@@ -159,6 +159,12 @@ class BinanceVenue:
         self._wants_loans |= borrows
         return (wider, self._wants_loans) != (before, borrowed)
 
+    def keep_listed(self, instruments: Iterable[str]) -> None:
+        """A pair may have left margin trading, and the venue bought back a crumb of it, while nobody looked."""
+        for _, symbol, kind in (name.split(":") for name in instruments):
+            if kind == Kind.MARGIN.value:
+                self._margin.keep(symbol)
+
     # -- streams --------------------------------------------------------------------------------------------
 
     async def run(self, deliver: Deliver) -> None:
@@ -224,7 +230,7 @@ class BinanceVenue:
         spot = self._book.by_id.get(f"{symbol}:{Kind.SPOT.value}")
         if instrument in self._book.by_id or kind != Kind.MARGIN.value or spot is None or not self._wants_loans:
             return
-        if self._margin.keep(spot.base_asset):
+        if self._margin.keep(spot.symbol):
             with suppress(VenueError):  # the next listing has it
                 deliver(await self.fetch_listing())
 
