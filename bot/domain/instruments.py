@@ -69,6 +69,8 @@ class Instrument:
     listed_ms: int = 0
     ends_ms: int = 0
     """When the venue ends trading, as it has announced; 0: not announced."""
+    trades: bool = True
+    """Whether the venue takes orders in it; what is held stays listed without."""
     feed: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +123,11 @@ class Pair:
     """The grid on which both legs can be equal."""
     tolerance: Decimal = field(init=False, repr=False, compare=False)
     """What the legs of a whole hedge may differ by: the larger lot."""
+
+    @property
+    def trades(self) -> bool:
+        """Whether both legs do: else neither is touched but to make the hedge whole."""
+        return self.spot.trades and self.perp.trades
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", (self.venue, self.coin))

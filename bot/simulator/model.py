@@ -83,6 +83,8 @@ class Listing:
     tiers: tuple[MarginTier, ...] = ()
     ends_ms: int = 0
     """When trading ends, as was announced; 0: no end."""
+    trades: bool = True
+    """Whether orders are taken; False: the venue has closed this market."""
 
 
 @struct(frozen=True, slots=True)

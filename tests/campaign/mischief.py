@@ -75,7 +75,7 @@ def strike(world: "World", fault: Fault) -> None:
                 return
         case "filters_changed":
             _change_filters(world, fault)
-        case "end_announced":
+        case "end_announced" | "spot_end_announced":
             _announce_end(world, fault)
             size = ANNOUNCED_S
         case "deleveraged":
@@ -92,10 +92,11 @@ def strike(world: "World", fault: Fault) -> None:
 
 
 def _announce_end(world: "World", fault: Fault) -> None:
-    """The venue says that it will end the perpetual in so many market hours."""
+    """The venue says that it will end the perpetual, or the spot, in so many market hours."""
     coin = world.market.coins[fault.how]
     ends_ms = int(world.market_ms + fault.size * HOUR_MS)
-    world.market.relist(dataclasses.replace(coin.perp, ends_ms=ends_ms))
+    leg = coin.perp if fault.kind == "end_announced" else coin.spot
+    world.market.relist(dataclasses.replace(leg, ends_ms=ends_ms))
 
 
 def _unexplained(world: "World", fault: Fault) -> bool:

@@ -131,6 +131,11 @@ class Opening(Prudent):
                 coin = self.world.market.by_symbol[Book.PERP, row["symbol"]].name
                 self._ends_read.add(coin)
 
+    def schedule_told(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Which spots the venue has announced the end of."""
+        for symbol in (symbol for row in rows for symbol in row["symbols"]):
+            self._ends_read.add(self.world.market.by_symbol[Book.SPOT, symbol].name)
+
     def listed(self) -> None:
         """The daemon has taken over a listing: all questions that make one were answered."""
         for coin in self._ends_read:

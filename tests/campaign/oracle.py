@@ -176,6 +176,8 @@ class Oracle(Opening):
             self.lender_told(path, answer)
         if path == "/fapi/v1/exchangeInfo" and answer.status == 200:
             self.listing_told(answer.document["symbols"])
+        if path == "/sapi/v1/spot/delist-schedule" and answer.status == 200:
+            self.schedule_told(answer.document)
         if category == TRADES and answer.status == 200:
             self._told_by_trades(answer.document)
         weight = answer.headers.get("X-MBX-USED-WEIGHT-1M")

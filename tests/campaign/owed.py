@@ -94,7 +94,7 @@ class Owed(Truth):
     def lender_told(self, path: str, answer: "Answer") -> None:
         if answer.status != 200 or not self.world.plan.lent:
             return
-        match path.rsplit("/", 1)[1]:
+        match path.removeprefix("/sapi/v1/margin/"):
             case "next-hourly-interest-rate":
                 for row in answer.document:
                     self._hear(self._rates, row["asset"], Decimal(row["nextHourlyInterestRate"]) * YEAR_H)

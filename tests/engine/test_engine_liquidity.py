@@ -33,14 +33,16 @@ def test_a_hedge_is_at_most_its_share_of_the_thinner_volume_and_of_open_interest
     assert 0.99 * at_most <= held <= 1.0001 * at_most
 
 
+@pytest.mark.parametrize("ending", [0, 1])
 def test_a_coin_that_the_venue_is_going_to_end_is_closed_at_the_announcement_and_not_entered_again(
-    play: Play,
+    play: Play, ending: int
 ) -> None:
     book = play(kit.config(("BTC",))).scene().run()
     hedge = book.hedge
     assert hedge.state is HedgeState.HEDGED
-    spot, perp = kit.pair_instruments("BTC")
-    book.feed(VenueListed(kit.VENUE, (spot, replace(perp, ends_ms=book.market_ms + 30 * DAY_MS)), {}, {}))
+    legs = list(kit.pair_instruments("BTC"))
+    legs[ending] = replace(legs[ending], ends_ms=book.market_ms + 30 * DAY_MS)
+    book.feed(VenueListed(kit.VENUE, tuple(legs), {}, {}))
     book.run(40)
     assert hedge.reason == "R8: the venue ends trading of BTC"
     assert not book.state.book.live_hedges()

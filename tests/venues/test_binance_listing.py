@@ -16,6 +16,7 @@ from bot.venues.binance.listing import (
     funding_intervals_s,
     list_instruments,
     margin_tiers,
+    spot_ends_ms,
     spot_fees,
 )
 from bot.venues.binance.symbols import SymbolBook
@@ -122,6 +123,21 @@ def test_a_perpetual_ends_when_the_venue_has_set_its_delivery(recorded: Path, de
         row["deliveryDate"] = delivery_ms
     spot, perp = list_instruments("binance", found, Universe(), fee_in_base=True).instruments
     assert (spot.ends_ms, perp.ends_ms) == (0, ends_ms)
+
+
+def test_a_spot_ends_when_the_venue_has_scheduled_its_end(recorded: Path) -> None:
+    schedule = [{"delistTime": 1_790_000_000_000, "symbols": ["ADAUSDT", "SOLUSDT"]}]
+    found = facts(recorded, [spot_row("SOL"), spot_row("BTC")], delist_schedule=schedule)
+    listed = list_instruments("binance", found, Universe(), fee_in_base=True).instruments
+    assert {i.id: i.ends_ms for i in listed if i.ends_ms} == {"binance:SOLUSDT:spot": 1_790_000_000_000}
+
+
+@pytest.mark.parametrize(
+    "schedule", [None, {"code": 0}, [{"symbols": ["SOLUSDT"]}], [{"delistTime": "soon", "symbols": ["A"]}]]
+)
+def test_a_schedule_that_cannot_be_read_is_an_error(schedule: Any) -> None:
+    with pytest.raises(DecodeError):
+        spot_ends_ms(schedule)
 
 
 def test_recorded_funding_intervals(recorded: Path) -> None:

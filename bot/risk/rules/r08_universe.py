@@ -1,6 +1,7 @@
 """R8: only coins that the owner allows and that are liquid and old enough. Unknown liquidity is not enough.
 
-Held: a coin of which the venue has announced that it ends trading is closed at once, while there is still a market.
+Held: a coin of which the venue has announced that it ends trading, of either leg, is closed at once, while there is
+still a market. Where one leg's market is closed already, the other is kept as well: alone it would be naked.
 """
 
 from decimal import Decimal
@@ -31,6 +32,9 @@ def known(book: Book, pair: Pair) -> bool:
 
 def refusal(book: Book, pair: Pair) -> Verdict | None:
     universe = book.config.universe
+    if not pair.trades:
+        closed = pair.perp if pair.spot.trades else pair.spot
+        return judge(RULE, ok=False, limit="both legs trade", observed=closed.id, detail="the venue takes no orders")
     ends_ms = _ends_ms(pair)
     if ends_ms:
         return judge(

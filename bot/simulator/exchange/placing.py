@@ -35,6 +35,8 @@ _NEVER_RESTS = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 def place(state: State, account: Account, request: OrderRequest, at_ms: int) -> tuple[Order, list[Trade]]:
     """Raises VenueError, and then nothing has changed but the counters of faults."""
     listing = state.listing(request.book, request.symbol)
+    if not listing.trades:
+        raise _closed(request.book)
     share = _injected(state, account, request, at_ms)
     top = state.market.top(request.book, request.symbol, at_ms)
     mark = ZERO
@@ -57,6 +59,12 @@ def place(state: State, account: Account, request: OrderRequest, at_ms: int) -> 
     elif request.book is Book.SPOT:
         _check_funds(account, listing, request, fills)
     return _execute(state, account, listing, request, fills, at_ms)
+
+
+def _closed(book: Book) -> VenueError:
+    if book is Book.SPOT:
+        return VenueError(-1013, "Market is closed.")
+    return VenueError(-4141, "Symbol is closed.")
 
 
 def _injected(state: State, account: Account, request: OrderRequest, at_ms: int) -> Decimal | None:

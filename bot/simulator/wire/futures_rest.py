@@ -45,7 +45,7 @@ def _symbol_info(listing: Listing) -> dict[str, Any]:
         "contractType": "PERPETUAL",
         "deliveryDate": listing.ends_ms or PERPETUAL_DELIVERY_MS,
         "onboardDate": listing.listed_ms,
-        "status": "TRADING",
+        "status": "TRADING" if listing.trades else "SETTLING",
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": listing.base_asset,

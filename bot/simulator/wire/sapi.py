@@ -228,6 +228,15 @@ def _withdrawal_row(move: CapitalMove) -> dict[str, Any]:
     }
 
 
+def spot_ends(sim: Simulation, _call: Call) -> Any:
+    """spot/delist-schedule: symbols of which the end is announced, by its time."""
+    ends: dict[int, list[str]] = {}
+    for listing in sim.listings(Book.SPOT):
+        if listing.ends_ms:
+            ends.setdefault(listing.ends_ms, []).append(listing.symbol)
+    return [{"delistTime": at_ms, "symbols": sorted(symbols)} for at_ms, symbols in sorted(ends.items())]
+
+
 def _route(call: Call) -> tuple[Book, Book]:
     route = _ROUTES.get(call.params.need("type"))
     if route is None:
@@ -301,6 +310,7 @@ TABLE: Table = {
     ("GET", "/sapi/v1/capital/config/getall"): Endpoint(coins, _SIGNED, 10),
     ("GET", "/sapi/v1/capital/deposit/hisrec"): Endpoint(deposits, _SIGNED),
     ("GET", "/sapi/v1/capital/withdraw/history"): Endpoint(withdrawals, _SIGNED),
+    ("GET", "/sapi/v1/spot/delist-schedule"): Endpoint(spot_ends, _SIGNED, 100),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Endpoint(nothing, Security.KEY, 10),
     ("GET", "/sapi/v1/asset/tradeFee"): Endpoint(trade_fee, _SIGNED),
     ("POST", "/sapi/v1/asset/transfer"): Endpoint(transfer, _SIGNED),

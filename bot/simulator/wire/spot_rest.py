@@ -42,7 +42,7 @@ def exchange_info(sim: Simulation, call: Call) -> Any:
 def _symbol_info(listing: Listing) -> dict[str, Any]:
     return {
         "symbol": listing.symbol,
-        "status": "TRADING",
+        "status": "TRADING" if listing.trades else "BREAK",
         "baseAsset": listing.base_asset,
         "baseAssetPrecision": 8,
         "quoteAsset": listing.quote_asset,

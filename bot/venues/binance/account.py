@@ -89,7 +89,7 @@ class AccountReader:
         """
         burn, self.spot_discount = await self._spot_burn() if signed else (False, NO_DISCOUNT)
         try:
-            listed = await self._instruments(fee_in_base=not burn)
+            listed = await self._instruments(fee_in_base=not burn, signed=signed)
             book = SymbolBook.of(listed.instruments)
             if not signed or not listed.instruments:
                 return VenueListed(self._name, listed.instruments, {}, {})
@@ -104,13 +104,14 @@ class AccountReader:
             raise VenueError(f"listing: no fee rates for {', '.join(missing[:5])}")
         return VenueListed(self._name, listed.instruments, fees, tiers)
 
-    async def _instruments(self, *, fee_in_base: bool) -> Listed:
+    async def _instruments(self, *, fee_in_base: bool, signed: bool) -> Listed:
         facts = ListingFacts(
             spot_info=await self._rest.data("publicGetExchangeInfo", {"showPermissionSets": "false"}),
             perp_info=await self._rest.data("fapiPublicGetExchangeInfo"),
             funding_info=await self._rest.data("fapiPublicGetFundingInfo"),
             spot_prices=prices(await self._rest.data("publicGetTickerPrice"), "price"),
             perp_prices=prices(await self._rest.data("fapiPublicGetPremiumIndex"), "markPrice"),
+            delist_schedule=await self._rest.data("sapiGetSpotDelistSchedule") if signed else (),
         )
         listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base)
         for symbol in listed.suspicious:

@@ -59,13 +59,16 @@ class Universe:
 
 @dataclass(frozen=True, slots=True)
 class ListingFacts:
-    """Raw replies: both exchangeInfo, fundingInfo, and prices by symbol where known (quote per venue unit)."""
+    """Raw replies: both exchangeInfo, fundingInfo, spot's delist-schedule; prices by symbol where known, quote per
+    venue unit."""
 
     spot_info: Any
     perp_info: Any
     funding_info: Any
     spot_prices: Mapping[str, Decimal]
     perp_prices: Mapping[str, Decimal]
+    delist_schedule: Any = ()
+    """Of spot; nobody is told it without a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Listed:
 def list_instruments(venue: str, facts: ListingFacts, universe: Universe, *, fee_in_base: bool) -> Listed:
     """Spot and perpetual instruments in pairs, by symbol. Raises DecodeError."""
     spots = {row["baseAsset"]: row for row in _rows(facts.spot_info) if _spot_trades(row)}
-    intervals = funding_intervals_s(facts.funding_info)
+    intervals, ends_ms = funding_intervals_s(facts.funding_info), spot_ends_ms(facts.delist_schedule)
     instruments: list[Instrument] = []
     suspicious: list[str] = []
     for row in sorted((r for r in _rows(facts.perp_info) if _perp_trades(r)), key=lambda r: str(r["symbol"])):
@@ -90,7 +93,7 @@ def list_instruments(venue: str, facts: ListingFacts, universe: Universe, *, fee
         if not _prices_agree(facts, spot_row["symbol"], row["symbol"], multiplier):
             suspicious.append(str(row["symbol"]))
             continue
-        instruments.append(_spot(venue, coin, spot_row, fee_in_base=fee_in_base))
+        instruments.append(_spot(venue, coin, spot_row, ends_ms, fee_in_base=fee_in_base))
         interval_s = intervals.get(row["symbol"], DEFAULT_INTERVAL_S)
         instruments.append(_perp(venue, coin, row, multiplier, interval_s))
     return Listed(tuple(instruments), tuple(suspicious))
@@ -115,6 +118,14 @@ def funding_intervals_s(funding_info: Any) -> dict[str, int]:
         return {str(row["symbol"]): int(row["fundingIntervalHours"]) * 3_600 for row in funding_info}
     except (KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"fundingInfo: {error!r}") from None
+
+
+def spot_ends_ms(schedule: Any) -> dict[str, int]:
+    """spot/delist-schedule: when spot symbols stop trading, of those whose end is announced. Raises DecodeError."""
+    try:
+        return {str(symbol): int(row["delistTime"]) for row in schedule for symbol in row["symbols"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DecodeError(f"spot/delist-schedule: {error!r}") from None
 
 
 def margin_tiers(brackets: Any, symbols: Mapping[str, Instrument]) -> dict[str, tuple[MarginTier, ...]]:
@@ -217,7 +228,9 @@ def _filters(row: Mapping[str, Any], notional: tuple[tuple[str, str], ...]) -> F
         raise DecodeError(f"{row.get('symbol')}: no filter {error}") from None
 
 
-def _spot(venue: str, coin: str, row: Mapping[str, Any], *, fee_in_base: bool) -> Instrument:
+def _spot(
+    venue: str, coin: str, row: Mapping[str, Any], ends_ms: Mapping[str, int], *, fee_in_base: bool
+) -> Instrument:
     filters = _filters(row, (("NOTIONAL", "minNotional"), ("MIN_NOTIONAL", "minNotional")))
     symbol = str(row["symbol"])
     return Instrument(
@@ -237,6 +250,7 @@ def _spot(venue: str, coin: str, row: Mapping[str, Any], *, fee_in_base: bool) -
         quantity_max=filters.quantity_max,
         notional_min=filters.notional_min,
         fee_in_base=fee_in_base,
+        ends_ms=ends_ms.get(symbol, 0),
     )
 
 

@@ -1,8 +1,16 @@
 """All planted bugs: importing this module fills the list."""
 
-from tests.campaign.planted import bugs_books, bugs_money, bugs_orders, bugs_recovery, bugs_risk, bugs_shell
+from tests.campaign.planted import (
+    bugs_books,
+    bugs_market,
+    bugs_money,
+    bugs_orders,
+    bugs_recovery,
+    bugs_risk,
+    bugs_shell,
+)
 from tests.campaign.planted.catalogue import BUGS, Planted, grown
 
-MODULES = (bugs_orders, bugs_books, bugs_money, bugs_recovery, bugs_risk, bugs_shell)
+MODULES = (bugs_orders, bugs_books, bugs_money, bugs_recovery, bugs_risk, bugs_shell, bugs_market)
 
 __all__ = ["BUGS", "MODULES", "Planted", "grown"]
