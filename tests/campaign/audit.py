@@ -7,6 +7,7 @@ from decimal import Decimal
 from bot.simulator.model import Book
 from tests.campaign.answers import CANARY
 from tests.campaign.capital import Capital
+from tests.campaign.figures import Figures
 from tests.campaign.market import COINS
 from tests.campaign.truth import ZERO
 
@@ -59,6 +60,7 @@ class Audit(Capital):
         self._audit_capital()
         self._audit_legs()
         self._audit_hedges()
+        self._audit_figures()
         self.check(17, CANARY.encode() not in self.world.database.raw.serialize(), "the canary is in the database")
         self.check(18, not self.world.loop.failures, f"the loop complains: {self.world.loop.failures[:3]}")
 
@@ -97,6 +99,14 @@ class Audit(Capital):
             chain = hashlib.sha256("\x1e".join(lines).encode()).hexdigest()
             self.check(7, chain == link, f"the chain breaks at transaction {number}")
         self.check(7, not any(sums.values()), f"the ledger does not sum to nothing: {dict(sums)}")
+
+    def _audit_figures(self) -> None:
+        """What each hedge is said to hold, to have earned and to have cost."""
+        wrong = [*Figures(self.world.database.rows, self._least).wrong()]
+        self.check(8, not wrong, f"{len(wrong)} figures of hedges are wrong: {wrong[:3]}")
+
+    def _least(self, instrument: str) -> Decimal:
+        return self.tradeable(self.world.market.by_symbol[Book.PERP, instrument.split(":")[1]].name)
 
     def _audit_hedges(self) -> None:
         """Each hedge by itself is whole, also a closed one: a fill must not count for another one's leg."""

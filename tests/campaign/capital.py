@@ -41,6 +41,10 @@ class Capital(Written):
         """The venue's balance has changed and no record says why."""
         self._untold += amount
 
+    def without_record(self) -> Decimal:
+        """USDT that came, or went, of which the venue keeps no record."""
+        return self._untold
+
     def _unrecorded(self) -> dict[Place, Decimal]:
         """What no record explains and nobody accepted. A margin wallet that went below nothing was paid for."""
         total: dict[Place, Decimal] = defaultdict(Decimal, {("spot", "USDT"): self._untold})

@@ -23,6 +23,9 @@ tells of that."""
 LOANS_SHARE = 0.3
 """Of the seeds, those in which coins are borrowed."""
 HALTED_H_MIN = 3.0
+WIDE_H = 12.0
+RECOVERS_H = -26.0, 8.0
+"""Hours of market time between which a rate that was negative for five days becomes positive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Kind:
 
 LOANS = "loans"
 """Seeds in which coins are borrowed."""
+RULES = "rules"
+"""What the rules of the book are there for, in all seeds."""
 COIN = tuple(COINS)
 LOST = ("hang", "reset", "502", "unknown", "html", "garbage")
 KINDS: Mapping[str, Kind] = {
@@ -128,6 +133,10 @@ KINDS: Mapping[str, Kind] = {
     "loan_refused": Kind(LOAN_ORDER, 2, ("-3045", "-3006", "-3041", "-2010"), (1, 3.99), LOANS),
     "interest_late": Kind(INTEREST, 2, size=(1, 9), where=LOANS),
     "interest_repeated": Kind(INTEREST, 1, where=LOANS),
+    # what asks for a rule of the book: a basis that goes against a hedge, a rate that was negative for days
+    "rate_recovered": Kind(START, 1, COIN, (0.0004, 0.002), RULES),
+    "basis_widens": Kind(START, 2, COIN, (0.03, 0.06), RULES),
+    "rate_explodes": Kind(START, 1, COIN, (-0.03, -0.013), RULES),  # or is too dear
 }
 MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)
 REACH: Mapping[str, tuple[float, float]] = {
@@ -206,6 +215,7 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         faults += _drawn(LOANS, lender.randint(2, 6), lender)
         faults = [replace(one, size=min(one.size, RISE_MAX)) if one.kind in RISES else one for one in faults]
     faults += _crashes(found.commands)
+    faults += _drawn(RULES, 2, Random(f"rules:{seed}"))
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
         if fault.kind in MARKET_KINDS:
@@ -296,6 +306,28 @@ def _spike(fault: Fault, shapes: dict[str, Shape]) -> None:
     shape.turns.sort()
 
 
+def _recover(fault: Fault, shapes: dict[str, Shape]) -> None:
+    """Negative for at least five days, until about the beginning."""
+    shape, hour = shapes[fault.how], RECOVERS_H[0] + fault.at / REACH[START][1] * (RECOVERS_H[1] - RECOVERS_H[0])
+    shape.turns = [(hour, fault.size), *(turn for turn in shape.turns if turn[0] > hour)]
+    shape.rate = -abs(shape.rate)
+
+
+def _widen(fault: Fault, shapes: dict[str, Shape]) -> None:
+    """The perpetual goes away from the spot for half a day, against what the rate lets be held."""
+    shape = shapes[fault.how]
+    base = next((rate for since, rate in reversed(shape.turns) if since <= fault.at), shape.rate)
+    shape.basis.append((fault.at, fault.at + WIDE_H, fault.size if base > 0 else -fault.size))
+
+
+def _explode(fault: Fault, shapes: dict[str, Shape]) -> None:
+    """One settlement alone costs more than R1c lets a hedge pay."""
+    shape = shapes[fault.how]
+    base = next((rate for since, rate in reversed(shape.turns) if since <= fault.at), shape.rate)
+    shape.turns += [(fault.at, fault.size * (-1 if base < 0 else 1)), (fault.at + 8, base)]
+    shape.turns.sort()
+
+
 def _swing(fault: Fault, shapes: dict[str, Shape]) -> None:
     shapes[fault.how].swing = fault.size
 
@@ -313,4 +345,7 @@ _SHAPERS: Mapping[str, Callable[[Fault, dict[str, Shape]], None]] = {
     "rate_spike": _spike,
     "rate_swings": _swing,
     "interval_changed": _interval,
+    "rate_recovered": _recover,
+    "rate_explodes": _explode,
+    "basis_widens": _widen,
 }

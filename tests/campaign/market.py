@@ -35,6 +35,8 @@ COINS: Mapping[str, tuple[float, int]] = {
     "SHIB": (0.00003, 1000),
 }
 """Coin -> (price of one coin in USDT, coins in a perpetual's unit)."""
+CORE = ("BTC", "ETH")
+"""Their moves are those of the market: rule R6 looks at them."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Shape:
     """Funding a day third, before noise."""
     turns: list[tuple[float, float]] = field(default_factory=list)
     """(hour, rate from then on)"""
+    basis: list[tuple[float, float, float]] = field(default_factory=list)
+    """(hour, hour, what the perpetual costs above the spot in between, a fraction)"""
     swing: float = 0.0
     """Rates alternate by this much from one settlement to the next."""
     intervals: list[tuple[float, int]] = field(default_factory=lambda: [(-1e9, 8)])
@@ -72,6 +76,9 @@ class _Coin:
         steps = int(days * DAY_MS) // GRID_MS + 2
         self.path = _path(dice, price, steps, shape, frozen=frozen)
         self.basis = [0.0 if frozen else dice.gauss(0.0002, 0.0003) for _ in range(steps)]
+        for since_h, until_h, size in shape.basis:
+            for step in range(_step_of(since_h), min(_step_of(until_h), steps)):
+                self.basis[step] += size
         self.settlements = _settlements(self, dice, shape, days, frozen=frozen)
         self.times = [one.at_ms for one in self.settlements]
         self.cache: dict[tuple[str, int], Top] = {}
@@ -105,6 +112,11 @@ def _path(dice: Random, price: float, steps: int, shape: Shape, *, frozen: bool)
         found.append(price)
         price *= math.exp(dice.gauss(0, sigma))
     return found
+
+
+def _step_of(hour: float) -> int:
+    """The first moment of the grid that is not before an hour."""
+    return math.ceil(hour * HOUR_MS / GRID_MS)
 
 
 def _settlements(coin: _Coin, dice: Random, shape: Shape, days: float, *, frozen: bool) -> list[Settlement]:

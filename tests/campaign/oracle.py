@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from bot.simulator.model import Book, Mark, Top
 from tests.campaign.answers import CANARY
 from tests.campaign.faults import ACCOUNT, CALL, ORDER, QUERY, TRADES
-from tests.campaign.market import COINS
+from tests.campaign.market import COINS, CORE
 
 if TYPE_CHECKING:
     from tests.campaign.answers import Answer
     from tests.campaign.life import Life
     from tests.campaign.world import World
 
-from tests.campaign.opening import IN_QUEUE_S, Opening
+from tests.campaign.opening import IN_QUEUE_S
+from tests.campaign.rules import Rules
 from tests.campaign.truth import MARGIN, Sent
 from tests.campaign.written import ENDED, OPENING
 
@@ -39,7 +40,7 @@ CALLS_MAX = 600
 GAPS_EVERY_S = 0.9
 
 
-class Oracle(Opening):
+class Oracle(Rules):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.said_names: Counter[str] = Counter()
@@ -231,8 +232,11 @@ class Oracle(Opening):
 
     def marked(self, symbol: str, mark: Mark) -> None:
         self.marks[symbol], self.marked_s[symbol] = mark, self._now_s
+        if symbol.removesuffix("USDT") in CORE:
+            self.core_moves(symbol, mark)
 
     def commanded(self, verb: str, cap: Decimal, coin: str) -> None:
+        super().commanded(verb, cap, coin)
         if verb == "resume":
             self.halted_s = None
         if verb == "readmit":
@@ -308,7 +312,7 @@ class Oracle(Opening):
     def restless(self) -> bool:
         """Whether something is under way that deserves fine steps."""
         open_ended = any(not self._ended(name) for name in self.flying)
-        busy = bool(self.naked_s) or self.recalling() or self.ending()
+        busy = bool(self.naked_s) or self.recalling() or self.ending() or self.demanding()
         return busy or self._now_s - self.last_order_s < (12.0 if open_ended else 1.5)
 
     def _ended(self, name: str) -> bool:
@@ -341,6 +345,7 @@ class Oracle(Opening):
         for coin, own in world.plan.own_coins.items():
             held = self.held(coin)[0] - self.lent(coin)
             self.check(13, held > -own / 1000, f"the owner's {coin} were sold")
+        self.rules_are_obeyed(patient=patient or self.store_refuses)
         if self.ending_told_s:
             self.ends_are_obeyed(patient=patient)
         if world.plan.lent:

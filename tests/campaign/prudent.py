@@ -55,23 +55,30 @@ class Prudent(Audit):
 
     def far_from_liquidation(self, names: str) -> None:
         """10: with all that may still fill, a joint move of R7's distance leaves the perp wallet its maintenance."""
-        account, coming = self._account(), self._coming()
+        coming = self._coming()
+        for move in (1 + ROOM, 1 - ROOM):
+            left = self.margin_left(move, coming)
+            self.check(10, left >= 0, f"{names}: a move to {move} of all marks leaves {left:.0f} of margin")
+
+    def margin_left(self, move: Decimal, coming: Mapping[tuple[str, str], Decimal]) -> Decimal:
+        """Of the perp wallet, less its maintenance, once all marks have moved by a factor and `coming` has filled."""
+        account = self._account()
         held = {symbol: (one.quantity, _signed(one.quantity, one.cost)) for symbol, one in account.holdings.items()}
         for coin in self.world.market.coins.values():
-            more = (coming[coin.name, "long"] - coming[coin.name, "perp"]) / coin.multiplier
+            coins = coming.get((coin.name, "long"), ZERO) - coming.get((coin.name, "perp"), ZERO)
+            more = coins / coin.multiplier
             mark = self.marks.get(coin.perp.symbol)
             if more and mark is not None:
                 quantity, cost = held.get(coin.perp.symbol, (ZERO, ZERO))
                 held[coin.perp.symbol] = quantity + more, cost + more * mark.mark
-        for move in (1 + ROOM, 1 - ROOM):
-            left = account.perp_wallet
-            for symbol, (quantity, cost) in held.items():
-                mark = self.marks.get(symbol)
-                if mark is not None:
-                    value = quantity * mark.mark * move
-                    listing = self.world.market.by_symbol[Book.PERP, symbol].perp
-                    left += value - cost - _maintenance(listing, abs(value))
-            self.check(10, left >= 0, f"{names}: a move to {move} of all marks leaves {left:.0f} of margin")
+        left: Decimal = account.perp_wallet
+        for symbol, (quantity, cost) in held.items():
+            mark = self.marks.get(symbol)
+            if mark is not None:
+                value = quantity * mark.mark * move
+                listing = self.world.market.by_symbol[Book.PERP, symbol].perp
+                left += value - cost - _maintenance(listing, abs(value))
+        return left
 
 
 def _signed(quantity: Decimal, cost: Decimal) -> Decimal:

@@ -1,6 +1,7 @@
 """The world of one seed: venue, market, streams, books, daemons, owner and whatever the plan does to them."""
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,7 +15,7 @@ from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.disk import Disk
 from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Command, Fault, Plan
 from tests.campaign.life import VENUE, Life
-from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
+from tests.campaign.market import CORE, GRID_MS, HOUR_MS, START_MS, CampaignMarket
 from tests.campaign.mischief import STRIKE, strike
 from tests.campaign.oracle import Oracle
 from tests.campaign.owner import Owner
@@ -25,6 +26,8 @@ from tests.campaign.wire import Wire
 MIDDLE_SPEED, SLOW_SPEED = 1_200.0, 60.0
 """Market time per wall time while a fault lasts, and while orders or a gap are open; the plan has that of calm."""
 COARSE_STEP_S, SLOW_STEP_S = 0.5, 0.25
+CRAWL_SPEED, CRAWL_MS = 20.0, 40_000
+"""So fast, and for so long before and after it, does a core coin jump: rule R6 looks at what moves within minutes."""
 SLOW_AFTER_ORDER_S = 1.5
 SETTLE_S = 150.0
 STOP_S = 15.0
@@ -61,6 +64,7 @@ class World:
         for waiting in self.waiting.values():
             waiting.sort(key=lambda fault: fault.at)
         self.commands = list(plan.commands)
+        self._jumps_ms = core_jumps_ms(plan)
         self.oracle = Oracle(self)
         self.wire = Wire(self, self.exchange)
         self.streams = Streams(self)
@@ -86,11 +90,16 @@ class World:
 
     async def _step(self) -> None:
         young = self.plan.frozen and (self.loop.now_s - self._born_s < YOUNG_S or not self.life.informed)
-        slow = self.calm or self.oracle.restless() or young
+        while self._jumps_ms and self._jumps_ms[0] + CRAWL_MS < self.market_ms:
+            del self._jumps_ms[0]
+        crawls = bool(self._jumps_ms) and self._jumps_ms[0] - CRAWL_MS < self.market_ms
+        slow = self.calm or self.oracle.restless() or young or crawls
         middle = self.loop.now_s < self.slow_until_s or bool(self.oracle.moving)
-        self.speed = SLOW_SPEED if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
-        if not slow:  # not past the next command, nor past the end: each comes at its own hour
+        slowest = CRAWL_SPEED if crawls else SLOW_SPEED
+        self.speed = slowest if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
+        if not slow:  # not past the next command or jump, nor past the end: each comes at its own hour
             until_h = min((command.hour for command in self.commands), default=self.plan.days * 24)
+            until_h = min([until_h, *((at_ms - CRAWL_MS - START_MS) / HOUR_MS for at_ms in self._jumps_ms[:1])])
             left_s = (until_h - (self.market_ms - START_MS) / HOUR_MS) * 3_600
             self.speed = min(self.speed, max(SLOW_SPEED, left_s / COARSE_STEP_S + SLOW_SPEED))
         await asyncio.sleep(SLOW_STEP_S if slow else COARSE_STEP_S)
@@ -293,13 +302,19 @@ class World:
         return True
 
 
+def core_jumps_ms(plan: Plan) -> list[int]:
+    """When core coins jump, in market time: prices change on the grid alone."""
+    hours = {hour for coin in CORE for hour, _ in plan.shapes[coin].jumps}
+    return sorted(START_MS + math.ceil(hour * HOUR_MS / GRID_MS) * GRID_MS for hour in hours)
+
+
 def config_of(plan: Plan) -> CoreConfig:
     """The shipped defaults with the plan's limits, and outages that end within the run's wall time."""
     limits = Limits(
         per_coin_cap=plan.per_coin_cap,
         leverage_ceiling=plan.ceiling,
         cash_rate=0.0,
-        extreme=ExtremeLimits(outage_s=10, calm_s=15),
+        extreme=ExtremeLimits(outage_s=10, calm_s=30),
     )
     strategies = ("cash_and_carry", "reverse_carry") if plan.lent else ("cash_and_carry",)
     execution = Execution(slice_usd=plan.slice_usd, order_timeout_s=5)

@@ -41,6 +41,8 @@ class Written(Owed):
         self.epoch = 0
         self.removed: dict[tuple[str, int], bool] = {}
         """(coin, direction) that the books keep out, by rule or by hand."""
+        self.states: dict[tuple[str, int], Mapping[str, Any]] = {}
+        """(coin, direction) -> what the books last said of its funding days."""
         self.caps: list[Decimal] = [world.plan.per_coin_cap]
         self.moving: set[str] = set()
         """Transfers of margin without an outcome."""
@@ -86,7 +88,8 @@ class Written(Owed):
                 case "ledger_transactions" if row["kind"] == "interest":
                     self.interest_row(row)
                 case "coin_states":
-                    removals[str(row["coin"]), int(row["direction"])] = bool(row["removed"])
+                    key = str(row["coin"]), int(row["direction"])
+                    self.states[key], removals[key] = row, bool(row["removed"])
         if opening:
             self._within_limits(opening)
             self._allowed_now(opening)

@@ -1,0 +1,99 @@
+"""Rules R4 and R5: a basis that goes against what is held, and worth below where it was."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tests.campaign.market import COINS
+from tests.campaign.opening import Opening
+from tests.campaign.truth import ZERO
+
+if TYPE_CHECKING:
+    from tests.campaign.world import World
+
+LOSS_SHARE = Decimal("0.0023")
+"""Of NAV: twice what R4 bears, which is enough at any z-score that is beyond its threshold, and some more."""
+GIVEN_UP = Decimal("0.9")
+"""R4 gives up a quarter: less than this of what was held has to be left."""
+COOLED_MS = 3_600_000
+FALLEN_SOFT, FALLEN_HARD = Decimal("0.015"), Decimal("0.022")
+"""R5's limits and 0.7 % of NAV: entry costs are spread over the holding time, and owners come and go."""
+MARK = "R5", "all"
+
+
+class Losses(Opening):
+    def __init__(self, world: "World") -> None:
+        super().__init__(world)
+        self._best: dict[str, Decimal] = {}
+        """Coin -> the basis at its best for the hedge since it is held, or since R4 last gave a part of it up."""
+        self._wide: dict[str, Decimal] = {}
+        """Coin -> what was held when its basis was first seen to be too wide."""
+        self._size: dict[str, Decimal] = {}
+        """Coin -> what was held when it was last looked at."""
+        self._acted_ms: dict[str, int] = {}
+        self._worth_high: Decimal | None = None
+
+    def starts_anew(self) -> None:
+        super().starts_anew()
+        self._best.clear()
+        self._wide.clear()
+        self._size.clear()
+
+    def commanded(self, verb: str, cap: Decimal, coin: str) -> None:
+        if verb == "resume":
+            self._worth_high = None  # whatever was lost is accepted
+
+    # -- R4 -------------------------------------------------------------------------------------------------
+
+    def widened(self, nav: Decimal) -> Iterator[tuple[tuple[str, str], str]]:
+        for coin in COINS:
+            listed = self.world.market.coins[coin]
+            mark, perp = self.marks.get(listed.perp.symbol), self.held(coin)[1]
+            size, before = abs(perp), self._size.get(coin, ZERO)
+            if mark is None or size <= self.tradeable(coin) * 10:
+                self._forget(coin)
+                continue
+            basis = (mark.mark / mark.index - 1) * (1 if perp < 0 else -1)
+            best = min(basis, self._best.get(coin, basis))
+            self._size[coin] = size
+            # What is added is entered at the basis of now.
+            self._best[coin] = best if size <= before else (best * before + basis * (size - before)) / size
+            if size <= max(before, self._wide.get(coin, ZERO)) * GIVEN_UP:
+                self._wide.pop(coin, None)
+                self._best[coin], self._acted_ms[coin] = basis, int(self.world.market_ms)
+                continue
+            lost = (basis - self._best[coin]) * size * self._price(coin)
+            cooled = self.world.market_ms - self._acted_ms.get(coin, -COOLED_MS) >= COOLED_MS
+            if lost > LOSS_SHARE * nav and cooled:
+                self._wide.setdefault(coin, size)
+                yield ("R4", coin), f"{perp} are held, its basis has cost {lost:.0f} of {nav:.0f}"
+            else:
+                self._wide.pop(coin, None)
+
+    def _forget(self, coin: str) -> None:
+        for known in (self._best, self._size, self._wide):
+            known.pop(coin, None)
+
+    # -- R5 -------------------------------------------------------------------------------------------------
+
+    def _worth(self, nav: Decimal) -> Decimal:
+        """What is neither the owner's coins nor came or went as money of theirs."""
+        own = sum((amount * self._price(coin) for coin, amount in self.world.plan.own_coins.items()), ZERO)
+        moved = sum((one.quantity - one.fee for one in self._account().capital), ZERO)
+        return nav - own - moved - self.without_record()
+
+    def fallen(self, nav: Decimal) -> Decimal:
+        """The share that was lost since the start, or since the owner last resumed."""
+        worth = self._worth(nav)
+        if self._worth_high is None:
+            self._worth_high = worth
+        return 1 - worth / self._worth_high if self._worth_high > 0 else ZERO
+
+    def lost_too_much(self, nav: Decimal) -> Iterator[tuple[tuple[str, str], str]]:
+        fallen = self.fallen(nav)
+        if fallen > FALLEN_HARD and self.control in ("", "running"):
+            yield MARK, f"{fallen:.4f} of the worth was lost and nothing is flattened"
+
+    def opens_after_losses(self, names: str) -> None:
+        fallen = self.fallen(self.nav())
+        self.check(22, fallen <= FALLEN_SOFT, f"{names}: R5, {fallen:.4f} of the worth was lost")
