@@ -95,6 +95,7 @@ def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
     """The venue closed a position of ours (liquidation, deleveraging): the other leg goes, and the coin stays out."""
     hedge.target_base = ZERO
     hedge.reason = TAKEN
+    hedge.wait_until_mono_ms = hedge.rehedges = 0  # earned by what was tried in vain before
     removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin, hedge.direction)
     if not removal.removed:
         r01_negative_funding.remove(removal, state.book.now.market_ms, hedge.reason)

@@ -6,13 +6,13 @@ from decimal import Decimal
 
 from bot.simulator.model import Book
 from tests.campaign.answers import CANARY
-from tests.campaign.capital import Capital
 from tests.campaign.figures import Figures
 from tests.campaign.market import COINS
+from tests.campaign.moves import Moves
 from tests.campaign.truth import ZERO
 
 
-class Audit(Capital):
+class Audit(Moves):
     def unsettled(self) -> list[tuple[int, str]]:
         """What is not in order yet; empty when everything is."""
         found = [(5, f"{name} is still {row['state']}") for name, row in self.orders.items() if not row["settled"]]
@@ -58,6 +58,7 @@ class Audit(Capital):
         )
         self._audit_ledger()
         self._audit_capital()
+        self._audit_moves()
         self._audit_legs()
         self._audit_hedges()
         self._audit_figures()

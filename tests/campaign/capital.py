@@ -87,6 +87,10 @@ class Capital(Written):
             case "ledger.agrees":
                 self._alarms.pop((emit.fields["wallet"], emit.fields["asset"]), None)
 
+    def alarm_stands(self) -> bool:
+        """Whether the owner was alarmed of a difference that is there."""
+        return bool(self._alarms)
+
     def to_be_accepted(self, before_s: float) -> tuple[str, str, Decimal] | None:
         """(wallet, asset, amount) of which the owner was alarmed before then, if that is what came."""
         came = self._unrecorded() if self._alarms else {}

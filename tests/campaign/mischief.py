@@ -11,7 +11,7 @@ from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce, VenueError
 from tests.campaign.answers import KEY
-from tests.campaign.faults import KINDS, LOANS, Fault
+from tests.campaign.faults import KINDS, LOANS, Command, Fault
 from tests.campaign.market import HOUR_MS
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def strike(world: "World", fault: Fault) -> None:
         case "balance_unexplained":
             if not _unexplained(world, fault):
                 return
+            if world.life.running and not world.owner.tasks:
+                world.owner.gives(Command(0, "limits", "", 0.6))  # so that something would open when it may not
         case "filters_changed":
             _change_filters(world, fault)
         case "end_announced" | "spot_end_announced":

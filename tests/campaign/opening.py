@@ -9,7 +9,7 @@ from bot.simulator.model import Book
 if TYPE_CHECKING:
     from tests.campaign.world import World
 
-from tests.campaign.prudent import Prudent
+from tests.campaign.room import Room
 from tests.campaign.truth import Sent
 
 STALE_S = 5.0
@@ -26,7 +26,7 @@ WALLETS = "/api/v3/account", "/fapi/v3/account"
 LOAN_WALLET = "/sapi/v1/margin/account"
 
 
-class Opening(Prudent):
+class Opening(Room):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.flying: dict[str, Sent] = {}
@@ -74,6 +74,8 @@ class Opening(Prudent):
         fresh = min(self.account_s.get(path, -2.0) for path in wallets)
         self.check(6, fresh > self.lost_s or now_s - self.lost_s < 0.05, f"{name} opens before the account was read")
         self._on_fresh_data(name, coin)
+        if self.intents[name]["committed_s"] > self.short_s + IN_QUEUE_S:
+            self.check(6, fresh > self.short_s, f"{name} opens, money was lacking and the account not read since")
         if self.intents[name]["purpose"] == "open":
             self._adds_to_what_is_whole(sent, coin)
         if now_s - self.intents[name]["committed_s"] > IN_QUEUE_S:
@@ -106,8 +108,8 @@ class Opening(Prudent):
         least = max(coin.spot.notional_min, coin.perp.notional_min)
         lots = max(coin.spot.quantity_min, coin.perp.quantity_min * coin.multiplier) * self._price(coin.name)
         # What would be left may not be less than the venue takes: then it goes along.
-        most = max(self.world.plan.slice_usd * Decimal("1.3") + least * 4, lots * Decimal("2.1"))
-        self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.world.plan.slice_usd}")
+        most = max(self.slice_usd(coin) * Decimal("1.3") + least * 4, lots * Decimal("2.1"))
+        self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.slice_usd(coin):.0f}")
 
     def _allowed_now(self, opening: Sequence[Mapping[str, Any]]) -> None:
         """12: nothing that opens is committed while halted, or of a coin that the owner closed."""

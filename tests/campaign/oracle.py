@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book, Mark, Top
 from tests.campaign.answers import CANARY
-from tests.campaign.faults import ACCOUNT, CALL, ORDER, QUERY, TRADES
+from tests.campaign.faults import ACCOUNT, CALL, ORDER, QUERY, TRADES, TRANSFER
 from tests.campaign.market import COINS, CORE
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Oracle(Rules):
         if method == "DELETE":
             name = str(params.get("origClientOrderId", ""))
             self.check(13, name.startswith("cb"), f"cancels an order that is not ours: {name}")
+        if category == TRANSFER:
+            self.moves(params)
         if category == ORDER:
             damaged_s = self.world.disk.damaged_s.get(life.number, self._now_s)
             intent = self.intents.get(str(params["newClientOrderId"]))
@@ -131,7 +133,7 @@ class Oracle(Rules):
         same = (
             intent["instrument"] == f"binance:{sent.symbol}:{kind}"
             and Decimal(intent["quantity_base"]) == sent.quantity * scale
-            and abs(Decimal(intent["limit_price"]) * scale - sent.price) * 1000 <= sent.price
+            and Decimal(intent["limit_price"]) * scale == sent.price
             and intent["side"] == sent.side.lower()
         )
         self.check(3, same, f"{sent.client_id} is not what was committed: {intent} {sent}")
@@ -175,6 +177,10 @@ class Oracle(Rules):
                 self._tell(row.get("clientOrderId", ""))
         if api == "sapi":
             self.lender_told(path, answer)
+        if path.endswith("/depth"):
+            self.depth_told(path, params, answer)
+        if sent is not None:
+            self.refused_for_money(sent, answer)
         if path == "/fapi/v1/exchangeInfo" and answer.status == 200:
             self.listing_told(answer.document["symbols"])
         if path == "/sapi/v1/spot/delist-schedule" and answer.status == 200:

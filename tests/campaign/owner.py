@@ -25,6 +25,7 @@ class Owner:
         self.world = world
         self.tasks: set[asyncio.Task[None]] = set()
         self._halt_seen_s = self._asked_s = 0.0
+        self._tempted = False
 
     def gives(self, command: Command) -> None:
         world = self.world
@@ -70,6 +71,11 @@ class Owner:
         elif now_s - self._halt_seen_s > LOOKS_S:
             self._halt_seen_s = now_s
             self.gives(Command(0, "resume"))
+        if oracle.alarm_stands() and running and not self.tasks and not self._tempted:
+            self._tempted = True
+            self.gives(Command(0, "limits_back"))  # there is room again, and a reason to decide
+        elif not oracle.alarm_stands():
+            self._tempted = False
         found = oracle.to_be_accepted(now_s - LOOKS_S)
         if found is not None and running and not self.tasks and now_s - self._asked_s > LOOKS_S:
             self._asked_s = now_s

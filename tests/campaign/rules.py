@@ -142,7 +142,7 @@ class Rules(Losses):
             if closable and costs > STOP_SHARE:
                 yield ("R1c", coin), f"{perp} are held, the next funding costs {costs}"
             cap = max(self.caps) * nav * BANDS[0] + 15
-            if (usd := max(abs(spot), abs(perp)) * price) > cap + least * price:
+            if coin not in self.naked_s and (usd := max(abs(spot), abs(perp)) * price) > cap + least * price:
                 yield ("R2", coin), f"{usd:.0f} are held, the cap's band ends at {cap:.0f}"
             left = self._halves.get(coin)
             if left is not None and abs(perp) <= left + least * 2:

@@ -278,6 +278,8 @@ class Wire(UserStreams):
                 return Answer(503, {"code": -1008, "msg": "Server is currently overloaded."}, {})
             case "rate_limited":
                 self.banned_until_s[api] = now_s + fault.size
+                # What has waited for it is late on its way as well: its settle window begins when it left.
+                world.plant(Fault("applied_late", ORDER, self.counts[ORDER] + 1, "reset", 1.3))
                 return _limited(429, fault.size)
             case "partial_fill" | "empty_ioc":
                 share = fault.size if fault.kind == "partial_fill" else 0.0

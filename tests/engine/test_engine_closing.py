@@ -94,6 +94,15 @@ def test_a_liquidated_short_leads_to_the_sale_of_the_spot_and_keeps_the_coin_out
     assert book.state.book.removals["binance", "BTC", 1].removed
 
 
+def test_a_liquidation_does_not_wait_for_the_pause_that_repairs_before_it_had_earned(play: Play) -> None:
+    book = opened(play)
+    book.hedge.wait_until_mono_ms, book.hedge.rehedges = book.mono_ms + 30_000, 13
+    taken = fill_of(book, book.last("perp"), Decimal("0.49"), client_id="autoclose-1733011200123456")
+    book >> _bought(taken) << said("position.taken", coin="BTC")
+    book.wait(0.25).alive() >> Tick() << orders("sell spot 0.49")
+    book.unmet.clear()
+
+
 def test_a_partly_deleveraged_short_is_matched_at_once(play: Play) -> None:
     book = opened(play)
     taken = fill_of(book, book.last("perp"), Decimal("0.1"), client_id="adl_autoclose")

@@ -2,15 +2,20 @@
 
 from tests.campaign.planted import (
     bugs_books,
+    bugs_figures,
     bugs_market,
     bugs_money,
     bugs_orders,
     bugs_recovery,
     bugs_risk,
+    bugs_rules,
     bugs_shell,
 )
 from tests.campaign.planted.catalogue import BUGS, Planted, grown
 
-MODULES = (bugs_orders, bugs_books, bugs_money, bugs_recovery, bugs_risk, bugs_shell, bugs_market)
+MODULES = (
+    *(bugs_orders, bugs_books, bugs_money, bugs_recovery, bugs_risk, bugs_shell, bugs_market),
+    *(bugs_rules, bugs_figures),
+)
 
 __all__ = ["BUGS", "MODULES", "Planted", "grown"]
