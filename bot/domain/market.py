@@ -125,6 +125,8 @@ class MarketState:
         """Add or replace instruments and rebuild the pairs of both directions."""
         for instrument in instruments:
             self.instruments[instrument.id] = instrument
+            if not instrument.trades:  # its last quote stands for nothing any more
+                self.quotes.pop(instrument.id, None)
         legs: dict[tuple[str, str], dict[Kind, Instrument]] = {}
         for instrument in self.instruments.values():
             if instrument.payoff is Payoff.LINEAR:
@@ -226,9 +228,12 @@ class MarketState:
             self._mean_anew(name)
 
     def price(self, instrument: str) -> Decimal | None:
-        """Mid of the latest quote, else the mark, else None."""
+        """Mid of the latest quote, else the perpetual's price where the spot is closed, else the mark, else None."""
         quote = self.quotes.get(instrument)
         if quote is not None:
             return quote.mid
+        pair = self.by_coin_leg.get(instrument)
+        if pair is not None and not pair.spot.trades:
+            return self.price(pair.perp.id)
         mark = self.marks.get(instrument)
         return mark.mark if mark is not None else None

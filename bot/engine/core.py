@@ -18,6 +18,7 @@ from bot.engine import (
     guarding,
     liquidations,
     margin_moves,
+    markets,
     money,
     orders,
     settlements,
@@ -89,12 +90,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
 def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
     match event:
         case ev.VenueListed():
-            state.market.list_instruments(event.instruments)
-            state.market.fees.update(event.fees)
-            state.market.tiers.update(event.tiers)
-            out.info(
-                "venue.listed", venue=event.venue, instruments=len(event.instruments), pairs=len(state.market.pairs)
-            )
+            markets.listed(state, event, out)
         case ev.FeedLost():
             _feed_lost(state, event, out)
         case ev.Reconciled():

@@ -12,7 +12,7 @@ from bot.engine import setbacks
 from bot.engine.orders import send
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
-from bot.execution.drafts import BPS, TOO_SMALL_NOTE, Draft, Plan
+from bot.execution.drafts import BPS, CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 from bot.risk.review import approve_orders
 from bot.risk.rules import r06_extreme, r08_universe, r10_leg_imbalance, r11_stale
@@ -243,6 +243,8 @@ def _rest(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
         held = abs(hedge.legs[PERP].quantity_base)
         verdict = judge(rule, ok=False, limit=least, observed=held, detail=f"{step.note}: it cannot be closed")
         say(state, hedge.coin, rule, verdict, out, hedge.id)
+    if step.note == CLOSED_NOTE and (pair := state.book.pair_of(hedge)) is not None:
+        say(state, hedge.coin, r08_universe.RULE, r08_universe.check(state.book, pair), out, hedge.id)
     if step.state is HedgeState.HEDGED and not step.note:
         setbacks.forget(state, hedge)
     if step.state is HedgeState.CLOSED:

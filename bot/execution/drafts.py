@@ -10,6 +10,7 @@ from bot.domain.orders import Purpose, Side
 from bot.domain.struct import struct
 
 BPS = Decimal("0.0001")
+CLOSED_NOTE = "a leg's market is closed"
 TOO_SMALL_NOTE = "the perpetual is below the venue's least quantity"
 
 

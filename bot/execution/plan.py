@@ -16,7 +16,7 @@ from bot.domain.orders import Purpose, Side
 from bot.domain.struct import struct
 from bot.domain.structures import COIN, PERP
 from bot.execution.cash import lendable, spot_cash
-from bot.execution.drafts import TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
+from bot.execution.drafts import CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
 from bot.execution.repair import repair
 
 SLICE_SHARE_MIN = Decimal("0.2")
@@ -67,13 +67,17 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
         fixed = repair(book, hedge, pair, situation.coin_quote, situation.perp_quote, may_open=may_open)
         if fixed is not None:
             return fixed
-    if situation.perp < hedge.target_base and may_open:
+    grows = situation.perp < hedge.target_base and may_open
+    shrinks = situation.perp > hedge.target_base or (
+        hedge.target_base == 0 and _tradeable(situation, _rest(situation, ZERO))
+    )
+    if (grows or shrinks) and not pair.trades:  # one leg alone would be naked
+        return Plan(_resting(situation), note=CLOSED_NOTE)
+    if grows:
         if basis_min is not None and situation.edge < basis_min:
             return Plan(_resting(situation), note=BASIS_NOTE)
         return _grow(book, hedge, situation)
-    if situation.perp > hedge.target_base or (
-        hedge.target_base == 0 and _tradeable(situation, _rest(situation, ZERO))
-    ):
+    if shrinks:
         return _shrink(book, hedge, situation)
     return Plan(HedgeState.CLOSED if hedge.target_base == 0 else HedgeState.HEDGED)
 
@@ -83,6 +87,10 @@ def _situation(book: Book, hedge: Hedge) -> Situation | None:
     if pair is None:
         return None
     coin_quote, perp_quote = book.market.quotes.get(pair.spot.id), book.market.quotes.get(pair.perp.id)
+    if not pair.spot.trades:  # a closed market says nothing any more
+        coin_quote = perp_quote
+    elif not pair.perp.trades:
+        perp_quote = coin_quote
     if coin_quote is None or perp_quote is None or min(coin_quote.bid, perp_quote.bid) <= 0:
         return None
     fees = book.market.fees.get(pair.spot.id)

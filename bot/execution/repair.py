@@ -15,7 +15,7 @@ from bot.domain.numbers import ZERO, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
 from bot.domain.structures import COIN, PERP
 from bot.execution.cash import lendable, spot_cash
-from bot.execution.drafts import BPS, TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
+from bot.execution.drafts import BPS, CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
 
 
 def repair(
@@ -31,19 +31,21 @@ def repair(
     surplus = _surplus(book, hedge, pair, spot_quote, gap)
     if surplus is not None:
         return Plan(HedgeState.UNBALANCED, (surplus,))
-    complete = may_open and _growing(hedge) and _in_time(book, hedge) and _within_guard(book, pair, gap)
+    near = _within_guard(book, pair, (spot_quote, perp_quote), gap)
+    complete = may_open and _growing(hedge) and _in_time(book, hedge) and near
     draft = _complete(book, pair, spot_quote, perp_quote, gap) if complete else None
     if draft is None or not _affordable(book, pair, draft):
         # Too small for the lagging leg's minimum may still be enough for the leading one's.
         draft = _unwind(book, hedge, pair, spot_quote, perp_quote, gap)
     if draft is not None:
         return Plan(HedgeState.UNBALANCED, (draft,))
-    # A perpetual below the venue's least quantity cannot be bought back, but its coins can still be had.
-    coins = _complete(book, pair, spot_quote, perp_quote, gap) if gap < 0 else None
-    if coins is None:
+    # A perpetual below the venue's least quantity cannot be bought back, but its coins can still be had; and coins
+    # whose market is closed can still be sold short.
+    other = _complete(book, pair, spot_quote, perp_quote, gap) if gap < 0 or not pair.trades else None
+    if other is None:
         return None
-    possible = may_open and _within_guard(book, pair, gap) and _affordable(book, pair, coins)
-    return Plan(HedgeState.UNBALANCED, (coins,) if possible else (), note=TOO_SMALL_NOTE)
+    possible = may_open and near and _affordable(book, pair, other)
+    return Plan(HedgeState.UNBALANCED, (other,) if possible else (), TOO_SMALL_NOTE if pair.trades else CLOSED_NOTE)
 
 
 def _surplus(book: Book, hedge: Hedge, pair: Pair, quote: Quote, gap: Decimal) -> Draft | None:
@@ -107,10 +109,9 @@ def _in_time(book: Book, hedge: Hedge) -> bool:
     return since is None or book.now.mono_ms - since <= execution.max_leg_s * 1000
 
 
-def _within_guard(book: Book, pair: Pair, gap: Decimal) -> bool:
+def _within_guard(book: Book, pair: Pair, quotes: tuple[Quote, Quote], gap: Decimal) -> bool:
     """Whether the lagging leg can still be had near the leading leg's entry: else the basis has run away."""
     guard = book.config.execution.repair_guard_bps * BPS
-    quotes = book.market.quotes[pair.spot.id], book.market.quotes[pair.perp.id]
     lagging = PERP if gap > 0 else COIN
     wanted, entered = quotes[lagging], quotes[1 - lagging]
     if pair.structure.way_in(lagging) is Side.SELL:
@@ -122,6 +123,8 @@ def _draft(
     book: Book, leg: int, instrument: Instrument, quote: Quote, side: Side, quantity: Decimal, purpose: Purpose
 ) -> Draft | None:
     reduce_only = leg == PERP and purpose is Purpose.UNWIND
+    if not instrument.trades:
+        return None
     if quantity <= 0 or quantity < instrument.quantity_min:
         return None
     if not reduce_only and quantity * quote.bid < instrument.notional_min:

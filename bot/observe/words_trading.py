@@ -81,6 +81,14 @@ HEDGES = {
         "The leg that filled was sold back, and the next entry waits {wait_s} s.",
         "If it comes again, look why the venue does not fill the other leg, or exclude {coin}.",
     ),
+    "market.closed": Wording(
+        "The venue takes no orders in {instrument} any more, in which hedge {hedge} ({coin}) is held.",
+        "The hedge keeps both legs; nothing opens, and what the venue takes of one is hedged again.",
+        "If the market closed for good, move or convert what is held there and close the other leg by hand.",
+    ),
+    "market.reopened": Wording(
+        "{instrument} trades again (hedge {hedge}, {coin}).", "The hedge is managed again.", NOTHING
+    ),
     "position.taken": Wording(
         "The venue closed a position of hedge {hedge} ({coin}): liquidation, deleveraging or delisting.",
         "The other leg is being closed, and the coin stays out.",

@@ -102,8 +102,9 @@ def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[Ord
         verdicts += budgets.check(book, nav, len(growing))
     else:
         verdicts += [r15_kill_switch.check(book, pair.venue), r11_stale.check(book, pair)]
-    verdicts.append(r02_coin_cap.check(book, nav, hedge.coin, growing))
-    verdicts.append(r03_leverage.check(book, nav, growing))
+    if pair.trades or not repairing:  # coins that cannot be sold must be hedged, and no side grows beyond them
+        verdicts.append(r02_coin_cap.check(book, nav, hedge.coin, growing))
+        verdicts.append(r03_leverage.check(book, nav, growing))
     limit = book.config.limits.liquidation.min if repairing else None
     verdicts.append(r07_liquidation.permit(book, hedge.venue, growing, limit=limit))
     return verdicts

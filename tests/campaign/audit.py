@@ -22,7 +22,8 @@ class Audit(Moves):
                 found.append((1, f"{coin} is unhedged by {gap}, allowed is {limit}"))
         if self.world.plan.flatten_at_end:
             for symbol, holding in self._account().holdings.items():
-                if abs(holding.quantity) >= self.world.market.by_symbol[Book.PERP, symbol].perp.quantity_min:
+                coin = self.world.market.by_symbol[Book.PERP, symbol]
+                if coin.spot.trades and abs(holding.quantity) >= coin.perp.quantity_min:
                     found.append((1, f"{symbol} is still held, {holding.quantity}, after a flatten"))
         found += self.loans_unsettled()
         found += [(8, text) for text in self._ledger_gaps()]

@@ -104,6 +104,7 @@ KINDS: Mapping[str, Kind] = {
     "market_closed": Kind(HOUR, 0.7, COIN, (2, 12)),
     "filters_changed": Kind(HOUR, 0.7, COIN, (2, 20)),
     "end_announced": Kind(HOUR, 0.7, COIN, (24, 72)),
+    "spot_closed": Kind(HOUR, 0.7, COIN),
     "spot_end_announced": Kind(HOUR, 0.7, COIN, (6, 72)),
     # the market
     "deleveraged": Kind(HOUR, 1.5, size=(0.2, 1)),

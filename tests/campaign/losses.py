@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tests.campaign.closed import Closed
 from tests.campaign.market import COINS
-from tests.campaign.opening import Opening
 from tests.campaign.truth import ZERO
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FALLEN_SOFT, FALLEN_HARD = Decimal("0.015"), Decimal("0.022")
 MARK = "R5", "all"
 
 
-class Losses(Opening):
+class Losses(Closed):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self._best: dict[str, Decimal] = {}

@@ -80,6 +80,10 @@ def strike(world: "World", fault: Fault) -> None:
         case "end_announced" | "spot_end_announced":
             _announce_end(world, fault)
             size = ANNOUNCED_S
+        case "spot_closed":
+            coin = world.market.coins[fault.how]
+            world.market.relist(dataclasses.replace(coin.spot, trades=False))
+            size = ANNOUNCED_S
         case "deleveraged":
             if not _deleverage(world, fault):
                 return

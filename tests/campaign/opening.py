@@ -147,7 +147,8 @@ class Opening(Room):
     def ends_are_obeyed(self, *, patient: bool) -> None:
         """12: what the venue is going to end is closed soon after the daemon was told."""
         for coin in self.ending_told_s:
-            if abs(self.held(coin)[1]) <= self.tradeable(coin):
+            closed = not self.world.market.coins[coin].spot.trades  # then it cannot be left any more
+            if closed or abs(self.held(coin)[1]) <= self.tradeable(coin):
                 self.ending_s.pop(coin, None)
                 continue
             since_s = self.ending_s.setdefault(coin, self._now_s)

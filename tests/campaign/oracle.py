@@ -183,6 +183,8 @@ class Oracle(Rules):
             self.refused_for_money(sent, answer)
         if path == "/fapi/v1/exchangeInfo" and answer.status == 200:
             self.listing_told(answer.document["symbols"])
+        if path == "/api/v3/exchangeInfo" and answer.status == 200:
+            self.spots_told(answer.document["symbols"])
         if path == "/sapi/v1/spot/delist-schedule" and answer.status == 200:
             self.schedule_told(answer.document)
         if category == TRADES and answer.status == 200:
@@ -274,6 +276,8 @@ class Oracle(Rules):
             self.world.note(f"[{life.number}] {emit.severity} {shown}")
         self.check(17, CANARY not in shown, f"the canary is in {emit.name}")
         self.alarmed(emit)
+        if emit.name == "market.closed":
+            self.closed_alarm(str(emit.fields["coin"]))
         if emit.name == "venue.listed":
             self.listed()
         newest = life is self.world.life or "TakenOver" not in shown
@@ -352,6 +356,7 @@ class Oracle(Rules):
             held = self.held(coin)[0] - self.lent(coin)
             self.check(13, held > -own / 1000, f"the owner's {coin} were sold")
         self.rules_are_obeyed(patient=patient or self.store_refuses)
+        self.closed_is_told(patient=patient)
         if self.ending_told_s:
             self.ends_are_obeyed(patient=patient)
         if world.plan.lent:

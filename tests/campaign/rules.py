@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bot.simulator.model import Mark
+from bot.simulator.model import Book, Mark
 from tests.campaign.funding_days import BY_RULE, standing
 from tests.campaign.losses import Losses
 from tests.campaign.market import COINS, CORE
@@ -69,6 +69,8 @@ class Rules(Losses):
 
     def core_moves(self, symbol: str, mark: Mark) -> None:
         """R6: a core coin's index, as it was just told."""
+        if self.closed_for_good(self.world.market.by_symbol[Book.PERP, symbol].name):
+            return  # it may be listed no more
         now_ms, index = int(self.world.market_ms), float(mark.index)
         told = self._indices.setdefault(symbol, deque())
         while told and told[0][0] < now_ms - WINDOW_MS:
@@ -107,7 +109,8 @@ class Rules(Losses):
                 self.world.slow(1.0)
         if patient and self._now_s - self._moved_s < MET_S:
             self._halves.clear()  # R6 cuts only what answers at that moment
-        asked = dict(self._demands())
+        shut = {coin for coin in COINS if self.closed_for_good(coin)}  # what cannot be sold cannot be made smaller
+        asked = {key: why for key, why in self._demands() if not shut or key[1] not in {"all", *shut}}
         for key in self._asked_s.keys() - asked.keys():
             del self._asked_s[key]
         for key, why in asked.items():
@@ -166,7 +169,7 @@ class Rules(Losses):
         settled = self.world.market.settlements(0, int(self.world.market_ms))
         for coin, listed in self.world.market.coins.items():
             row = self.states.get((coin, 1))
-            if row is None or (coin, 1) in self._by_word:
+            if row is None or (coin, 1) in self._by_word or self.closed_for_good(coin):
                 continue
             should = standing((one for one in settled if one.symbol == listed.perp.symbol), 1)
             said = bool(row["removed"]), int(row["negative_days"]), int(row["positive_days"])

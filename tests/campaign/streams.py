@@ -81,7 +81,7 @@ class Streams:
         for coin in self.world.market.coins.values():
             if now_s < self.gap_until_s.get(coin.name, 0.0):
                 continue
-            if self._speaks("spot", now_s):
+            if self._speaks("spot", now_s) and coin.spot.trades:
                 self._quote(life, Book.SPOT, coin.spot.symbol, f"binance:{coin.spot.symbol}:spot", 1, at_ms)
             if self._speaks("perp", now_s):
                 name = f"binance:{coin.perp.symbol}:perp"

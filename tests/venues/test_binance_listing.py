@@ -125,6 +125,24 @@ def test_a_perpetual_ends_when_the_venue_has_set_its_delivery(recorded: Path, de
     assert (spot.ends_ms, perp.ends_ms) == (0, ends_ms)
 
 
+def test_what_may_be_held_stays_listed_when_its_market_closes(recorded: Path) -> None:
+    closed = facts(recorded, [{**spot_row("PEPE"), "status": "BREAK"}, {**spot_row("SOL"), "status": "BREAK"}])
+    kept = {"binance:PEPEUSDT:spot", "binance:1000PEPEUSDT:perp"}
+    spot, perp = list_instruments("binance", closed, Universe(), fee_in_base=True, kept=kept).instruments
+    assert (spot.id, spot.trades) == ("binance:PEPEUSDT:spot", False)
+    assert (perp.id, perp.trades, perp.multiplier) == ("binance:1000PEPEUSDT:perp", True, 1000)
+
+
+def test_a_perpetual_that_settles_stays_listed_while_it_may_be_held(recorded: Path) -> None:
+    found = facts(recorded, [spot_row("SOL")])
+    for row in found.perp_info["symbols"]:
+        row["status"] = "SETTLING"
+    assert not list_instruments("binance", found, Universe(), fee_in_base=True).instruments
+    kept = {"binance:SOLUSDT:perp"}
+    spot, perp = list_instruments("binance", found, Universe(), fee_in_base=True, kept=kept).instruments
+    assert (spot.trades, perp.trades) == (True, False)
+
+
 def test_a_spot_ends_when_the_venue_has_scheduled_its_end(recorded: Path) -> None:
     schedule = [{"delistTime": 1_790_000_000_000, "symbols": ["ADAUSDT", "SOLUSDT"]}]
     found = facts(recorded, [spot_row("SOL"), spot_row("BTC")], delist_schedule=schedule)

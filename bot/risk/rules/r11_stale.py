@@ -28,7 +28,7 @@ def _oldest(book: Book, pair: Pair) -> tuple[float | str, str, str]:
     """(age in seconds, or in a word why there is none; what is so old, as a text around an instrument; which one)."""
     market, now = book.market, book.now.mono_ms
     worst = 0.0, "seconds, all fresh", ""
-    for instrument in (pair.spot, pair.perp):
+    for instrument in (one for one in (pair.spot, pair.perp) if one.trades):  # a closed market quotes nothing
         name, alive = instrument.id, market.feed_alive_ms.get(instrument.feed)
         if alive is None or name not in market.quotes:
             return "never", "no quote of {}", name

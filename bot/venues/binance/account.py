@@ -79,6 +79,8 @@ class AccountReader:
         self.universe = universe
         self.spot_discount = NO_DISCOUNT
         """Factor on spot fees that are paid in BNB, as of the latest listing."""
+        self.kept: set[str] = set()
+        """Instruments that may be held: they stay listed when their market is closed."""
         self._log = log
 
     async def listing(self, *, signed: bool) -> VenueListed:
@@ -99,7 +101,7 @@ class AccountReader:
             tiers = margin_tiers(await self._rest.data("fapiPrivateGetLeverageBracket"), book.perp)
         except DecodeError as error:
             raise VenueError(f"listing: {error}") from None
-        missing = [i.symbol for i in listed.instruments if i.id not in fees]
+        missing = [i.symbol for i in listed.instruments if i.id not in fees and i.trades]
         if missing:
             raise VenueError(f"listing: no fee rates for {', '.join(missing[:5])}")
         return VenueListed(self._name, listed.instruments, fees, tiers)
@@ -113,7 +115,8 @@ class AccountReader:
             perp_prices=prices(await self._rest.data("fapiPublicGetPremiumIndex"), "markPrice"),
             delist_schedule=await self._rest.data("sapiGetSpotDelistSchedule") if signed else (),
         )
-        listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base)
+        listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base, kept=self.kept)
+        self.kept.update(instrument.id for instrument in listed.instruments)
         for symbol in listed.suspicious:
             fields: Fields = {
                 "venue": self._name,

@@ -3,11 +3,12 @@
 Listed are coins that have both a spot pair and a USD-M perpetual against USDT, both trading. A perpetual whose
 base asset is a number in front of a coin (`1000PEPE`, `1MBABYDOGE`) is that many coins, unless spot trades the very
 same name (`1000SATS`). Where prices are known, a pair whose perpetual does not cost about multiplier x spot is
-left out: the names agree but the things do not.
+left out: the names agree but the things do not. What is to be kept stays listed whatever becomes of it: its fills,
+positions and coins still have to be read in the right units.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
@@ -79,20 +80,33 @@ class Listed:
     suspicious: tuple[str, ...]
 
 
-def list_instruments(venue: str, facts: ListingFacts, universe: Universe, *, fee_in_base: bool) -> Listed:
-    """Spot and perpetual instruments in pairs, by symbol. Raises DecodeError."""
-    spots = {row["baseAsset"]: row for row in _rows(facts.spot_info) if _spot_trades(row)}
+def list_instruments(
+    venue: str, facts: ListingFacts, universe: Universe, *, fee_in_base: bool, kept: Collection[str] = ()
+) -> Listed:
+    """Spot and perpetual instruments in pairs, by symbol. Raises DecodeError.
+
+    `kept` are ids of instruments that may be held: their pairs are listed also when a market is closed.
+    """
+    spots = {
+        row["baseAsset"]: row
+        for row in _rows(facts.spot_info)
+        if _spot_trades(row) or instrument_id(venue, str(row["symbol"]), Kind.SPOT) in kept
+    }
     intervals, ends_ms = funding_intervals_s(facts.funding_info), spot_ends_ms(facts.delist_schedule)
     instruments: list[Instrument] = []
     suspicious: list[str] = []
-    for row in sorted((r for r in _rows(facts.perp_info) if _perp_trades(r)), key=lambda r: str(r["symbol"])):
+    for row in sorted(_rows(facts.perp_info), key=lambda r: str(r["symbol"])):
+        keep = instrument_id(venue, str(row["symbol"]), Kind.PERP) in kept
+        if not keep and not _perp_trades(row):
+            continue
         coin, multiplier = coin_of(str(row["baseAsset"]), spots)
         spot_row = spots.get(coin)
-        if spot_row is None or not universe.admits(coin):
+        if spot_row is None or not universe.admits(coin) or not (keep or _spot_trades(spot_row)):
             continue
         if not _prices_agree(facts, spot_row["symbol"], row["symbol"], multiplier):
             suspicious.append(str(row["symbol"]))
-            continue
+            if not keep:
+                continue
         instruments.append(_spot(venue, coin, spot_row, ends_ms, fee_in_base=fee_in_base))
         interval_s = intervals.get(row["symbol"], DEFAULT_INTERVAL_S)
         instruments.append(_perp(venue, coin, row, multiplier, interval_s))
@@ -251,6 +265,7 @@ def _spot(
         notional_min=filters.notional_min,
         fee_in_base=fee_in_base,
         ends_ms=ends_ms.get(symbol, 0),
+        trades=_spot_trades(row),
     )
 
 
@@ -277,6 +292,7 @@ def _perp(venue: str, coin: str, row: Mapping[str, Any], multiplier: Decimal, in
         funding_interval_s=interval_s,
         listed_ms=int(row.get("onboardDate", 0)),
         ends_ms=_ends_ms(row),
+        trades=_perp_trades(row),
     )
 
 

@@ -124,6 +124,7 @@ class CrossMargin:
         fees = {
             twin.id: _undiscounted(listing.fees[spot.id], spot_discount)
             for spot, twin in zip(spots, twins, strict=True)
+            if spot.id in listing.fees
         }
         self._lent = frozenset(twin.base_asset for twin in twins)
         self._coins = frozenset(one.base_asset for one in listing.instruments if one.kind is Kind.SPOT)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bot.domain.actions import Severity
 from bot.domain.events import AccountReported, VenueListed
 from bot.domain.hedges import Receipt, TransferIntent
-from bot.domain.instruments import Instrument, Kind, Wallet
+from bot.domain.instruments import Instrument, Kind, Wallet, instrument_id
 from bot.domain.market import Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
 from bot.ports import (
@@ -160,10 +160,14 @@ class BinanceVenue:
         return (wider, self._wants_loans) != (before, borrowed)
 
     def keep_listed(self, instruments: Iterable[str]) -> None:
-        """A pair may have left margin trading, and the venue bought back a crumb of it, while nobody looked."""
+        """A market may have closed while nobody looked; or a pair left margin trading, and the venue bought back a
+        crumb of it."""
+        instruments = tuple(instruments)
+        self._reader.kept.update(instruments)
         for _, symbol, kind in (name.split(":") for name in instruments):
             if kind == Kind.MARGIN.value:
                 self._margin.keep(symbol)
+                self._reader.kept.add(instrument_id(self.name, symbol, Kind.SPOT))
 
     # -- streams --------------------------------------------------------------------------------------------
 
@@ -267,7 +271,8 @@ class BinanceVenue:
         return await self._rates.fetch(since_ms, wanted, each=True)
 
     async def fetch_liquidity(self, instruments: Sequence[str]) -> Sequence[Liquidity]:
-        return await self._liquidity.fetch(self._known(instruments))
+        """Of those that trade."""
+        return await self._liquidity.fetch([one for one in self._known(instruments) if one.trades])
 
     async def fetch_order_book(self, instrument: str) -> OrderBook:
         """The order book as far as one request reaches."""

@@ -1,11 +1,28 @@
 """Planted bugs of what the venue does to a market: its end, and what it says of it."""
 
 from contextlib import ExitStack
+from typing import Any
 
-from bot.venues.binance import listing
+from bot.domain.instruments import Pair
+from bot.venues.binance import account, listing
 from tests.campaign.planted.catalogue import planted, put
 
 
 @planted("a spot of which the end is announced is left in time")
 def spot_schedule_unread(stack: ExitStack) -> None:
     put(stack, listing, "spot_ends_ms", lambda schedule: {})
+
+
+@planted("what is held stays listed when its market closes")
+def closed_market_unlisted(stack: ExitStack) -> None:
+    listing_of = account.list_instruments
+
+    def forgetful(*given: Any, kept: Any, **more: Any) -> Any:
+        return listing_of(*given, **more)
+
+    put(stack, account, "list_instruments", forgetful)
+
+
+@planted("a perpetual whose coins cannot be sold is not closed alone")
+def closed_market_unseen(stack: ExitStack) -> None:
+    put(stack, Pair, "trades", True)

@@ -1,0 +1,87 @@
+"""What must become of a hedge whose spot the venue has closed: its perpetual stays, and its owner is told.
+
+The market may close for good. Coins that cannot be sold are safe only beside their perpetual.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bot.simulator.model import Book
+from tests.campaign.opening import IN_QUEUE_S, Opening
+
+if TYPE_CHECKING:
+    from tests.campaign.world import World
+
+ALARM_S = 30.0
+ALONE = ("close", "reduce")
+
+
+class Closed(Opening):
+    def __init__(self, world: "World") -> None:
+        super().__init__(world)
+        self._closed_read: set[str] = set()
+        self._closed_told_s: dict[str, float] = {}
+        """Coin -> when the daemon took over a listing that said so."""
+        self._alarm_due_s: dict[str, float] = {}
+        """Coin -> by when its owner is told."""
+
+    def closed_for_good(self, coin: str) -> bool:
+        return not self.world.market.coins[coin].spot.trades
+
+    def spots_told(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The spot's exchange information was answered."""
+        self._closed_read |= {
+            self.world.market.by_symbol[Book.SPOT, row["symbol"]].name for row in rows if row["status"] != "TRADING"
+        }
+
+    def listed(self) -> None:
+        super().listed()
+        for coin in self._closed_read - self._closed_told_s.keys():
+            self._closed_told_s[coin] = self._now_s
+            if self._is_held(coin):
+                self._alarm_due_s[coin] = self._now_s + ALARM_S
+        self._closed_read.clear()
+
+    def _is_held(self, coin: str) -> bool:
+        return min(abs(part) for part in self.held(coin)) > self.tradeable(coin)
+
+    def starts_anew(self) -> None:
+        super().starts_anew()
+        self._closed_read.clear()
+        self._closed_told_s.clear()
+
+    def closed_alarm(self, coin: str) -> None:
+        self._alarm_due_s.pop(coin, None)
+
+    def closed_is_told(self, *, patient: bool) -> None:
+        """2: the owner is told of what cannot be sold any more."""
+        for coin, due_s in list(self._alarm_due_s.items()):
+            if patient:
+                self._alarm_due_s[coin] = max(due_s, self._now_s + 1.0)
+                continue
+            late = self._now_s > due_s and self._is_held(coin)
+            self.check(2, not late, f"the spot of {coin} is closed, and nobody was told")
+            if late:
+                self._alarm_due_s.pop(coin)
+
+    def _within_limits(self, opening: Sequence[Mapping[str, Any]]) -> None:
+        """10: coins that cannot be sold are hedged whatever the caps say."""
+        judged = [
+            row
+            for row in opening
+            if row["purpose"] != "complete" or not self.closed_for_good(self._coin(row["instrument"]))
+        ]
+        if judged:
+            super()._within_limits(judged)
+
+    def _intended(self, intent: dict[str, Any]) -> None:
+        super()._intended(intent)
+        coin = self._coin(intent["instrument"])
+        told_s = self._closed_told_s.get(coin, self._now_s)
+        if self._now_s - told_s < IN_QUEUE_S:
+            return
+        name, perp = intent["client_id"], str(intent["instrument"]).endswith(":perp")
+        self.check(2, perp, f"{name} is decided in the spot of {coin}, which is closed")
+        alone = perp and intent["purpose"] in ALONE
+        self.check(2, not alone, f"{name} closes the perpetual of {coin}, whose coins cannot be sold")
+        self.check(12, intent["purpose"] != "open", f"{name} opens {coin}, whose spot is closed")
