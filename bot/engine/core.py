@@ -46,6 +46,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             guarding.observe(state, event, out)
         case ev.FeedAlive():
             state.market.feed_alive_ms[event.feed] = at.mono_ms
+            state.market.feed_out_ms.pop(event.feed, None)
         case ev.Tick():
             _tick(state, out)
         case ev.OrderReported():
@@ -212,7 +213,8 @@ def _value(state: EngineState, nav: Decimal, out: Actions) -> None:
 
 def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
     """Nothing opens on this venue until the feed lives again and the venue's truth has been fetched."""
-    state.market.feed_alive_ms.pop(event.feed, None)
+    alive_ms = state.market.feed_alive_ms.pop(event.feed, state.book.now.mono_ms)
+    state.market.feed_out_ms.setdefault(event.feed, alive_ms)
     state.market.feed_lost_ms[event.feed] = state.book.now.mono_ms
     venue = event.feed.split(":")[0]
     state.book.ready[venue] = False

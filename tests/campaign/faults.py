@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
+from tests.campaign.damage import FORMS
 from tests.campaign.market import COINS, Shape
 
 ORDER, QUERY, DATA, TRADES, ACCOUNT, INCOME, TRANSFER, CALL, COMMIT, HOUR, START = (
@@ -55,11 +56,16 @@ class Kind:
     where: str = ""
 
 
+LINES = "lines"
+"""Drawn apart, up to three in each seed: what happens to connections and to the bytes in them."""
 LOANS = "loans"
 """Seeds in which coins are borrowed."""
 RULES = "rules"
 """What the rules of the book are there for, in all seeds."""
 COIN = tuple(COINS)
+WIRES = ("spot", "perp", "marks", "user-spot", "user-perp")
+SPOILT = tuple(f"{wire} {form}" for wire in WIRES for form in FORMS if form != "zero" or "user" not in wire)
+"""Line and what its frames become; an order may well have filled nothing."""
 LOST = ("hang", "reset", "502", "unknown", "html", "garbage")
 KINDS: Mapping[str, Kind] = {
     # what happens to a request that sends an order
@@ -132,6 +138,16 @@ KINDS: Mapping[str, Kind] = {
     "loan_delisted": Kind(HOUR, 1, size=(6, 40), where=LOANS),
     "loan_reply_lost": Kind(LOAN_ORDER, 3, LOST, where=LOANS),
     "loan_refused": Kind(LOAN_ORDER, 2, ("-3045", "-3006", "-3041", "-2010"), (1, 3.99), LOANS),
+    # connections, and frames of spot and perpetual quotes, marks and private streams
+    "lines_ended": Kind(HOUR, 1, where=LINES),
+    "line_half_open": Kind(ORDER, 2, WIRES, where=LINES),
+    "reconnects_refused": Kind(HOUR, 1, size=(1, 12), where=LINES),
+    "reconnects_slow": Kind(HOUR, 1, size=(1, 14), where=LINES),
+    "feed_mute": Kind(ORDER, 1.5, WIRES[:3], (2, 12), LINES),
+    "frames_malformed": Kind(ORDER, 5, SPOILT, (2, 14), LINES),
+    "frames_disordered": Kind(ORDER, 3, ("older", "late", "repeated"), (4, 20), LINES),
+    "subscription_failed": Kind(HOUR, 1, ("lost", "refused"), (1, 2.99), LINES),
+    "listen_key_expired": Kind(HOUR, 1, where=LINES),
     "interest_late": Kind(INTEREST, 2, size=(1, 9), where=LOANS),
     "interest_repeated": Kind(INTEREST, 1, where=LOANS),
     # what asks for a rule of the book: a basis that goes against a hedge, a rate that was negative for days
@@ -215,6 +231,8 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         _lend(found, lender)
         faults += _drawn(LOANS, lender.randint(2, 6), lender)
         faults = [replace(one, size=min(one.size, RISE_MAX)) if one.kind in RISES else one for one in faults]
+    wires = Random(f"lines:{seed}")
+    faults += _drawn(LINES, wires.randint(0, 3), wires)
     faults += _crashes(found.commands)
     faults += _drawn(RULES, 2, Random(f"rules:{seed}"))
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]

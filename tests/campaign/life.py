@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from bot.domain.actions import Emit, Severity
-from bot.domain.events import Event
 from bot.domain.time import Stamp
 from bot.ports import Deliver, VenueError
 from bot.runtime.daemon import Daemon, Plan
 from bot.runtime.pollers import Rhythm
-from bot.simulator.wire.shapes import encode
 from bot.venues.binance import venue as binance_venue
+from bot.venues.binance.streams import OPEN_WITHIN_S, StreamKeeper
 from bot.venues.binance.venue import BinanceVenue
 from tests.campaign.answers import CANARY, HANG_S, KEY
 from tests.campaign.rest import RestOfCampaign
@@ -26,8 +26,19 @@ VENUE = "binance"
 RHYTHM = Rhythm(tick_s=0.5, liquidity_s=120.0, listing_s_min=15.0, loans_s=10.0)
 
 
+class KeeperOfCampaign(StreamKeeper):
+    """The real keeper; what it connects to is the campaign's venue."""
+
+    def __init__(self, life: "Life", deliver: Deliver, log: Any) -> None:
+        super().__init__(None, deliver, log, Random(f"keeper:{life.world.plan.seed}:{life.number}"))
+        self._life = life
+
+    def _connect(self, uri: str) -> Any:
+        return self._life.world.streams.connect(self._life, uri, OPEN_WITHIN_S)
+
+
 class CampaignVenue(BinanceVenue):
-    """The real adapter; only its transport is another one: requests go to the wire, frames come from the streams."""
+    """The real adapter; only its transport is another one: requests and connections end at the campaign's venue."""
 
     def __init__(self, life: "Life", log: Any) -> None:
         with mock.patch.object(binance_venue, "BinanceRest", RestOfCampaign):
@@ -46,19 +57,8 @@ class CampaignVenue(BinanceVenue):
         assert isinstance(rest, RestOfCampaign)
         rest.connect_to(life.world.wire, life)
 
-    async def run(self, deliver: Deliver) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._measure_clock_often())
-            self.life.world.streams.opened(self.life)
-            await asyncio.get_running_loop().create_future()
-
-    def seen(self, market_ms: int) -> None:
-        """A frame stated this market time."""
-        self._clock.observe(market_ms)
-
-    def private(self, event: Mapping[str, Any]) -> None:
-        """A frame of a private stream, through the adapter's own decoder."""
-        self._users._on_frame(encode(event), self.life.daemon.deliver)
+    def _keeper_of(self, deliver: Deliver) -> StreamKeeper:
+        return KeeperOfCampaign(self.life, deliver, self._log)
 
 
 class Life:
@@ -95,10 +95,6 @@ class Life:
         """What SIGKILL does: nothing that this daemon would still do has any effect."""
         self.dead = True
         self.root.cancel()
-
-    def deliver(self, event: Event) -> None:
-        if not self.dead:
-            self.daemon.deliver(event)
 
     async def _run(self) -> None:
         try:

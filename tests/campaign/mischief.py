@@ -10,17 +10,21 @@ from bot.simulator.exchange.booking import book_fill
 from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce, VenueError
+from tests.campaign import cuts
 from tests.campaign.answers import KEY
-from tests.campaign.faults import KINDS, LOANS, Command, Fault
+from tests.campaign.faults import KINDS, LINES, LOANS, Command, Fault
 from tests.campaign.market import HOUR_MS
+from tests.campaign.streams import FEEDS
 
 if TYPE_CHECKING:
     from tests.campaign.world import World
 
-STRIKE = frozenset({"feed_silent", "unanswered"})
+STRIKE = frozenset({"feed_silent", "unanswered", *(name for name, kind in KINDS.items() if kind.where == LINES)})
 """Faults that are none of the request that sets them off."""
 
 
+OPEN_WITHIN_S = 10.0
+"""How long the daemon tries to connect."""
 ANNOUNCED_S = 16.0
 """By then the daemon has asked for the listing again."""
 
@@ -33,26 +37,36 @@ def strike(world: "World", fault: Fault) -> None:
     if KINDS[fault.kind].where == LOANS:
         world.wire.lender.strike(fault)
         return
+    if KINDS[fault.kind].where == LINES:
+        busy_s = cuts.strike(world, fault)
+        world.fired(fault.kind)
+        world.log[-1] += f"  ({fault})"
+        world.trouble(min(fault.size, busy_s))
+        world.patient(busy_s)
+        return
     match fault.kind:
         case "venue_down":
             world.wire.down_until_s = now_s + size
-            for feed in ("spot", "perp", "user-spot", "user-perp"):
-                world.streams.lose(feed, size, "the venue is down")
+            for feed in FEEDS:
+                world.streams.lose(feed, size)
+            world.patient(2 * size)
         case "no_route":
             world.wire.no_route_until_s = now_s + size
-            for feed in world.streams.silent_until_s:
-                world.streams.silent_until_s[feed] = now_s + size
+            world.streams.stall(FEEDS, size)
+            world.patient(size + OPEN_WITHIN_S)
         case "banned":
             for api in ("spot", "perp", "sapi"):
                 world.wire.banned_until_s[api] = now_s + size
         case "weight_pressure":
             world.wire.pressure_until_s = now_s + size
         case "feed_silent":
-            world.streams.silent_until_s[fault.how] = now_s + size
+            world.streams.stall((fault.how,), size)
         case "feed_lost":
-            world.streams.lose(fault.how, size, "the connection ended")
+            world.streams.lose(fault.how, size)
+            world.patient(2 * size)
         case "user_stream_lost":
-            world.streams.lose(f"user-{fault.how}", size, "the connection ended")
+            world.streams.lose(f"user-{fault.how}", size)
+            world.patient(2 * size)
         case "events_repeated":
             world.streams.repeat_until_s = now_s + size
         case "events_late":

@@ -13,6 +13,10 @@ from tests.campaign.room import Room
 from tests.campaign.truth import Sent
 
 STALE_S = 5.0
+PULSE_S = 1.6
+"""A feed of several lines is told to be alive when the last sign of each is at most so old."""
+LINES_EACH = {"perp": 2}
+"""Connections of a feed; of the others there is one."""
 SETTLE_WINDOW_S = 2.0
 NAKED_KNOWN_S, NAKED_UNTOLD_S = 6.0, 25.0
 """By then the daemon knows; what its private streams kept from it, or tell late, it finds when it next reconciles."""
@@ -32,6 +36,10 @@ class Opening(Room):
         self.flying: dict[str, Sent] = {}
         """Orders that may still arrive, or of whose end the daemon was not told."""
         self.alive_s: dict[str, float] = {}
+        self.signs_s: dict[str, dict[str, float]] = {}
+        """Feed -> line -> when a frame or a pong last came."""
+        self.newest: dict[str, int] = {}
+        """The highest number with which a quote or mark came."""
         self.lost_s = -1.0
         self.feed_lost_s: dict[str, float] = {}
         self.quoted_s: dict[str, float] = {}
@@ -72,7 +80,10 @@ class Opening(Room):
             return  # the daemon that sends it was told other things than the newest one
         wallets = (*WALLETS, LOAN_WALLET) if sent.margin else WALLETS
         fresh = min(self.account_s.get(path, -2.0) for path in wallets)
-        self.check(6, fresh > self.lost_s or now_s - self.lost_s < 0.05, f"{name} opens before the account was read")
+        decided_s = self.intents[name]["committed_s"]  # before the loss: it is out of the queue soon, as after a halt
+        self.check(
+            6, fresh > self.lost_s or decided_s - self.lost_s < 0.05, f"{name} opens before the account was read"
+        )
         self._on_fresh_data(name, coin)
         if self.intents[name]["committed_s"] > self.short_s + IN_QUEUE_S:
             self.check(6, fresh > self.short_s, f"{name} opens, money was lacking and the account not read since")
@@ -87,11 +98,18 @@ class Opening(Room):
         pressed = opens and pressed_s < now_s - PRESSED_S and minutes == self._minutes()
         self.check(19, not pressed, f"{name} opens with the weight that closing orders need")
 
+    def older(self, what: str, number: int) -> bool:
+        """Whether something newer was told before."""
+        if number < self.newest.get(what, 0):
+            return True
+        self.newest[what] = number
+        return False
+
     def _on_fresh_data(self, name: str, coin: Any) -> None:
         now_s = self.intents[name]["committed_s"]  # a repair may wait in the queue; it was decided then
         for feed in ("spot", "perp"):
             age_s = now_s - self.alive_s.get(feed, -1e9)
-            self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
+            self.check(16, age_s <= STALE_S + PULSE_S, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
         for listed, feed in ((coin.spot, "spot"), (coin.perp, "perp")):
             told_s, lost_s = self.quoted_s.get(f"{feed} {listed.symbol}", -1.0), self.feed_lost_s.get(feed, -2.0)
             fresh = told_s >= lost_s or now_s - lost_s < 0.05

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.campaign.life import Life
     from tests.campaign.world import World
 
-from tests.campaign.opening import IN_QUEUE_S
+from tests.campaign.opening import IN_QUEUE_S, LINES_EACH
 from tests.campaign.rules import Rules
 from tests.campaign.truth import MARGIN, Sent
 from tests.campaign.written import ENDED, OPENING
@@ -227,18 +227,27 @@ class Oracle(Rules):
         if sent is not None:
             sent.told = True
 
-    def feed_alive(self, feed: str) -> None:
-        self.alive_s[feed] = self._now_s
+    def sign_of_life(self, feed: str, line: str) -> None:
+        """A frame or a pong arrives; a feed is as old as the oldest of its lines."""
+        signs = self.signs_s.setdefault(feed, {})
+        signs[line] = self._now_s
+        if len(signs) == LINES_EACH.get(feed, 1):
+            self.alive_s[feed] = min(signs.values())
 
     def feed_lost(self, feed: str) -> None:
         self.lost_s = self.feed_lost_s[feed] = self._now_s
 
-    def quoted(self, feed: str, symbol: str, top: Top) -> None:
+    def quoted(self, feed: str, symbol: str, top: Top, number: int) -> None:
+        """A quote arrives; one that is older than another that came before it tells nothing."""
+        if self.older(f"{feed} {symbol}", number):
+            return
         scale = self._scale_of(symbol, Book(feed))
         self.touched(f"binance:{symbol}:{feed}", top.bid / scale, top.ask / scale)
         self.quoted_s[f"{feed} {symbol}"] = self._now_s
 
-    def marked(self, symbol: str, mark: Mark) -> None:
+    def marked(self, symbol: str, mark: Mark, at_ms: int) -> None:
+        if self.older(f"mark {symbol}", at_ms):
+            return
         self.marks[symbol], self.marked_s[symbol] = mark, self._now_s
         if symbol.removesuffix("USDT") in CORE:
             self.core_moves(symbol, mark)
@@ -301,6 +310,8 @@ class Oracle(Rules):
         self.account_s.clear()
         self.alive_s.clear()
         self.marked_s.clear()
+        self.signs_s.clear()
+        self.newest.clear()
         self.quoted_s.clear()
         self.feed_lost_s.clear()
         self._pressed_s.clear()

@@ -38,6 +38,11 @@ class Prudent(Audit):
             del kept[0]
         kept.append((self._now_s, bid, ask))
 
+    def touch(self, instrument: str) -> tuple[Decimal, ...]:
+        """Bid and ask as they were last told; empty before."""
+        kept = self._touches.get(instrument)
+        return kept[-1][1:] if kept else ()
+
     def _intended(self, intent: dict[str, Any]) -> None:
         """Note what its limit may be: beyond the worst touch of which the daemon was told just now."""
         told = self._touches.get(str(intent["instrument"]).replace(f":{MARGIN}", ":spot"), [])

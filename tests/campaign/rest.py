@@ -52,6 +52,13 @@ class _Caller:
         self.budgets = budgets
         self._wire, self._life = wire, life
 
+    def nonce(self) -> int:
+        return int(self._wire.world.loop.wall_s() * 1000) - int(self.options["timeDifference"])
+
+    @staticmethod
+    def hmac(text: bytes, secret: bytes, algorithm: Any) -> str:
+        return str(ccxt.Exchange.hmac(text, secret, algorithm))
+
     def __getattr__(self, endpoint: str) -> Any:
         async def call(params: Mapping[str, Any]) -> Any:
             return await self._request(endpoint, params)

@@ -1,11 +1,32 @@
-"""The venue's streams as the daemon's adapter hands them on: quotes, marks, signs of life and private events."""
+"""The venue's streams down to the bytes: the simulator's hub writes the frames, the daemon's own keeper reads them.
 
+What is told is noted when its frame arrives at the daemon's end of a connection, and as it was when it was written: a
+frame that is damaged, dropped or older than one before it tells nothing.
+"""
+
+import asyncio
+from collections import Counter, deque
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any
 
-from bot.domain.events import FeedAlive, FeedLost
-from bot.domain.market import Mark, Quote
-from bot.simulator.model import Book
+from websockets import Headers, InvalidStatus, Response
+
+from bot.simulator.model import Book, Mark, Top
+from bot.simulator.wire.auth import Credential, check_signed_call
+from bot.simulator.wire.connection import Connection
+from bot.simulator.wire.frames import Stream
+from bot.simulator.wire.limits import Limiter
+from bot.simulator.wire.routes import endpoint_of
+from bot.simulator.wire.streams import Hub
+from bot.simulator.wire.user_streams import UserStreams
+from bot.simulator.wire.wsapi import WsApi, _failure
+from tests.campaign.answers import CANARY, KEY
+from tests.campaign.damage import FORMS, NO_COMPLAINT
+from tests.campaign.lines import watch
+from tests.campaign.sockets import FEED_OF, LINES, MARKS, USER_PERP, Opening, Socket, going_away, torn
 
 if TYPE_CHECKING:
     from tests.campaign.life import Life
@@ -13,134 +34,262 @@ if TYPE_CHECKING:
 
 FEEDS = ("spot", "perp", "user-spot", "user-perp")
 MARK_EVERY_S = 1.5
+OLDER_BY = 8
+"""How many frames of a stream lie between one that comes out of order and its place."""
+
+
+class FaultyHub(Hub):
+    """The simulator's hub; what it sends goes through the plan's faults instead of the simulator's own."""
+
+    def __init__(self, world: "World", sim: Any) -> None:
+        super().__init__(sim)
+        self._world = world
+
+    def _rows(
+        self, stream: Stream, changed: set[tuple[Book, str]], slow_due: dict[str, bool], *, fresh: bool
+    ) -> list[tuple[str | None, Any]]:
+        if (stream.book, stream.symbol) not in self._sim.market.listings:
+            return []  # it is listed no more
+        return super()._rows(stream, changed, slow_due, fresh=fresh)
+
+    def deliver(
+        self,
+        connection: Connection,
+        frame: bytes,
+        name: str,
+        *,
+        api_key: str = "",
+        book: Book | None = None,
+        symbol: str | None = None,
+    ) -> None:
+        assert isinstance(connection, Socket)
+        assert book is not None
+        if name.startswith("userData@"):
+            self._world.streams.tell_private(connection, frame)
+        else:
+            self._world.streams.tell_public(connection, frame, name, book, str(symbol))
+
+
+class SocketApi(WsApi):
+    """The simulator's websocket API with the campaign's key."""
+
+    def _subscribe(self, connection: Connection, values: dict[str, str]) -> Any:
+        check_signed_call(Credential(KEY, CANARY), values, self._sim.wall_ms())
+        number = self._next_subscription
+        self._next_subscription += 1
+        connection.account_subscriptions[number] = KEY
+        self._hub.connections.add(connection)
+        return {"subscriptionId": number}
 
 
 class Streams:
     def __init__(self, world: "World") -> None:
         self.world = world
-        self.life: Life | None = None
-        self._sent: dict[str, object] = {}
+        wire = world.wire
+        self.hub = wire.hub
+        limiters: Mapping[Book, Limiter] = {Book.SPOT: wire.limiters["spot"], Book.PERP: wire.limiters["perp"]}
+        self._api = SocketApi(wire.sim, self.hub, endpoint_of, limiters)
+        self.dice = Random(f"streams:{world.plan.seed}")
+        self.sockets: list[Socket] = []
+        self._been: set[tuple[int, str]] = set()
+        """Lives and the lines that they have had."""
+        self._number = 0
         self._marked_s = 0.0
         self._all_told: object = None
-        """The market's moment of which every coin was told; None while some are left out."""
-        self.silent_until_s = dict.fromkeys(FEEDS, 0.0)
-        self.lost_until_s = dict.fromkeys(FEEDS, 0.0)
-        self.gap_until_s: dict[str, float] = {}
-        self.repeat_until_s = self.late_until_s = self.shuffle_until_s = self.miss_until_s = 0.0
+        """The market's moment that was written to all listeners."""
+        self._event: dict[str, Any] = {}
+        self._reached = False
+        self._remembers = any(fault.kind == "frames_disordered" for fault in world.plan.faults)
         self._held: list[tuple[str, dict[str, Any]]] = []
-
-    def opened(self, life: "Life") -> None:
-        """The adapter's streams are connected: everything is sent afresh."""
-        self.life = life
-        self._sent.clear()
-        self._all_told = None
-        self._held.clear()
-        for feed in FEEDS:
-            self.silent_until_s[feed] = self.lost_until_s[feed] = 0.0
-        self.tick()
+        self._written: dict[str, deque[tuple[bytes, Any]]] = {}
+        self.damaged: Counter[int] = Counter()
+        """Life -> damaged frames that it has read and has to complain of."""
+        self.missed: set[str] = set()
+        """Lines that were found missing."""
+        self.calm()
 
     def calm(self) -> None:
-        """No fault is left; what was lost comes back with the next tick."""
-        for feed in FEEDS:
-            self.silent_until_s[feed] = 0.0
-            if self.lost_until_s[feed]:
-                self.lost_until_s[feed] = self.world.loop.now_s
-        self.gap_until_s.clear()
+        """No fault is left; what was lost comes back when the daemon connects again."""
+        now_s = self.world.loop.now_s
+        self.refused_until_s = dict.fromkeys(FEEDS, 0.0)
+        self.mute_until_s = dict.fromkeys(LINES, 0.0)
+        self.spoilt_until_s: dict[str, tuple[float, str]] = {}
+        self.gap_until_s: dict[str, float] = {}
+        self.slow: tuple[float, float] = (0.0, 0.0)
+        """(until when connecting is slow, how long it takes)"""
+        self.acks: list[str] = []
+        """What becomes of the next answers to a subscription."""
+        self.disorder: tuple[float, str] = (0.0, "")
         self.repeat_until_s = self.late_until_s = self.shuffle_until_s = self.miss_until_s = 0.0
+        for socket in self.sockets:
+            if socket.stalled_until_s > now_s:
+                socket.stalled_until_s = now_s
+                socket._flows()
         self._release()
 
-    def lose(self, feed: str, seconds: float, reason: str) -> None:
-        self.lost_until_s[feed] = max(self.lost_until_s[feed], self.world.loop.now_s + seconds)
-        self._tell_lost(feed, reason)
+    def latency_s(self) -> float:
+        return self.dice.uniform(0.004, 0.03)
 
-    def _tell_lost(self, feed: str, reason: str) -> None:
-        if self.life is not None and not self.life.dead:
-            self.world.oracle.feed_lost(feed)
-            self.life.deliver(FeedLost(f"binance:{feed}", reason))
+    # -- connections ----------------------------------------------------------------------------------------
+
+    def connect(self, life: "Life", uri: str, within_s: float) -> Opening:
+        return Opening(self, life, uri, within_s)
+
+    async def connects(self, socket: Socket, within_s: float) -> None:
+        """OSError, TimeoutError or a WebSocketException when the venue is not reached."""
+        loop, wire = self.world.loop, self.world.wire
+        slow_until_s, slow_s = self.slow
+        took_s = self.latency_s() * 2 + (slow_s if loop.now_s < slow_until_s else 0.0)
+        if took_s > within_s or loop.now_s < wire.no_route_until_s:
+            await asyncio.sleep(within_s)
+            raise TimeoutError
+        await asyncio.sleep(took_s)
+        await socket.life.alive()
+        if loop.now_s < max(wire.down_until_s, self.refused_until_s[socket.feed]):
+            if self.dice.random() < 0.5:
+                raise InvalidStatus(Response(503, "Service Unavailable", Headers()))
+            raise ConnectionRefusedError
+        if socket.line == USER_PERP and self.world.wire.sim.listen_keys.find(socket.asked[0]) is None:
+            raise InvalidStatus(Response(400, "Bad Request", Headers()))  # it expired on the way
+        self._number += 1
+        socket.number = self._number
+        self.sockets.append(socket)
+        self.hub.join(socket, socket.asked)  # type: ignore[arg-type]
+        self._all_told = None  # who comes new gets everything
+        self.sign_of_life(socket)
+        if socket.line == USER_PERP:
+            self._resumed(socket)
+
+    def left(self, socket: Socket, *, gives_up: bool) -> None:
+        """The daemon has closed its end; `gives_up`: of its own accord, because it holds the connection for dead."""
+        with suppress(ValueError):
+            self.sockets.remove(socket)
+        self.hub.drop(socket)  # type: ignore[arg-type]
+        if gives_up and self._counts(socket):
+            self.world.oracle.feed_lost(socket.feed)
+
+    def cut(self, lines: tuple[str, ...], error: Exception | None = None) -> None:
+        """The venue ends these connections, or they are torn."""
+        for socket in [one for one in self.sockets if one.line in lines]:
+            self.hub.drop(socket)  # type: ignore[arg-type]
+            self.sockets.remove(socket)
+            if self._counts(socket):
+                self.world.oracle.feed_lost(socket.feed)
+            socket.end(error or (torn() if self.dice.random() < 0.5 else going_away()))
+
+    def lose(self, feed: str, seconds: float) -> None:
+        """The connections of a feed are cut, and cannot be had again for a while."""
+        self.refused_until_s[feed] = max(self.refused_until_s[feed], self.world.loop.now_s + seconds)
+        self.cut(tuple(line for line in LINES if FEED_OF[line] == feed))
+
+    def stall(self, feeds: tuple[str, ...], seconds: float) -> None:
+        """Nothing comes through the connections of these feeds for a while, and nobody says so."""
+        for socket in self.sockets:
+            if socket.feed in feeds:
+                socket.stall(seconds)
+
+    def said(self, socket: Socket, text: str) -> None:
+        self.world.loop.call_later(self.latency_s(), self._asked, socket, text)
+
+    def _asked(self, socket: Socket, text: str) -> None:
+        how = self.acks.pop(0) if self.acks else ""
+        if how == "refused":
+            socket.push(_failure("subscribe", 400, -1006, "An unexpected response was received."))
+        elif how != "lost" and socket.open:
+            self.world.loop.create_task(self._answer(socket, text))
+
+    async def _answer(self, socket: Socket, text: str) -> None:
+        await self._api.on_text(socket, text)  # type: ignore[arg-type]
+        if socket.account_subscriptions:
+            self._resumed(socket)
+
+    def _resumed(self, socket: Socket) -> None:
+        """A private stream tells from now on; of what was before nobody tells."""
+        line = socket.life.number, socket.line
+        if line in self._been and self._counts(socket):
+            self.world.oracle.feed_lost(socket.feed)
+        self._been.add(line)
+
+    def _counts(self, socket: Socket) -> bool:
+        """Whether the newest daemon has it: the oracle judges by what that one was told."""
+        return socket.life is self.world.life and not socket.life.dead
+
+    def sign_of_life(self, socket: Socket) -> None:
+        if self._counts(socket):
+            self.world.oracle.sign_of_life(socket.feed, socket.line)
+
+    def damaged_read(self, life: "Life") -> None:
+        self.damaged[life.number] += 1
 
     # -- public ---------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        life, now_s = self.life, self.world.loop.now_s
-        if life is None or life.dead:
-            return
-        for feed in FEEDS:
-            self._pulse(life, feed, now_s)
-        marks = now_s - self._marked_s >= MARK_EVERY_S
-        if marks:
-            self._marked_s = now_s
-        at_ms = int(self.world.market_ms)
-        if self._speaks("spot", now_s) or self._speaks("perp", now_s):
-            life.venue.seen(at_ms)
-        moment = self.world.market.moment(at_ms)
-        if not marks and moment == self._all_told:
-            self._release_when_due(now_s)
-            return
-        whole = self._speaks("spot", now_s) and self._speaks("perp", now_s)
-        self._all_told = moment if whole and now_s >= max(self.gap_until_s.values(), default=0.0) else None
-        for coin in self.world.market.coins.values():
-            if now_s < self.gap_until_s.get(coin.name, 0.0):
-                continue
-            if self._speaks("spot", now_s) and coin.spot.trades:
-                self._quote(life, Book.SPOT, coin.spot.symbol, f"binance:{coin.spot.symbol}:spot", 1, at_ms)
-            if self._speaks("perp", now_s):
-                name = f"binance:{coin.perp.symbol}:perp"
-                self._quote(life, Book.PERP, coin.perp.symbol, name, coin.multiplier, at_ms)
-                self._mark(life, coin.perp.symbol, name, coin.multiplier, at_ms, always=marks)
-        self._release_when_due(now_s)
-
-    def _release_when_due(self, now_s: float) -> None:
+        now_s = self.world.loop.now_s
+        moment = self.world.market.moment(int(self.world.market_ms))
+        if now_s - self._marked_s >= MARK_EVERY_S or moment != self._all_told:
+            self._marked_s, self._all_told = now_s, moment
+            self.hub.on_step()
         if self._held and now_s >= max(self.late_until_s, self.shuffle_until_s):
             self._release()
+        watch(self.world)
 
-    def _speaks(self, feed: str, now_s: float) -> bool:
-        return now_s >= self.silent_until_s[feed] and not self.lost_until_s[feed]
-
-    def _pulse(self, life: "Life", feed: str, now_s: float) -> None:
-        lost_s = self.lost_until_s[feed]
-        if lost_s:
-            if now_s < lost_s:
-                return
-            self.lost_until_s[feed] = 0.0
-            self._sent = {name: said for name, said in self._sent.items() if not name.endswith(feed)}
-            self._all_told = None
-            if feed.startswith("user"):
-                self._tell_lost(feed, "connected again: events in between were not sent")
-        if now_s >= self.silent_until_s[feed]:
-            self.world.oracle.feed_alive(feed)
-            life.deliver(FeedAlive(f"binance:{feed}"))
-
-    def _quote(self, life: "Life", book: Book, symbol: str, name: str, scale: int, at_ms: int) -> None:
-        top = self.world.market.top(book, symbol, at_ms)
-        if self._sent.get(name) is top:
+    def tell_public(self, socket: Socket, frame: bytes, name: str, book: Book, symbol: str) -> None:
+        world, sim = self.world, self.world.wire.sim
+        now_s = world.loop.now_s
+        if self.gap_until_s and now_s < self.gap_until_s.get(world.market.by_symbol[book, symbol].name, 0.0):
             return
-        self._sent[name] = top
-        self.world.oracle.quoted(book.value, symbol, top)
-        if scale == 1:
-            life.deliver(Quote(name, top.bid, top.ask, top.bid_size, top.ask_size, at_ms))
+        if now_s < self.mute_until_s[socket.line] or (book is Book.SPOT and not sim.listing(book, symbol).trades):
+            return
+        told: partial[None]
+        if socket.line == MARKS:
+            told = partial(self._marked, socket, symbol, sim.mark(symbol), sim.now_ms)
         else:
-            life.deliver(
-                Quote(name, top.bid / scale, top.ask / scale, top.bid_size * scale, top.ask_size * scale, at_ms)
-            )
-
-    def _mark(self, life: "Life", symbol: str, name: str, scale: int, at_ms: int, *, always: bool) -> None:
-        now = self.world.market.mark(symbol, at_ms)
-        said = f"mark:{name}"
-        if not always and self._sent.get(said) == now:
+            told = partial(self._quoted, socket, symbol, sim.top(book, symbol), sim.update_id)
+        if socket.line in self.spoilt_until_s and self._spoils(socket, frame):
             return
-        self._sent[said] = now
-        self.world.oracle.marked(symbol, now)
-        mark, index = (now.mark, now.index) if scale == 1 else (now.mark / scale, now.index / scale)
-        life.deliver(Mark(name, mark, index, now.predicted_rate, now.next_funding_ms, at_ms))
+        until_s, how = self.disorder
+        if now_s < until_s:
+            self._disorder(socket, name, frame, told, how)
+        else:
+            socket.put(frame, told)
+        if self._remembers:
+            self._written.setdefault(name, deque(maxlen=OLDER_BY)).append((frame, told.args))
+
+    def _spoils(self, socket: Socket, frame: bytes) -> bool:
+        """A damaged frame goes before the good one, or, mostly, instead of it."""
+        until_s, how = self.spoilt_until_s[socket.line]
+        if self.world.loop.now_s >= until_s:
+            return False
+        self.world.oracle.said_names["frames damaged"] += 1
+        socket.put(FORMS[how](frame), None, damaged=how not in NO_COMPLAINT)
+        return self.dice.random() < 0.8
+
+    def _disorder(self, socket: Socket, name: str, frame: bytes, told: "partial[None]", how: str) -> None:
+        if how == "late":  # each one takes its own time, and may be overtaken
+            self.world.loop.call_later(self.dice.uniform(0.0, 2.0), socket.put, frame, told)
+            return
+        socket.put(frame, told)
+        if how == "repeated":
+            self.world.loop.call_later(self.dice.uniform(0.01, 1.0), socket.put, frame, told)
+        elif written := self._written.get(name):
+            older, args = written[0]
+            self.world.oracle.said_names["frames out of order"] += 1
+            socket.put(older, partial(told.func, socket, *args[1:]))
+
+    def _quoted(self, socket: Socket, symbol: str, top: Top, number: int) -> None:
+        if self._counts(socket):
+            self.world.oracle.quoted(socket.book.value, symbol, top, number)
+
+    def _marked(self, socket: Socket, symbol: str, mark: Mark, at_ms: int) -> None:
+        if self._counts(socket):
+            self.world.oracle.marked(symbol, mark, at_ms)
 
     # -- private --------------------------------------------------------------------------------------------
 
     def private(self, book: str, event: dict[str, Any]) -> None:
         """An order's change, as the venue tells it; what happens to it on its way."""
-        life, now_s = self.life, self.world.loop.now_s
-        if life is None or life.dead:
-            return
-        if self.lost_until_s[f"user-{book}"] or (now_s < self.miss_until_s and self.world.dice.random() < 0.5):
+        now_s = self.world.loop.now_s
+        if now_s < self.miss_until_s and self.dice.random() < 0.5:
             self.world.oracle.withheld(book, event)
             return
         if now_s < self.late_until_s or now_s < self.shuffle_until_s:
@@ -156,19 +305,32 @@ class Streams:
             return
         self._send(book, event)
         if now_s < self.repeat_until_s:
-            self.world.loop.call_later(self.world.dice.uniform(0.01, 3.0), self._send, book, event)
+            self.world.loop.call_later(self.dice.uniform(0.01, 3.0), self._send, book, event)
 
     def _release(self) -> None:
         held, self._held = self._held, []
         if self.world.loop.now_s < self.shuffle_until_s or self.shuffle_until_s:
-            self.world.dice.shuffle(held)
+            self.dice.shuffle(held)
         for book, event in held:
-            self.world.loop.call_later(self.world.dice.uniform(0.0, 1.5), self._send, book, event)
+            self.world.loop.call_later(self.dice.uniform(0.0, 1.5), self._send, book, event)
 
-    def _send(self, book: str, event: Mapping[str, Any]) -> None:
-        life = self.life
-        if life is None or life.dead or self.lost_until_s[f"user-{book}"]:
+    def _send(self, book: str, event: dict[str, Any]) -> None:
+        """To all who listen to the account."""
+        self._event, self._reached = event, False
+        UserStreams._send(self.world.wire, KEY, Book(book), event)
+        if not self._reached:
+            self.world.oracle.withheld(book, event)
+
+    def tell_private(self, socket: Socket, frame: bytes) -> None:
+        if b"listenKeyExpired" in frame:
+            socket.put(frame, None)
             return
-        framed = {"subscriptionId": 0, "event": event} if book == "spot" else event
-        self.world.oracle.streamed(event)
-        life.venue.private(framed)
+        if socket.line in self.spoilt_until_s and self._spoils(socket, frame):
+            return
+        if self._counts(socket) and socket.open and not socket.half_open:
+            self._reached = self._reached or self.world.loop.now_s >= socket.stalled_until_s
+        socket.put(frame, partial(self._streamed, socket, self._event))
+
+    def _streamed(self, socket: Socket, event: dict[str, Any]) -> None:
+        if self._counts(socket):
+            self.world.oracle.streamed(event)

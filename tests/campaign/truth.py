@@ -46,6 +46,8 @@ class Truth:
         self.checked: Counter[int] = Counter()
         self.marks: dict[str, Mark] = {}
         self.marked_s: dict[str, float] = {}
+        self.by_quotes = False
+        """Whether coins are worth what their spot quotes said last, instead of the index that came with the mark."""
         self._paid: set[tuple[str, int, Decimal, str]] = set()
         self._incomes_read = 0
 
@@ -114,9 +116,14 @@ class Truth:
         net: Decimal = wallet.free.get(asset, ZERO) - wallet.owed.get(asset, ZERO)
         return net
 
+    def touch(self, instrument: str) -> tuple[Decimal, ...]:
+        raise NotImplementedError
+
     def _price(self, coin: str) -> Decimal:
         """As the daemon was last told."""
         listed = self.world.market.coins[coin]
+        if self.by_quotes and (told := self.touch(f"binance:{listed.spot.symbol}:spot")):
+            return sum(told, ZERO) / 2
         mark = self.marks.get(listed.perp.symbol) or self.world.market.mark(
             listed.perp.symbol, int(self.world.market_ms)
         )

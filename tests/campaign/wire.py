@@ -39,6 +39,7 @@ from tests.campaign.faults import (
 )
 from tests.campaign.lending import PATH as LOANS_PATH
 from tests.campaign.lending import Lender, category_of
+from tests.campaign.streams import FaultyHub
 from tests.campaign.unanswered import Unanswered
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Wire(UserStreams):
 
     def __init__(self, world: "World", exchange: Exchange) -> None:
         self.world = world
-        clock = SimpleNamespace(read_ms=lambda: int(world.market_ms), speed=1.0, paused=False)
+        clock = SimpleNamespace(read_ms=lambda: int(world.market_ms), speed=1.0, running_speed=1.0, paused=False)
         self.sim = QuietSimulation(
             market=world.market,
             exchange=exchange,
@@ -98,7 +99,8 @@ class Wire(UserStreams):
             tick_ms=100,
         )
         self.sim.on_reported = self.report
-        super().__init__(self.sim, SimpleNamespace(publish_trade=lambda trade: None))  # type: ignore[arg-type]
+        self.hub = FaultyHub(world, self.sim)
+        super().__init__(self.sim, self.hub)
         self.limiters = {
             "spot": Limiter(SPOT_PLAN, self.wall_ms),
             "sapi": Limiter(SAPI_PLAN, self.wall_ms),

@@ -15,6 +15,7 @@ from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.disk import Disk
 from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Command, Fault, Plan
 from tests.campaign.life import VENUE, Life
+from tests.campaign.lines import unheard
 from tests.campaign.market import CORE, GRID_MS, HOUR_MS, START_MS, CampaignMarket
 from tests.campaign.mischief import STRIKE, strike
 from tests.campaign.oracle import Oracle
@@ -150,8 +151,12 @@ class World:
 
     def trouble(self, seconds: float) -> None:
         """Something is being done to the daemon for so long; the oracle is patient meanwhile."""
-        self.faulty_until_s = max(self.faulty_until_s, self.loop.now_s + seconds)
+        self.patient(seconds)
         self.slow(seconds + 1.0)
+
+    def patient(self, seconds: float) -> None:
+        """It may still have to do with what was done to it for so long."""
+        self.faulty_until_s = max(self.faulty_until_s, self.loop.now_s + seconds)
 
     # -- faults ---------------------------------------------------------------------------------------------
 
@@ -267,9 +272,11 @@ class World:
                 if verb == "resume":
                     self.owner.gives(Command(0, "limits_back"))
                 until_s = self.loop.now_s + SETTLE_S
-            elif asked and not self.oracle.unsettled() and not self._settles_soon():
+            elif asked and not self.oracle.unsettled() and not unheard(self) and not self._settles_soon():
                 break
         else:
+            for line in sorted(unheard(self)):
+                self.oracle.violation(20, f"nobody listens to {line}")
             for problem in self.oracle.unsettled():
                 self.oracle.violation(*problem)
         if await self._stop():

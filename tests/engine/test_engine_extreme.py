@@ -9,7 +9,7 @@ from playbook import Expect, Play, Playbook, said, saved, severity_of, silence
 from bot.domain.actions import CancelOrder, Severity
 from bot.domain.books import Books
 from bot.domain.config import ExtremeLimits, Limits
-from bot.domain.events import FeedAlive, Reconciled, Reconfigure, Tick
+from bot.domain.events import FeedAlive, FeedLost, Reconciled, Reconfigure, Tick
 from bot.domain.guards import Remembered
 from bot.domain.orders import OrderIntent, OrderRecord, OrderState, Purpose, TimeInForce
 from bot.engine import guarding
@@ -182,8 +182,19 @@ def test_a_venue_that_returns_into_a_running_fall_is_cut_then(play: Play) -> Non
 
 def test_hedges_elsewhere_are_cut_when_a_venue_is_silent(play: Play) -> None:
     book = play(coins=COINS).scene().run(30)
-    book.state.market.feed_lost_ms["other:spot"] = book.mono_ms - 60_000
+    book.state.market.feed_out_ms["other:spot"] = book.mono_ms - 60_000
     book.wait(0.2).alive() >> Tick() << said("extreme.began") << said("risk.forced", rule="R6", coin="PEPE")
+    book.unmet.clear()
+
+
+def test_a_feed_that_is_lost_again_and_again_is_out_since_it_was_last_alive(play: Play) -> None:
+    """Each reconnect that fails tells of the loss once more."""
+    book = play(coins=COINS).scene().run(30)
+    for _ in range(12):
+        book.wait(3)
+        book.feed(FeedLost("binance:user-spot", "connection refused"))
+    assert book.mono_ms - book.state.market.feed_out_ms["binance:user-spot"] > 30_000
+    book.alive() >> Tick() << said("extreme.began")
     book.unmet.clear()
 
 

@@ -91,6 +91,22 @@ def test_only_changed_quotes_come_out() -> None:
     assert decoder.quote(book_frame("ETHUSDT")) is None
 
 
+def test_an_older_quote_does_not_come_out() -> None:
+    decoder = QuoteDecoder({"BTCUSDT": BTC_SPOT})
+    assert decoder.quote(book_frame(u=5)) is not None
+    assert decoder.quote(book_frame(u=7)) is None
+    assert decoder.quote(book_frame(u=6, bid="1.5")) is None, "it is older than the one that repeated the first"
+    assert decoder.quote(book_frame(u=8, bid="1.6")) is not None
+
+
+def test_a_new_connection_tells_the_same_quote_again() -> None:
+    decoder = QuoteDecoder({"BTCUSDT": BTC_SPOT})
+    assert decoder.quote(book_frame(u=5)) is not None
+    decoder.connected()
+    assert decoder.quote(book_frame(u=5)) is not None
+    assert decoder.quote(book_frame(u=4, bid="1.5")) is None, "order holds over connections"
+
+
 @pytest.mark.parametrize(
     "frame",
     [
@@ -102,6 +118,9 @@ def test_only_changed_quotes_come_out() -> None:
         book_frame(ask="Infinity"),
         book_frame(bid="-1"),
         book_frame(bid="0"),
+        book_frame(bid="2.1"),
+        book_frame(u="1"),
+        book_frame(u=2**63),
         book_frame(bid="1,5"),
         book_frame()[:-5],
     ],

@@ -52,15 +52,14 @@ def silent_venues(book: Book) -> dict[str, str]:
     if extreme.watched_mono_ms is None:
         extreme.watched_mono_ms = now
     found = {venue: NO_ANSWER for venue, asked in extreme.asked_mono_ms.items() if now - asked > limit_ms}
-    for feed in dict.fromkeys(chain(book.market.feed_alive_ms, book.market.feed_lost_ms, _held_feeds(book))):
+    for feed in dict.fromkeys(chain(book.market.feed_alive_ms, book.market.feed_out_ms, _held_feeds(book))):
         if _feed_silent(book, feed, extreme.watched_mono_ms):
             found.setdefault(feed.split(":")[0], f"feed {feed} is silent")
     return found
 
 
 def _feed_silent(book: Book, feed: str, watched_mono_ms: int) -> bool:
-    alive, lost = book.market.feed_alive_ms.get(feed), book.market.feed_lost_ms.get(feed)
-    since = alive if alive is not None else lost
+    since = book.market.feed_alive_ms.get(feed, book.market.feed_out_ms.get(feed))
     limit_ms = book.config.limits.extreme.outage_s * 1000
     return book.now.mono_ms - (watched_mono_ms if since is None else since) > limit_ms
 

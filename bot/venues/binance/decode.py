@@ -13,6 +13,7 @@ import msgspec
 
 from bot.domain.instruments import Instrument
 from bot.domain.market import Mark, Quote
+from bot.venues.binance.sequence import Newest
 from bot.venues.binance.symbols import to_base_price, to_base_quantity
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -35,6 +36,7 @@ Number = Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]
 
 
 class _Book(msgspec.Struct, gc=False):
+    update_id: Number = msgspec.field(name="u")
     symbol: str = msgspec.field(name="s")
     bid: str = msgspec.field(name="b")
     bid_size: str = msgspec.field(name="B")
@@ -66,7 +68,7 @@ _mark_decoder = msgspec.json.Decoder(_MarkFrame)
 
 
 class QuoteDecoder:
-    """Book-ticker frames as quotes; a frame that repeats the last best prices and sizes gives None.
+    """Book-ticker frames as quotes; one that repeats the last best prices and sizes, or is older, gives None.
 
     The market time of the last frame is in `event_ms` (0 for spot, which sends none).
     """
@@ -74,7 +76,12 @@ class QuoteDecoder:
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
         self._instruments = instruments
         self._last: dict[str, tuple[str, str, str, str]] = {}
+        self._newest = Newest()
         self.event_ms = 0
+
+    def connected(self) -> None:
+        """What a new connection tells first is news, although it may be what the last one told."""
+        self._last.clear()
 
     def quote(self, frame: bytes | str) -> Quote | None:
         """Raises DecodeError."""
@@ -88,10 +95,13 @@ class QuoteDecoder:
             return None
         texts = (book.bid, book.bid_size, book.ask, book.ask_size)
         if self._last.get(book.symbol) == texts:
+            self._newest.admits(book.symbol, book.update_id)
             return None
         bid, bid_size, ask, ask_size = (_number(t) for t in texts)
-        if bid <= 0 or ask <= 0 or bid_size < 0 or ask_size < 0:
+        if bid <= 0 or ask < bid or bid_size < 0 or ask_size < 0:
             raise DecodeError(f"{book.symbol}: prices {book.bid} and {book.ask}")
+        if not self._newest.admits(book.symbol, book.update_id):
+            return None
         self._last[book.symbol] = texts
         return Quote(
             instrument=instrument.id,

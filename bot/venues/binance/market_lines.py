@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from websockets.asyncio.client import ClientConnection
+
 from bot.domain.instruments import Instrument, Wallet
 from bot.ports import Deliver
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import QuoteDecoder, decode_mark
+from bot.venues.binance.sequence import Newest
 from bot.venues.binance.streams import Line
 from bot.venues.binance.symbols import SymbolBook
 
@@ -29,43 +32,58 @@ def market_lines(venue: str, book: SymbolBook, deliver: Deliver, clock: MarketCl
     lines = []
     for number, chunk in enumerate(_chunks(book.spot)):
         name = f"spot-quotes-{number}"
-        on_frame = _quotes(chunk, deliver, clock)
         uri = SPOT_STREAMS + _names(chunk, "bookTicker")
-        lines.append(_line(name, f"{venue}:{Wallet.SPOT.value}", uri, on_frame, _silence_s(chunk)))
+        quotes = _Quotes(chunk, deliver, clock)
+        lines.append(_line(name, f"{venue}:{Wallet.SPOT.value}", uri, quotes.on_frame, _silence_s(chunk), quotes))
     for number, chunk in enumerate(_chunks(book.perp)):
         feed = f"{venue}:{Wallet.PERP.value}"
         uri = PERP_PUBLIC_STREAMS + _names(chunk, "bookTicker")
-        on_frame = _quotes(chunk, deliver, clock)
-        lines.append(_line(f"perp-quotes-{number}", feed, uri, on_frame, _silence_s(chunk)))
+        quotes = _Quotes(chunk, deliver, clock)
+        lines.append(_line(f"perp-quotes-{number}", feed, uri, quotes.on_frame, _silence_s(chunk), quotes))
         uri = PERP_MARKET_STREAMS + _names(chunk, "markPrice@1s")
         on_frame = _marks(chunk, deliver, clock)
         lines.append(_line(f"perp-marks-{number}", feed, uri, on_frame, MARKS_SILENCE_S))
     return lines
 
 
-def _line(name: str, feed: str, uri: str, on_frame: Callable[[bytes], None], silence_s: float) -> Line:
+class _Quotes:
+    """What the frames of one connection's book tickers deliver."""
+
+    def __init__(self, chunk: Mapping[str, Instrument], deliver: Deliver, clock: MarketClock) -> None:
+        self._decoder, self._deliver, self._clock = QuoteDecoder(chunk), deliver, clock
+
+    async def opened(self, socket: ClientConnection) -> None:
+        del socket
+        self._decoder.connected()
+
+    def on_frame(self, frame: bytes) -> None:
+        quote = self._decoder.quote(frame)
+        self._clock.observe(self._decoder.event_ms)
+        if quote is not None:
+            self._deliver(quote)
+
+
+def _line(
+    name: str,
+    feed: str,
+    uri: str,
+    on_frame: Callable[[bytes], None],
+    silence_s: float,
+    quotes: _Quotes | None = None,
+) -> Line:
     async def fixed() -> str:
         return uri
 
-    return Line(name=name, feed=feed, uri=fixed, on_frame=on_frame, silence_s=silence_s)
-
-
-def _quotes(chunk: Mapping[str, Instrument], deliver: Deliver, clock: MarketClock) -> Callable[[bytes], None]:
-    decoder = QuoteDecoder(chunk)
-
-    def on_frame(frame: bytes) -> None:
-        quote = decoder.quote(frame)
-        clock.observe(decoder.event_ms)
-        if quote is not None:
-            deliver(quote)
-
-    return on_frame
+    opened = None if quotes is None else quotes.opened
+    return Line(name=name, feed=feed, uri=fixed, on_frame=on_frame, silence_s=silence_s, opened=opened)
 
 
 def _marks(chunk: Mapping[str, Instrument], deliver: Deliver, clock: MarketClock) -> Callable[[bytes], None]:
+    newest = Newest()
+
     def on_frame(frame: bytes) -> None:
         mark = decode_mark(frame, chunk)
-        if mark is not None:
+        if mark is not None and newest.admits(mark.instrument, mark.venue_ms):
             clock.observe(mark.venue_ms)
             deliver(mark)
 

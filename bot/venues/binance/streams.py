@@ -1,13 +1,14 @@
 """Websocket connections that are kept alive: pings, silence, the 24-hour limit, reconnects with back-off.
 
 A feed (`feed` of an instrument) may need several connections; it is alive while each of them gave a frame or a
-pong. So `FeedAlive` is delivered when all connections of the feed have given a sign of life since the last one,
-and a single dead connection makes the whole feed stale.
+pong. So `FeedAlive` is delivered when all connections of the feed have given a sign of life since the last one, and
+lately; a single dead connection makes the whole feed stale.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import monotonic
@@ -30,9 +31,14 @@ LIFETIME_S = 23 * 3_600.0
 LIFETIME_SPREAD_S = 1_800.0
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 30.0
-STEADY_AFTER_S = 30.0
-"""A connection that lived this long starts its back-off afresh."""
+STEADY_AFTER_S = 10.0
+"""A connection that was up for so long starts its back-off afresh: a feed that is silent for half a minute is taken
+for an outage, and what is held is cut."""
 COMPLAIN_EVERY_S = 60.0
+BEAT_WITHIN_S = 1.5
+"""A feed is told to be alive when each of its connections gave a sign of life so lately: pings are a second apart."""
+ONLY_MALFORMED_S = 3.0
+"""A connection that sends nothing readable for so long ends: what was read before it is not the market any more."""
 
 Fields = Mapping[str, str | int | float | Decimal | bool | None]
 Log = Callable[[Severity, str, Fields], None]
@@ -65,7 +71,8 @@ class Line:
 @dataclass(slots=True)
 class _Feed:
     lines: set[str] = field(default_factory=set)
-    beaten: set[str] = field(default_factory=set)
+    beaten: dict[str, float] = field(default_factory=dict)
+    """Line -> its last sign of life, of those that gave one since the feed was told to be alive."""
     told_s: float = 0.0
 
 
@@ -82,21 +89,20 @@ class FeedPulse:
     def forget(self, line: Line) -> None:
         feed = self._feeds[line.feed]
         feed.lines.discard(line.name)
-        feed.beaten.discard(line.name)
+        feed.beaten.pop(line.name, None)
 
     def beat(self, line: Line) -> None:
-        feed = self._feeds[line.feed]
-        feed.beaten.add(line.name)
+        feed, now_s = self._feeds[line.feed], monotonic()
+        feed.beaten[line.name] = now_s
         if len(feed.beaten) < len(feed.lines):
             return
-        now_s = monotonic()
-        if now_s - feed.told_s >= ALIVE_EVERY_S:
+        if now_s - feed.told_s >= ALIVE_EVERY_S and now_s - min(feed.beaten.values()) <= BEAT_WITHIN_S:
             feed.told_s = now_s
             feed.beaten.clear()
             self._deliver(FeedAlive(line.feed))
 
     def lost(self, line: Line, reason: str) -> None:
-        self._feeds[line.feed].beaten.discard(line.name)
+        self._feeds[line.feed].beaten.pop(line.name, None)
         self._deliver(FeedLost(line.feed, f"{line.name}: {reason}"))
 
 
@@ -140,11 +146,10 @@ class StreamKeeper:
         self.pulse.expect(line)
         try:
             while True:
-                started_s = monotonic()
-                reason, connected = await self._live(line, reconnect=was_connected)
-                was_connected = was_connected or connected
+                reason, up_s = await self._live(line, reconnect=was_connected)
+                was_connected = was_connected or up_s is not None
                 self.pulse.lost(line, reason)
-                failures = 0 if monotonic() - started_s > STEADY_AFTER_S else failures + 1
+                failures = 0 if up_s is not None and monotonic() - up_s > STEADY_AFTER_S else failures + 1
                 wait_s = self._backoff_s(failures)
                 fields: Fields = {"line": line.name, "reason": reason, "wait_s": round(wait_s, 2)}
                 self._log(Severity.WARNING, "venue.stream_lost", fields)
@@ -157,33 +162,36 @@ class StreamKeeper:
         ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures, 10))
         return ceiling_s * (0.5 + self._rng.random() / 2)
 
-    async def _live(self, line: Line, *, reconnect: bool) -> tuple[str, bool]:
-        """One connection from open to end: why it ended, and whether it was ever up."""
-        connected = False
+    async def _live(self, line: Line, *, reconnect: bool) -> tuple[str, float | None]:
+        """One connection from open to end: why it ended, and since when it was up, if it ever was."""
+        up_s: float | None = None
         try:
             uri = await line.uri()
-            async with websockets.connect(
-                uri,
-                open_timeout=OPEN_WITHIN_S,
-                close_timeout=1,
-                ping_interval=None,
-                compression=None,
-                max_queue=256,
-                **self._options,
-            ) as socket:
+            async with self._connect(uri) as socket:
                 if line.opened is not None:
                     async with asyncio.timeout(OPEN_WITHIN_S):
                         await line.opened(socket)
-                connected = True
+                up_s = monotonic()
                 self._log(Severity.INFO, "venue.stream_connected", {"line": line.name})
                 if reconnect and line.resync:
                     self.pulse.lost(line, "connected again: events in between were not sent")
                 self.pulse.beat(line)
-                return await self._attend(line, socket), True
+                return await self._attend(line, socket), up_s
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
-            return type(error).__name__, connected
+            return type(error).__name__, up_s
         except (VenueError, ConnectionLostError, DecodeError) as error:
-            return str(error), connected
+            return str(error), up_s
+
+    def _connect(self, uri: str) -> AbstractAsyncContextManager[ClientConnection]:
+        return websockets.connect(
+            uri,
+            open_timeout=OPEN_WITHIN_S,
+            close_timeout=1,
+            ping_interval=None,
+            compression=None,
+            max_queue=256,
+            **self._options,
+        )
 
     async def _attend(self, line: Line, socket: ClientConnection) -> str:
         """Reads until one of the watchers finds a reason to end."""
@@ -217,18 +225,24 @@ class _Life:
     def __init__(self, line: Line, socket: ClientConnection, pulse: FeedPulse, complaints: Complaints) -> None:
         self._line, self._socket, self._pulse, self._complaints = line, socket, pulse, complaints
         self._frame_s = monotonic()
+        """When a frame was last read that was none to complain of."""
+        self._malformed_s: float | None = None
+        """Since when there was no other."""
 
     async def read(self) -> None:
         line, receive, beat = self._line, self._socket.recv, self._pulse.beat
         on_frame = line.on_frame
         while True:
             frame = await receive(decode=False)
-            self._frame_s = monotonic()
             beat(line)
             try:
                 on_frame(frame)
             except DecodeError as error:
                 self._complaints.malformed(line.name, frame, error)
+                if self._malformed_s is None:
+                    self._malformed_s = monotonic()
+                continue
+            self._frame_s, self._malformed_s = monotonic(), None
 
     async def ping(self) -> None:
         while True:
@@ -242,12 +256,14 @@ class _Life:
             await asyncio.sleep(PING_EVERY_S)
 
     async def watch(self, lifetime_s: float) -> None:
-        """Ends the connection before the venue does, and when its streams are silent for too long."""
+        """Ends the connection before the venue does, and when its streams are silent or unreadable for too long."""
         end_s = monotonic() + lifetime_s
         while True:
             await asyncio.sleep(1.0)
             now_s = monotonic()
             if now_s > end_s:
                 raise ConnectionLostError("renewed before the venue's 24-hour limit")
+            if self._malformed_s is not None and now_s - self._malformed_s > ONLY_MALFORMED_S:
+                raise ConnectionLostError(f"nothing readable for {ONLY_MALFORMED_S:.0f} s")
             if self._line.silence_s and now_s - self._frame_s > self._line.silence_s:
                 raise ConnectionLostError(f"no data for {self._line.silence_s:.0f} s")

@@ -175,13 +175,16 @@ class BinanceVenue:
         """Keeps all streams until it is cancelled; public ones start anew when the listing changes."""
         if self._listing is None:
             raise VenueError("connect before run")
-        keeper = self._keeper = StreamKeeper(self._transport, deliver, self._log, self._rng)
+        keeper = self._keeper = self._keeper_of(deliver)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._measure_clock_often())
             group.create_task(self._run_public(keeper, deliver))
             if self._signed:
                 for line in self._users.lines(deliver):
                     group.create_task(keeper.keep(line))
+
+    def _keeper_of(self, deliver: Deliver) -> StreamKeeper:
+        return StreamKeeper(self._transport, deliver, self._log, self._rng)
 
     async def _run_public(self, keeper: StreamKeeper, deliver: Deliver) -> None:
         while True:

@@ -10,12 +10,13 @@ from tests.campaign.planted import (
     bugs_risk,
     bugs_rules,
     bugs_shell,
+    bugs_streams,
 )
 from tests.campaign.planted.catalogue import BUGS, Planted, grown
 
 MODULES = (
     *(bugs_orders, bugs_books, bugs_money, bugs_recovery, bugs_risk, bugs_shell, bugs_market),
-    *(bugs_rules, bugs_figures),
+    *(bugs_rules, bugs_figures, bugs_streams),
 )
 
 __all__ = ["BUGS", "MODULES", "Planted", "grown"]

@@ -1,0 +1,159 @@
+"""Connections and what comes through them, without a network: the keeper on a connection that a test plays."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets import ConnectionClosedError
+
+from bot.domain.events import FeedAlive, FeedLost
+from bot.venues.binance import sequence, streams
+from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.sequence import Newest
+from bot.venues.binance.streams import FeedPulse, Line, StreamKeeper
+
+
+class Clock:
+    """Monotonic seconds that a test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        for module in (sequence, streams):
+            monkeypatch.setattr(module, "monotonic", lambda: self.now_s)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def line(name: str = "quotes", on_frame: Callable[[bytes], None] = lambda frame: None) -> Line:
+    async def uri() -> str:
+        return "wss://venue"
+
+    return Line(name=name, feed="venue:spot", uri=uri, on_frame=on_frame)
+
+
+def test_an_older_number_is_not_admitted(clock: Clock) -> None:
+    newest = Newest()
+    assert newest.admits("BTC", 7)
+    assert newest.admits("BTC", 7)
+    assert not newest.admits("BTC", 6)
+    assert newest.admits("ETH", 6)
+    assert newest.admits("BTC", 8)
+
+
+def test_lower_numbers_alone_for_long_are_a_new_numbering(clock: Clock) -> None:
+    newest = Newest()
+    newest.admits("BTC", 1_000)
+    assert not newest.admits("BTC", 1)
+    clock.now_s += sequence.RENUMBERED_S - 0.1
+    assert not newest.admits("BTC", 2)
+    clock.now_s += 0.2
+    assert newest.admits("BTC", 3)
+    assert newest.admits("BTC", 4)
+    assert not newest.admits("BTC", 2)
+
+
+def test_one_late_frame_of_a_quiet_symbol_stays_late(clock: Clock) -> None:
+    """Whatever came before: the time counts from the first lower number after the last higher one."""
+    newest = Newest()
+    newest.admits("BTC", 5)
+    newest.admits("BTC", 4)
+    newest.admits("BTC", 6)
+    clock.now_s += 60
+    assert not newest.admits("BTC", 5)
+
+
+def test_a_feed_is_alive_when_all_its_lines_were_lately(clock: Clock) -> None:
+    told: list[Any] = []
+    pulse, quotes, marks = FeedPulse(told.append), line("quotes"), line("marks")
+    pulse.expect(quotes)
+    pulse.expect(marks)
+    pulse.beat(quotes)
+    clock.now_s += 5
+    pulse.beat(marks)
+    assert told == [], "quotes were silent for five seconds"
+    pulse.beat(quotes)
+    assert told == [FeedAlive("venue:spot")]
+
+
+class Played:
+    """A connection whose frames are given at the beginning; then it ends, or stays open."""
+
+    def __init__(self, frames: list[bytes], *, ends: bool) -> None:
+        self._frames, self._ends = frames, ends
+
+    async def recv(self, decode: bool | None = None) -> bytes:
+        await asyncio.sleep(0.001)
+        if self._frames:
+            return self._frames.pop(0)
+        if self._ends:
+            raise ConnectionClosedError(None, None)
+        return await asyncio.get_running_loop().create_future()
+
+    async def ping(self) -> "asyncio.Future[float]":
+        pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        pong.set_result(0.0)
+        return pong
+
+
+class PlayedKeeper(StreamKeeper):
+    def __init__(self, plays: list[Played], deliver: Callable[[Any], None]) -> None:
+        self.logged: list[str] = []
+        super().__init__(None, deliver, lambda severity, name, fields: self.logged.append(name), random.Random(1))
+        self._plays = plays
+        self.connected = asyncio.Event()
+        """All connections that were given have been taken."""
+
+    @asynccontextmanager
+    async def _connect(self, uri: str) -> Any:  # type: ignore[override]
+        del uri
+        play = self._plays.pop(0)
+        if not self._plays:
+            self.connected.set()
+        yield play
+
+
+async def test_a_malformed_frame_is_complained_of_and_the_next_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "BACKOFF_FIRST_S", 0.001)
+    read: list[bytes] = []
+
+    def on_frame(frame: bytes) -> None:
+        if frame == b"<html>":
+            raise DecodeError("no JSON")
+        read.append(frame)
+
+    told: list[Any] = []
+    frames = [json.dumps(1).encode(), b"<html>", json.dumps(2).encode()]
+    keeper = PlayedKeeper([Played(frames, ends=True), Played([], ends=False)], told.append)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        task = group.create_task(keeper.keep(line(on_frame=on_frame)))
+        await keeper.connected.wait()
+        task.cancel()
+    assert read == [b"1", b"2"]
+    assert keeper.complaints.count == 1
+    assert keeper.logged.count("venue.frame_malformed") == 1
+    assert [event for event in told if isinstance(event, FeedLost)] == [
+        FeedLost("venue:spot", "quotes: ConnectionClosedError")
+    ]
+
+
+async def test_a_connection_that_tells_nothing_readable_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "ONLY_MALFORMED_S", -1.0)
+    monkeypatch.setattr(streams, "BACKOFF_FIRST_S", 0.001)
+
+    def refuse(frame: bytes) -> None:
+        raise DecodeError("no JSON")
+
+    told: list[Any] = []
+    keeper = PlayedKeeper([Played([b"<html>"], ends=False), Played([], ends=False)], told.append)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        task = group.create_task(keeper.keep(line(on_frame=refuse)))
+        await keeper.connected.wait()
+        task.cancel()
+    assert next(event for event in told if isinstance(event, FeedLost)).reason.startswith("quotes: nothing readable")
