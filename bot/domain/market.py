@@ -117,9 +117,9 @@ class MarketState:
     feed_alive_ms: dict[str, int] = field(default_factory=dict)
     """Monotonic time of the last frame or pong, by feed name (`binance:spot`, `binance:perp`)."""
     feed_lost_ms: dict[str, int] = field(default_factory=dict)
-    feed_out_ms: dict[str, int] = field(default_factory=dict)
-    """Feed -> when it was last alive before it was lost; each failed reconnect tells of the loss once more."""
     """Monotonic time at which a feed was last lost: quotes from before it are not of the living feed."""
+    feed_out_ms: dict[str, int] = field(default_factory=dict)
+    """Feed that is lost -> when it was last alive; each failed reconnect tells of the loss once more."""
     _twins: dict[str, str] = field(default_factory=dict)
     """Spot instrument -> the margin spot that trades on its book."""
 

@@ -21,6 +21,7 @@ CAP_SLACK = Decimal("1.01")
 CAP_SLACK_USD = Decimal(15)
 _INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)")
 ENDED = {"filled", "cancelled", "rejected", "never_sent"}
+NO_ORDER = {"state": None}
 OPENING = {"open", "complete"}
 READ = {"order_intents", "orders", "fills", "receipts", "control", "transfers", "transfer_outcomes", "coin_states"}
 READ |= {"ledger_entries", "ledger_transactions"}
@@ -90,6 +91,8 @@ class Written(Owed):
                 case "coin_states":
                     key = str(row["coin"]), int(row["direction"])
                     self.states[key], removals[key] = row, bool(row["removed"])
+        # What ends in its own commit never leaves: the database had refused it.
+        opening = [row for row in opening if self.orders.get(str(row["client_id"]), NO_ORDER)["state"] not in ENDED]
         if opening:
             self._within_limits(opening)
             self._allowed_now(opening)
