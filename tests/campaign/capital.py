@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ALARM_S = 150.0
 """Three passes in a row must see the same difference, and each may be in the way of something else."""
 JUST_SAID_S = 1.0
+LAGGED_S = 10.0
+"""Three passes that began while a view lagged have ended by then."""
 KINDS = ("opening", "fill", "funding", "interest", "liquidation", "transfer", "capital")
 """Of transactions: each stands for a record of the venue's, or for the owner's word."""
 
@@ -81,7 +83,7 @@ class Capital(Written):
         match emit.name:
             case "ledger.difference":
                 place, amount = (emit.fields["wallet"], emit.fields["asset"]), emit.fields["venue_less_ledger"]
-                known = place in self._unrecorded() or self._now_s < self.world.faulty_until_s
+                known = place in self._unrecorded() or self._now_s < self.world.wire.lag_until_s + LAGGED_S
                 self.check(8, known, f"a difference where nothing came: {dict(emit.fields)}")
                 self._alarms[place] = self._now_s, amount
             case "ledger.agrees":

@@ -2,12 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from tests.campaign.faults import COMMIT
+from tests.campaign.faults import COMMIT, MOVE
 from tests.campaign.mischief import database_error
 
 if TYPE_CHECKING:
     from tests.campaign.life import Life
+    from tests.campaign.store import Rows
     from tests.campaign.world import World
+
+_MOVES = "INSERT INTO transfers "
 
 
 class Disk:
@@ -24,7 +27,7 @@ class Disk:
         if self.world.life.number in self.damaged_s:
             self.world.kill(self.world.life, 0.5)
 
-    async def before_commit(self, life: "Life") -> None:
+    async def before_commit(self, life: "Life", rows: "Rows") -> None:
         """Raises what the driver would, or kills the daemon first."""
         world = self.world
         world.wire.counts[COMMIT] += 1
@@ -48,6 +51,10 @@ class Disk:
                     self.damaged_s[life.number] = world.loop.now_s
                     world.trouble(fault.size + 3.0)
                     world.loop.call_later(fault.size, self._restored, life)
+        if any(sql.startswith(_MOVES) for sql, _ in rows):
+            world.wire.counts[MOVE] += 1
+            for fault in world.struck(MOVE, world.wire.counts[MOVE]):
+                self.full_until_s = world.loop.now_s + fault.size
         if life.number in self.damaged_s:
             raise database_error("SQLITE_CORRUPT", "database disk image is malformed")
         if world.loop.now_s < self.full_until_s:

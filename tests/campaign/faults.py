@@ -15,7 +15,8 @@ from tests.campaign.market import COINS, Shape
 ORDER, QUERY, DATA, TRADES, ACCOUNT, INCOME, TRANSFER, CALL, COMMIT, HOUR, START = (
     *("order", "query", "data", "trades", "account", "income", "transfer", "call", "commit", "hour", "start"),
 )
-LOAN_ORDER, INTEREST = "loan order", "interest"
+LOAN_ORDER, INTEREST, MOVE = "loan order", "interest", "move"
+"""The last one is a commit that decides a move of margin."""
 DAYS = 3.0
 FAULTS_MEAN = 16
 RISES, RISE_MAX = frozenset({"squeeze", "core_jump", "coin_jump"}), 1.33
@@ -152,6 +153,8 @@ KINDS: Mapping[str, Kind] = {
     "interest_repeated": Kind(INTEREST, 1, where=LOANS),
     # what asks for a rule of the book: a basis that goes against a hedge, a rate that was negative for days
     "rate_recovered": Kind(START, 1, COIN, (0.0004, 0.002), RULES),
+    "core_falls": Kind(START, 1.5, ("BTC", "ETH"), (0.85, 0.91), RULES),
+    "move_unwritten": Kind(MOVE, 1, size=(0.5, 3), where=RULES),
     "basis_widens": Kind(START, 2, COIN, (0.03, 0.06), RULES),
     "rate_explodes": Kind(START, 1, COIN, (-0.03, -0.013), RULES),  # or is too dear
 }
@@ -170,6 +173,7 @@ REACH: Mapping[str, tuple[float, float]] = {
     START: (1, 55),
     LOAN_ORDER: (1, 12),
     INTEREST: (1, 8),
+    MOVE: (1, 5.99),
 }
 """When a fault of each trigger may strike."""
 
@@ -234,7 +238,7 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
     wires = Random(f"lines:{seed}")
     faults += _drawn(LINES, wires.randint(0, 3), wires)
     faults += _crashes(found.commands)
-    faults += _drawn(RULES, 2, Random(f"rules:{seed}"))
+    faults += _drawn(RULES, 3, Random(f"rules:{seed}"))
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
         if fault.kind in MARKET_KINDS:
@@ -359,6 +363,7 @@ def _interval(fault: Fault, shapes: dict[str, Shape]) -> None:
 _SHAPERS: Mapping[str, Callable[[Fault, dict[str, Shape]], None]] = {
     "squeeze": _squeeze,
     "core_jump": _jump,
+    "core_falls": _jump,
     "coin_jump": _jump,
     "rate_turned": _turn,
     "rate_spike": _spike,

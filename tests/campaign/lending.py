@@ -86,6 +86,7 @@ class Lender:
     def note(self, fault: Fault) -> None:
         """A question about interest is answered late, or twice."""
         if fault.kind == "interest_late":
+            self.world.wire.lags(fault.size)
             self.hidden = self.world.loop.now_s + fault.size, int(self.world.market_ms) - HOUR_MS
         elif fault.kind == "interest_repeated":
             self.repeat = True

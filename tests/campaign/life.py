@@ -117,7 +117,7 @@ class Life:
     async def _around_commit(self, rows: Rows, done: bool) -> None:
         await self.alive()
         if not done:
-            await self.world.disk.before_commit(self)
+            await self.world.disk.before_commit(self, rows)
         else:
             self.world.oracle.committed(self, rows)
             await self.world.disk.after_commit(self)

@@ -63,6 +63,9 @@ _CATEGORIES = {
 }
 
 
+DIES_S = 0.4
+
+
 class QuietSimulation(Simulation):
     """The venue's process without its own durable state: it never dies here."""
 
@@ -107,6 +110,7 @@ class Wire(UserStreams):
             "perp": Limiter(FUTURES_PLAN, self.wall_ms),
         }
         self.counts: Counter[str] = Counter()
+        self.lag_until_s = -1e9
         self.down_until_s = self.no_route_until_s = self.pressure_until_s = 0.0
         self.banned_until_s: dict[str, float] = {}
         self.ban_asked_s = 0.0
@@ -124,6 +128,10 @@ class Wire(UserStreams):
     def wall_ms(self) -> int:
         """The venue's own clock is right, whatever the daemon's machine thinks."""
         return 1_790_000_000_000 + int(self.world.loop.now_s * 1000)
+
+    def lags(self, seconds: float) -> None:
+        """A view of the account tells less than there is, for so long."""
+        self.lag_until_s = max(self.lag_until_s, self.world.loop.now_s + seconds)
 
     # -- the private streams --------------------------------------------------------------------------------
 
@@ -164,6 +172,9 @@ class Wire(UserStreams):
                 dies = how
         fault = self._draw(category, path, params)
         late_s, before_s = 0.0, dice.uniform(0.004, 0.03)
+        if fault is not None and fault.kind == "transfer_lost" and int(fault.at) % 2:
+            # Made, and of no known outcome: its daemon dies over it.
+            self.world.loop.call_later(DIES_S, self.world.kill, life, DIES_S)
         if fault is not None:
             if fault.kind in ("never_arrived", "transfer_never_arrived"):
                 await self._lost(life, fault.how or "reset")
@@ -291,12 +302,16 @@ class Wire(UserStreams):
                 if fault.kind == "empty_ioc" and fault.size >= 2:
                     world.plant(Fault("empty_ioc", ORDER, 0, "", fault.size - 1))
             case "hidden":
+                self.lags(fault.size)
                 self.hidden[str(params["newClientOrderId"])] = now_s + fault.size
             case "trades_lag":
+                self.lags(fault.size)
                 self.trades_lag = now_s + fault.size, int(world.market_ms - 1000 * fault.size * world.speed)
             case "account_stale":
+                self.lags(fault.size)
                 self.stale_until_s = now_s + fault.size
             case "receipts_late":
+                self.lags(fault.size)
                 self.receipts_hidden = now_s + fault.size, int(world.market_ms), fault.how
             case "receipts_repeated":
                 self.repeat_receipts = True

@@ -116,8 +116,10 @@ class World:
             self.owner.gives(self.commands.pop(0))
         for fault in self.plan.faults:
             if fault.kind in MARKET_KINDS and fault.at <= hour and fault not in self._told:
-                self._told.add(fault)
-                self.fired(fault.kind)
+                self._told.add(fault)  # of the market, and nothing that is done to the daemon
+                self.fired_kinds[fault.kind] += 1
+                self.note(f"fault {fault.kind}")
+                self.slow(1.5)
         self.streams.tick()
         self.oracle.tick()
 

@@ -86,16 +86,3 @@ def flattened_goes_on(stack: ExitStack) -> None:
             control.switch(state, Control.RUNNING, "flattened", out)
 
     put(stack, control, "finish_flattening", on)
-
-
-@planted("the settle window of an order in flight begins anew after a restart")
-def window_not_renewed(stack: ExitStack) -> None:
-    restore = recovery.restore
-
-    def long_ago(books: Any, config: Any) -> Any:
-        state = restore(books, config)
-        for order in state.book.orders.values():
-            order.sent_mono_ms = 1
-        return state
-
-    put(stack, daemon, "restore", long_ago)

@@ -17,7 +17,6 @@ from bot.risk.rules import (
     r04_spread,
     r05_drawdown,
     r06_extreme,
-    r07_liquidation,
     r08_universe,
 )
 from bot.venues.binance import orders as venue_orders
@@ -89,11 +88,6 @@ def no_calm_after_extremes(stack: ExitStack) -> None:
 @planted("a core coin's move has the other coins cut to half")
 def nothing_is_cut(stack: ExitStack) -> None:
     put(stack, r06_extreme, "forced", lambda *_: None)
-
-
-@planted("where margin cannot come, what is held is reduced")
-def held_near_liquidation(stack: ExitStack) -> None:
-    put(stack, r07_liquidation, "excess_usd", lambda *_: ZERO)
 
 
 @planted("nothing is opened whose depth is not known")
