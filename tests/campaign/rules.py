@@ -31,6 +31,8 @@ LEAST_ROOM = Decimal("0.14")
 """R7's least distance less a hundredth."""
 MOVE, MOVE_MOST = 0.081, 0.35
 """R6's move of a core coin; beyond the second figure the venue liquidates, and nothing is as it should be."""
+CUT = Decimal("0.9")
+"""By slices to a half, as long as the event lasts: it may be over before the last of them."""
 WINDOW_MS, STORM_MS = 300_000, 86_400_000
 SILENT_S = 11.2
 """A feed that is silent for the configured ten seconds and a little is an extreme event."""
@@ -47,8 +49,8 @@ class Rules(Losses):
         """(rule, coin) -> since when it asks for something, in seconds in which nothing is done to the daemon."""
         self._indices: dict[str, deque[tuple[int, float]]] = {}
         self._moved_ms, self._moved_s = -STORM_MS, -1e9
-        self._halves: dict[str, Decimal] = {}
-        """Coin -> what R6 leaves of it, until that was seen."""
+        self._cuts: dict[str, Decimal] = {}
+        """Coin -> the most that R6 leaves of it, until that was seen."""
         self._silent_s = -1e9
         """When a feed was last seen to be out."""
 
@@ -64,7 +66,7 @@ class Rules(Losses):
         super().starts_anew()
         self._indices.clear()
         self._asked_s.clear()
-        self._halves.clear()
+        self._cuts.clear()
         self._silent_s = self._moved_s = -1e9
 
     def core_moves(self, symbol: str, mark: Mark) -> None:
@@ -83,7 +85,7 @@ class Rules(Losses):
         self._moved_ms, self._moved_s = now_ms, self._now_s
         if not storm and move < MOVE_MOST and self._now_s > self.world.faulty_until_s:
             held = {coin: abs(self.held(coin)[1]) for coin in COINS if coin not in CORE}
-            self._halves = {coin: size / 2 for coin, size in held.items() if size > self.tradeable(coin) * 8}
+            self._cuts = {coin: size * CUT for coin, size in held.items() if size > self.tradeable(coin) * 20}
 
     # -- what may not be opened -----------------------------------------------------------------------------
 
@@ -108,7 +110,7 @@ class Rules(Losses):
             if self._now_s - self._silent_s < self.world.config.limits.extreme.calm_s:
                 self.world.slow(1.0)
         if patient and self._now_s - self._moved_s < MET_S:
-            self._halves.clear()  # R6 cuts only what answers at that moment
+            self._cuts.clear()  # R6 cuts only what answers at that moment
         shut = {coin for coin in COINS if self.closed_for_good(coin)}  # what cannot be sold cannot be made smaller
         asked = {key: why for key, why in self._demands() if not shut or key[1] not in {"all", *shut}}
         for key in self._asked_s.keys() - asked.keys():
@@ -147,11 +149,11 @@ class Rules(Losses):
             cap = max(self.caps) * nav * BANDS[0] + 15
             if coin not in self.naked_s and (usd := max(abs(spot), abs(perp)) * price) > cap + least * price:
                 yield ("R2", coin), f"{usd:.0f} are held, the cap's band ends at {cap:.0f}"
-            left = self._halves.get(coin)
+            left = self._cuts.get(coin)
             if left is not None and abs(perp) <= left + least * 2:
-                del self._halves[coin]
+                del self._cuts[coin]
             elif left is not None:
-                yield ("R6", coin), f"{perp} are held, {left} is half of what was"
+                yield ("R6", coin), f"{perp} are held, {left} is the most that a cut leaves"
         if total > self.world.plan.ceiling * nav * BANDS[1] + 15:
             yield ("R3", "all"), f"{total:.0f} are held on {nav:.0f}, the ceiling is {self.world.plan.ceiling}"
         yield from self.widened(nav)

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.domain.hedges import Control, Leg
 from bot.engine import borrowing, control, money, recovery
-from bot.runtime import consumer, daemon
+from bot.runtime import daemon
 from tests.campaign.planted.catalogue import planted, put
 
 
@@ -67,16 +67,6 @@ def transfers_forgotten(stack: ExitStack) -> None:
         return restore(books, config)
 
     put(stack, daemon, "restore", forgetful)
-
-
-@planted("margin that the books do not know of is not moved")
-def margin_moves_unrecorded(stack: ExitStack) -> None:
-    withheld = consumer.Consumer._withheld
-
-    def lenient(self: Any, action: Any) -> bool:
-        return not isinstance(action, consumer.MoveMargin) and withheld(self, action)
-
-    put(stack, consumer.Consumer, "_withheld", lenient)
 
 
 @planted("after a flatten nothing opens until the owner resumes")

@@ -13,9 +13,7 @@ from bot.risk.rules import (
     r01_negative_funding,
     r01c_funding_stop,
     r02_coin_cap,
-    r03_leverage,
     r04_spread,
-    r05_drawdown,
     r06_extreme,
     r08_universe,
 )
@@ -40,16 +38,6 @@ def midnight_opens_the_day(stack: ExitStack) -> None:
     put(stack, r01_negative_funding, "funding_day", lambda settled_ms: settled_ms // domain_time.DAY_MS)
 
 
-@planted("three positive days bring a coin back, and no fewer")
-def readmitted_at_once(stack: ExitStack) -> None:
-    judged = r01_negative_funding.judged
-
-    def lenient(runs: Any, day: Any, at_ms: int, limits: Any) -> Any:
-        return judged(runs, day, at_ms, replace(limits, readmit_days=1))
-
-    put(stack, r01_negative_funding, "judged", lenient)
-
-
 @planted("funding that costs too much closes a hedge")
 def funding_stop_off(stack: ExitStack) -> None:
     put(stack, r01c_funding_stop, "forced", lambda *_: None)
@@ -60,19 +48,9 @@ def drifted_coin_kept(stack: ExitStack) -> None:
     put(stack, r02_coin_cap, "forced", lambda *_: None)
 
 
-@planted("a book beyond its ceiling is reduced")
-def drifted_book_kept(stack: ExitStack) -> None:
-    put(stack, r03_leverage, "excess_usd", lambda *_: ZERO)
-
-
 @planted("a basis that widens against a hedge has it reduced")
 def wide_basis_kept(stack: ExitStack) -> None:
     put(stack, r04_spread, "forced", lambda *_: None)
-
-
-@planted("what was lost stops entries and closes the book")
-def losses_ignored(stack: ExitStack) -> None:
-    put(stack, r05_drawdown, "update", lambda book: None)
 
 
 @planted("nothing opens in an extreme event")
