@@ -13,6 +13,7 @@ from bot.simulator.model import Book, Mark
 from tests.campaign.funding_days import BY_RULE, standing
 from tests.campaign.losses import Losses
 from tests.campaign.market import COINS, CORE
+from tests.campaign.opening import WALLETS
 from tests.campaign.truth import ZERO
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Rules(Losses):
         self._moved_ms, self._moved_s = -STORM_MS, -1e9
         self._cuts: dict[str, Decimal] = {}
         """Coin -> the most that R6 leaves of it, until that was seen."""
+        self._extreme = False
+        """The owner was told of an extreme event: what began it says what is cut."""
         self._silent_s = -1e9
         """When a feed was last seen to be out."""
 
@@ -69,6 +72,11 @@ class Rules(Losses):
         self._cuts.clear()
         self._silent_s = self._moved_s = -1e9
 
+    def alarmed(self, emit: Any) -> None:
+        super().alarmed(emit)
+        if emit.name in ("extreme.began", "extreme.ended"):
+            self._extreme = emit.name == "extreme.began"
+
     def core_moves(self, symbol: str, mark: Mark) -> None:
         """R6: a core coin's index, as it was just told."""
         if self.closed_for_good(self.world.market.by_symbol[Book.PERP, symbol].name):
@@ -83,9 +91,19 @@ class Rules(Losses):
             return
         storm = now_ms - self._moved_ms < STORM_MS
         self._moved_ms, self._moved_s = now_ms, self._now_s
-        if not storm and move < MOVE_MOST and self._now_s > self.world.faulty_until_s:
+        if (
+            not storm
+            and not self._extreme
+            and move < MOVE_MOST
+            and not self._unread()
+            and self._now_s > self.world.faulty_until_s
+        ):
             held = {coin: abs(self.held(coin)[1]) for coin in COINS if coin not in CORE}
             self._cuts = {coin: size * CUT for coin, size in held.items() if size > self.tradeable(coin) * 20}
+
+    def _unread(self) -> bool:
+        """Whether the account was not read since a feed was lost, as where weight is short: it is not known then."""
+        return min(self.account_s.get(path, -2.0) for path in WALLETS) <= self.lost_s
 
     # -- what may not be opened -----------------------------------------------------------------------------
 
@@ -109,6 +127,7 @@ class Rules(Losses):
                 self._silent_s = self._now_s
             if self._now_s - self._silent_s < self.world.config.limits.extreme.calm_s:
                 self.world.slow(1.0)
+        patient = patient or self._unread()
         if patient and self._now_s - self._moved_s < MET_S:
             self._cuts.clear()  # R6 cuts only what answers at that moment
         shut = {coin for coin in COINS if self.closed_for_good(coin)}  # what cannot be sold cannot be made smaller
