@@ -136,7 +136,9 @@ class Rules(Losses):
             del self._asked_s[key]
         for key, why in asked.items():
             since_s = self._asked_s.setdefault(key, self._now_s)
-            if patient:
+            if patient or (
+                self._extreme and key[0] != "R6"
+            ):  # the owner knows: the venue may not answer for a minute
                 self._asked_s[key] = self._now_s
             late = MET_S < self._now_s - since_s < BROKEN_ONCE_S
             self.check(22, not late, f"{key[0]}, {key[1]}: {why} after {self._now_s - since_s:.0f} s of calm")
