@@ -65,7 +65,7 @@ def books() -> Iterator[Database]:
     [
         "UPDATE hedges SET funding_usd = '1'",
         "UPDATE hedges SET fees_usd = '1'",
-        "UPDATE hedges SET slippage_usd = '1' WHERE id = 'h1'",
+        "UPDATE hedges SET slippage_usd = '1'",
         "UPDATE legs SET realized_quote = '1' WHERE kind = 'spot'",
         "UPDATE legs SET cost_quote = '1' WHERE kind = 'spot'",
         "UPDATE legs SET quantity_base = '1'",
