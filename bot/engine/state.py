@@ -129,9 +129,10 @@ class EngineState:
         return self.book.control
 
     def instruments_in_use(self) -> frozenset[str]:
-        """Those of which hedges hold or owe something, be it a crumb of one that is closed."""
+        """Those that hedges and unsettled orders need: of a closed hedge, what it left a crumb of."""
         hedges = (*self.hedges.values(), *self.last_hedge.values(), *self.former_hedge.values())
-        return frozenset(leg.instrument for hedge in hedges for leg in hedge.legs if leg.quantity_base)
+        legs = (leg.instrument for hedge in hedges for leg in hedge.legs if hedge.live or leg.quantity_base)
+        return frozenset(legs) | {order.intent.instrument for order in self.orders.values()}
 
     def note_last(self, hedge: Hedge) -> None:
         """From now on this is the latest hedge of its instruments."""
