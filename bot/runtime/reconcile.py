@@ -235,10 +235,11 @@ class Reconciler:
             return
         self._capital_s = time.monotonic()
         since_ms = max(self._books.floor_ms, self._books.complete_ms - CAPITAL_OVERLAP_MS)
+        asked_ms = self._clock.mono_ms()
         history = await self._venue.fetch_history(since_ms, ())
         if self._only_money(report):
             self._tell_charges(history)
-        self._match(history.transfers)
+        self._match(history.transfers, asked_ms)
         for one in await self._venue.fetch_capital(since_ms):
             known = self._view.knows_capital(one.venue_id)
             if one.returned and known:
@@ -289,9 +290,10 @@ class Reconciler:
     ) -> tuple[AccountReported, bool]:
         """Fetch everything; complete when the balances held still around it, or agree with the books after it."""
         traffic = self._traffic()
+        asked_ms = self._clock.mono_ms()
         history = await self._venue.fetch_history(self._since_ms(began_ms), instruments)
         after = await self._venue.fetch_account()
-        waiting = await self._hand_over(history)
+        waiting = await self._hand_over(history, asked_ms)
         still = before.balances == after.balances and before.positions == after.positions
         quiet = traffic == self._traffic() and traffic[0] == 0
         settled = not self._view.unsettled() and not waiting
@@ -328,7 +330,7 @@ class Reconciler:
         overlap_ms = OVERLAP_MS if self.passes > 1 else START_OVERLAP_MS
         return max(self._books.floor_ms, self._books.complete_ms - overlap_ms)
 
-    async def _hand_over(self, history: VenueHistory) -> bool:
+    async def _hand_over(self, history: VenueHistory, asked_ms: int) -> bool:
         """Deliver the history and wait until the core has it; True when a transfer is still unexplained."""
         if not self._books.floor_ms:
             return False
@@ -338,7 +340,7 @@ class Reconciler:
         for payment in sorted(payments, key=lambda p: (p.at_ms, p.venue_id)):
             self._deliver(payment.event)
         self._tell_charges(history)
-        waiting = self._match(history.transfers)
+        waiting = self._match(history.transfers, asked_ms)
         await self._flush()
         return waiting
 
@@ -347,8 +349,11 @@ class Reconciler:
         for charge in sorted(history.charges, key=lambda c: (c.charged_ms, c.venue_id)):
             self._deliver(LiquidationCharged(charge))
 
-    def _match(self, booked: Sequence[TransferBooked]) -> bool:
-        """Explain our pending transfers by what the venue booked; True while one is undecided."""
+    def _match(self, booked: Sequence[TransferBooked], asked_ms: int) -> bool:
+        """Explain our pending transfers by what the venue booked; True while one is undecided.
+
+        A history says what there was when it was asked for: its other answers may take seconds.
+        """
         free = [entry for entry in booked if entry.venue_id not in self._books.transfers_seen]
         undecided = False
         for intent in self._view.pending_transfers():
@@ -359,9 +364,8 @@ class Reconciler:
                 self._missing.pop(intent.id, None)
                 self._deliver(TransferSettled(intent.id, found.venue_id))
                 continue
-            now_ms = self._clock.mono_ms()
-            first_ms = self._missing.setdefault(intent.id, now_ms)
-            if now_ms - first_ms >= self.settle_ms and self._traffic()[0] == 0:
+            first_ms = self._missing.setdefault(intent.id, asked_ms)
+            if asked_ms - first_ms >= self.settle_ms and self._traffic()[0] == 0:
                 del self._missing[intent.id]
                 self._deliver(TransferFailed(intent.id, "the venue has no record of it, twice", refused=False))
             else:
