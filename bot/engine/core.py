@@ -46,7 +46,8 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             guarding.observe(state, event, out)
         case ev.FeedAlive():
             state.market.feed_alive_ms[event.feed] = at.mono_ms
-            state.market.feed_out_ms.pop(event.feed, None)
+            if state.market.feed_out_ms.pop(event.feed, None) is not None:
+                state.decide_due = True
         case ev.Tick():
             _tick(state, out)
         case ev.OrderReported():

@@ -39,6 +39,8 @@ SILENT_S = 11.2
 """A feed that is silent for the configured ten seconds and a little is an extreme event."""
 FROZEN_SHARE = 0.85
 """Of the configured calm: the daemon looks each half second, and so does this."""
+SEEN_S = 0.6
+"""Rules are looked at every half second."""
 
 
 class Rules(Losses):
@@ -115,7 +117,7 @@ class Rules(Losses):
             self.check(22, self._now_s - self._silent_s > calm_s, f"{names}: R6, a feed was out {self._silent_s:.1f}")
             since_ms = int(self.world.market_ms) - self._moved_ms
             self.opens_after_losses(names)
-            frozen = self._now_s - self._moved_s > 0.3 and 0 <= since_ms < calm_s * 1000
+            frozen = self._now_s - self._moved_s > SEEN_S and 0 <= since_ms < calm_s * 1000
             self.check(22, not frozen, f"{names}: R6, a core coin moved {since_ms / 1000:.0f} s ago")
 
     # -- what must become smaller ---------------------------------------------------------------------------

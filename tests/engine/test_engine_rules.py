@@ -329,6 +329,7 @@ def test_answers_to_questions_from_before_the_loss_reconcile_nothing(play: Play)
     began = book.wait(1).mono_ms
     book.wait(1) >> FeedLost("binance:user-perp", "connected again: events in between were not sent")
     book.wait(0.1) >> Reconciled(kit.VENUE, began) << silence()
+    book.feed(FeedAlive("binance:user-perp"))
     for one in kit.quotes("BTC"):
         book.alive() >> one
     book >> Tick() << silence()

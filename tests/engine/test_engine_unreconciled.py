@@ -3,7 +3,7 @@
 import market_kit as kit
 from playbook import Play, Playbook, expires, fills, orders, said, silence
 
-from bot.domain.events import CloseCoin, FeedLost, Reconciled, Tick
+from bot.domain.events import CloseCoin, FeedAlive, FeedLost, Reconciled, Tick
 from bot.domain.orders import Purpose
 
 LOST = FeedLost("binance:user-perp", "reset")
@@ -69,9 +69,21 @@ def test_a_hedge_that_grows_waits_to_be_completed_but_not_longer_than_a_leg_may_
 
 def test_reconciled_in_time_it_is_completed(play: Play) -> None:
     book = half_filled(play)
-    book.wait(1).alive() >> Reconciled(kit.VENUE) << said("venue.reconciled")
+    book.wait(1).alive().feed(FeedAlive(LOST.feed))
+    book >> Reconciled(kit.VENUE) << said("venue.reconciled")
     book >> Tick() << orders("sell perp 0.199")
     assert book.last("perp").purpose is Purpose.COMPLETE
+
+
+def test_answers_alone_are_not_enough_while_the_stream_is_down(play: Play) -> None:
+    """Nobody would tell of a liquidation: what opens waits until the account's stream is back."""
+    book = play().scene()
+    book >> LOST << said("feed.lost")
+    book.wait(1).alive() >> Reconciled(kit.VENUE) << said("venue.reconciled")
+    book >> Tick() << said("risk.refused", rule="R15", observed=f"{LOST.feed} is lost")
+    assert not book.sent
+    book.feed(FeedAlive(LOST.feed))
+    book.wait(1).alive() >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
 
 
 def test_nothing_opens_meanwhile(play: Play) -> None:
