@@ -6,6 +6,7 @@ that it is theirs; then it is their capital, like a deposit, and the venue may b
 
 from decimal import Decimal
 
+from bot.domain.actions import Reconcile
 from bot.domain.events import AcceptDifference, CapitalMoved
 from bot.domain.numbers import ZERO, text
 from bot.engine import trust
@@ -67,3 +68,4 @@ def accept(state: EngineState, event: AcceptDifference, out: Actions) -> None:
         del state.differences[venue, wallet, asset]
         out.warning("ledger.accepted", venue=venue, wallet=wallet, asset=asset, amount=amount, reason=event.reason)
         trust.compared(state, venue, out)
+        out.append(Reconcile(venue, "a difference was accepted"))

@@ -101,6 +101,10 @@ class Capital(Written):
                 return (*place, amount)
         return None
 
+    def differs(self) -> bool:
+        """Whether the owner was alarmed of a difference that stands."""
+        return bool(self._alarms)
+
     def unexplained_stops(self, names: str) -> None:
         """8: nothing opens while a difference of which the owner was alarmed stands."""
         stands = [place for place, (at_s, _) in self._alarms.items() if self._now_s - at_s > JUST_SAID_S]

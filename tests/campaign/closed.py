@@ -28,6 +28,10 @@ class Closed(Opening):
     def closed_for_good(self, coin: str) -> bool:
         return not self.world.market.coins[coin].spot.trades
 
+    def must_stay(self, coin: str) -> bool:
+        """Coins that cannot be sold, while nothing may open that hedges them: the owner was told of both."""
+        return self.closed_for_good(coin) and (self.control not in ("", "running") or self.differs())
+
     def spots_told(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The spot's exchange information was answered."""
         self._closed_read |= {

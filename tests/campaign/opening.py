@@ -112,7 +112,7 @@ class Opening(Room):
             self.check(16, age_s <= STALE_S + PULSE_S, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
         for listed, feed in ((coin.spot, "spot"), (coin.perp, "perp")):
             told_s, lost_s = self.quoted_s.get(f"{feed} {listed.symbol}", -1.0), self.feed_lost_s.get(feed, -2.0)
-            fresh = told_s >= lost_s or now_s - lost_s < 0.05
+            fresh = told_s >= lost_s or now_s - lost_s < 0.05 or not listed.trades  # a closed market quotes nothing
             self.check(16, fresh, f"{name} opens without a {feed} quote since the feed was lost")
         age_s = now_s - self.marked_s.get(coin.perp.symbol, -1e9)
         self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a mark that is {age_s:.1f} s old")

@@ -356,7 +356,7 @@ class Oracle(Rules):
             if coin not in self.naked_s and now_s - self.withheld_s.get(coin, -1e9) <= GAPS_EVERY_S + 0.6:
                 self.untold.add(coin)
             since = self.naked_s.setdefault(coin, now_s)
-            if patient:
+            if patient or self.must_stay(coin):
                 self.naked_s[coin] = now_s
             large = gap * self._price(coin) > world.plan.slice_usd * Decimal("1.2")
             most_s = NAKED_LARGE_S if large and coin not in self.untold else NAKED_S

@@ -1,4 +1,4 @@
-"""R15: the switch, the owner's and the engine's own: nothing opens unless running, heard and reconciled. Survives restarts.
+"""R15: the kill switch: nothing opens unless running, heard and reconciled. It survives restarts.
 
 A venue that answers questions while a stream of its account is down tells of no fill and no liquidation.
 """
