@@ -226,10 +226,7 @@ class Reconciler:
         return await self._compare_history(report, sorted(instruments), began_ms)
 
     async def _ask_for_capital(self, report: AccountReported) -> None:
-        """Deliver charges of liquidations, deposits, withdrawals and moves between wallets that are not ours.
-
-        Seldom, for it is dear.
-        """
+        """Deliver charges of liquidations, deposits, withdrawals and moves that are not ours; seldom: it is dear."""
         rested = time.monotonic() - self._capital_s >= CAPITAL_EVERY_S
         if not (self._books.floor_ms and rested and self._quiet()):
             return
@@ -350,10 +347,7 @@ class Reconciler:
             self._deliver(LiquidationCharged(charge))
 
     def _match(self, booked: Sequence[TransferBooked], asked_ms: int) -> bool:
-        """Explain our pending transfers by what the venue booked; True while one is undecided.
-
-        A history says what there was when it was asked for: its other answers may take seconds.
-        """
+        """Explain our transfers by what was booked when it was asked for; True while one is undecided."""
         free = [entry for entry in booked if entry.venue_id not in self._books.transfers_seen]
         undecided = False
         for intent in self._view.pending_transfers():

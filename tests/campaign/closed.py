@@ -28,6 +28,9 @@ class Closed(Opening):
     def closed_for_good(self, coin: str) -> bool:
         return not self.world.market.coins[coin].spot.trades
 
+    def hedges_again(self, intent: Mapping[str, Any]) -> bool:
+        return intent["purpose"] == "complete" and self.closed_for_good(self._coin(intent["instrument"]))
+
     def must_stay(self, coin: str) -> bool:
         """Coins that cannot be sold, while nothing may open that hedges them: the owner was told of both."""
         return self.closed_for_good(coin) and (self.control not in ("", "running") or self.differs())
@@ -70,11 +73,7 @@ class Closed(Opening):
 
     def _within_limits(self, opening: Sequence[Mapping[str, Any]]) -> None:
         """10: coins that cannot be sold are hedged whatever the caps say."""
-        judged = [
-            row
-            for row in opening
-            if row["purpose"] != "complete" or not self.closed_for_good(self._coin(row["instrument"]))
-        ]
+        judged = [row for row in opening if not self.hedges_again(row)]
         if judged:
             super()._within_limits(judged)
 

@@ -90,7 +90,8 @@ class Opening(Room):
         if self.intents[name]["purpose"] == "open":
             self._adds_to_what_is_whole(sent, coin)
         if now_s - self.intents[name]["committed_s"] > IN_QUEUE_S:
-            self.check(12, coin.name not in self.closed, f"{name} opens {coin.name}, which the owner closed")
+            shut = coin.name in self.closed and not self.hedges_again(self.intents[name])
+            self.check(12, not shut, f"{name} opens {coin.name}, which the owner closed")
             self.check(12, self.halted_s is None, f"{name} opens while halted by the owner")
             self.check(12, self.control in ("", "running"), f"{name} opens while the books say {self.control}")
         pressed_s, minutes = self._pressed_s.get(api, (1e18, (-1, -1)))
@@ -129,6 +130,10 @@ class Opening(Room):
         most = max(self.slice_usd(coin) * Decimal("1.3") + least * 4, lots * Decimal("2.1"))
         self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.slice_usd(coin):.0f}")
 
+    def hedges_again(self, intent: Mapping[str, Any]) -> bool:
+        """Whether it makes coins whole that cannot be sold."""
+        raise NotImplementedError
+
     def _allowed_now(self, opening: Sequence[Mapping[str, Any]]) -> None:
         """12: nothing that opens is committed while halted, or of a coin that the owner closed."""
         names = ", ".join(str(row["client_id"]) for row in opening)
@@ -138,7 +143,7 @@ class Opening(Room):
             self.check(12, self._now_s - told_s < IN_QUEUE_S, f"{names} opens {coin}, which the venue ends")
         for said in {str(row["control"]) for row in opening}:
             self.check(12, said in ("", "running"), f"{names} is decided while the books say {said}")
-        for coin in {self._coin(row["instrument"]) for row in opening}:
+        for coin in {self._coin(row["instrument"]) for row in opening if not self.hedges_again(row)}:
             self.check(12, coin not in self.closed, f"{names} opens {coin}, which the owner closed")
         if any(row["purpose"] == "open" for row in opening):  # completing a hedge is repair: R10 is the stronger rule
             self.far_from_liquidation(names)

@@ -52,7 +52,7 @@ class Written(Owed):
 
     def committed(self, life: "Life", rows: "Rows") -> None:
         entries: dict[int, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-        opening: list[dict[str, Any]] = []
+        intended: list[dict[str, Any]] = []
         removals: dict[tuple[str, int], bool] = {}
         self._commits += 1
         for sql, values in rows:
@@ -67,9 +67,7 @@ class Written(Owed):
                     self.check(13, name.startswith(f"cb{self.epoch}-"), f"{name} is committed in epoch {self.epoch}")
                     row["commit"], row["committed_s"], row["control"] = self._commits, self._now_s, self.control
                     self.stands(row)
-                    self._intended(row)
-                    if row["purpose"] in OPENING:
-                        opening.append(row)
+                    intended.append(row)
                 case "orders":
                     self._order_row(row)
                 case "fills":
@@ -92,7 +90,10 @@ class Written(Owed):
                     key = str(row["coin"]), int(row["direction"])
                     self.states[key], removals[key] = row, bool(row["removed"])
         # What ends in its own commit never leaves: the database had refused it.
-        opening = [row for row in opening if self.orders.get(str(row["client_id"]), NO_ORDER)["state"] not in ENDED]
+        intended = [row for row in intended if self.orders.get(str(row["client_id"]), NO_ORDER)["state"] not in ENDED]
+        for row in intended:
+            self._intended(row)
+        opening = [row for row in intended if row["purpose"] in OPENING]
         if opening:
             self._within_limits(opening)
             self._allowed_now(opening)

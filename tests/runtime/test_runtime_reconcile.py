@@ -281,6 +281,22 @@ async def test_a_transfer_without_a_trace_fails_only_after_the_settle_window() -
     assert not failed.refused, "it was never made: nothing speaks against making it now"
 
 
+async def test_a_history_says_nothing_of_the_time_that_its_other_answers_took() -> None:
+    class Slow(QuietVenue):
+        async def fetch_history(self, since_ms: int, instruments: Sequence[str]) -> VenueHistory:
+            found = await super().fetch_history(since_ms, instruments)
+            rig.clock.wall_ms += 1_500
+            return found
+
+    rig = await Rig(Slow()).start()
+    pending(rig)
+    for _ in range(2):
+        assert not await rig.reconciler.once("regular", tries=1), "asked for at 0 and 1.5 seconds"
+        assert "TransferFailed" not in rig.kinds
+    assert await rig.reconciler.once("regular", tries=1)
+    assert "TransferFailed" in rig.kinds
+
+
 async def test_foreign_orders_are_named_and_left_alone() -> None:
     rig = await Rig(QuietVenue()).start()
     rig.venue.open_orders = [("mine-by-hand", SPOT, "77")]
