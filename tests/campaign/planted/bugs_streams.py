@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from typing import Any
 
-from bot.domain.events import FeedAlive
 from bot.venues.binance import streams, user_lines
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.sequence import Newest
@@ -62,11 +61,6 @@ def no_second_subscription(stack: ExitStack) -> None:
 @planted("a lost line is told")
 def lost_line_untold(stack: ExitStack) -> None:
     put(stack, streams.FeedPulse, "lost", lambda self, line, reason: None)
-
-
-@planted("a feed is as old as the oldest of its lines")
-def any_line_keeps_the_feed_alive(stack: ExitStack) -> None:
-    put(stack, streams.FeedPulse, "beat", lambda self, line: self._deliver(FeedAlive(line.feed)))
 
 
 @planted("a connection without pongs is given up")
