@@ -51,6 +51,8 @@ class Rules(Losses):
         self._asked_s: dict[tuple[str, str], float] = {}
         """(rule, coin) -> since when it asks for something, in seconds in which nothing is done to the daemon."""
         self._indices: dict[str, deque[tuple[int, float]]] = {}
+        self._index_s: dict[str, float] = {}
+        """When each of them was last told."""
         self._moved_ms, self._moved_s = -STORM_MS, -1e9
         self._cuts: dict[str, Decimal] = {}
         """Coin -> the most that R6 leaves of it, until that was seen."""
@@ -70,6 +72,7 @@ class Rules(Losses):
     def starts_anew(self) -> None:
         super().starts_anew()
         self._indices.clear()
+        self._index_s.clear()
         self._asked_s.clear()
         self._cuts.clear()
         self._silent_s = self._moved_s = -1e9
@@ -87,8 +90,11 @@ class Rules(Losses):
         told = self._indices.setdefault(symbol, deque())
         while told and told[0][0] < now_ms - WINDOW_MS:
             told.popleft()
+        if self._index_s.get(symbol) == self._now_s:
+            told.pop()  # of two at one moment the daemon sees the later one
         told.append((now_ms, index))
-        move = max(max(index / other, other / index) - 1 for _, other in told)
+        self._index_s[symbol] = self._now_s
+        move = max(abs(index / other - 1) for _, other in told)
         if move < MOVE:
             return
         storm = now_ms - self._moved_ms < STORM_MS
