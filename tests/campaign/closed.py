@@ -4,6 +4,7 @@ The market may close for good. Coins that cannot be sold are safe only beside th
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from tests.campaign.world import World
 
 ALARM_S = 30.0
+ROOM_NEEDED = Decimal("0.15")
+"""R7's least distance."""
 ALONE = ("close", "reduce")
 
 
@@ -32,8 +35,14 @@ class Closed(Opening):
         return intent["purpose"] == "complete" and self.closed_for_good(self._coin(intent["instrument"]))
 
     def must_stay(self, coin: str) -> bool:
-        """Coins that cannot be sold, while nothing may open that hedges them: the owner was told of both."""
-        return self.closed_for_good(coin) and (self.control not in ("", "running") or self.differs())
+        """Coins that cannot be sold, while nothing may open that hedges them: the owner was told of both.
+
+        After a liquidation the perp wallet may not bear their perpetual either.
+        """
+        if not self.closed_for_good(coin):
+            return False
+        poor = self.margin_left(1 + ROOM_NEEDED, {(coin, "perp"): self._gap(coin)[0]}) < 0
+        return self.control not in ("", "running") or self.differs() or poor
 
     def spots_told(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The spot's exchange information was answered."""

@@ -26,7 +26,9 @@ def watch(world: "World") -> None:
         oracle.check(20, not unread, f"frames of {socket.line} are not read")
         if unread:
             socket.unread_s = now_s + 1e6
-    if now_s > world.faulty_until_s + BACK_S and now_s - world._born_s > BACK_S:
+    if oracle.short_of_weight():  # a listen key is asked for within what is left of the minute, or after it
+        world.streams.short_s = now_s
+    if now_s > max(world.faulty_until_s, world.streams.short_s) + BACK_S and now_s - world._born_s > BACK_S:
         gone = unheard(world) - world.streams.missed
         oracle.check(20, not gone, f"nobody listens to {', '.join(sorted(gone))} after {BACK_S:.0f} s of calm")
         world.streams.missed |= gone

@@ -190,6 +190,10 @@ class Opening(Room):
         """The venue's clock and the machine's: the daemon goes by the first, as far as it has measured it."""
         return self.world.wire.wall_ms() / 1000, self.world.loop.wall_s()
 
+    def short_of_weight(self) -> bool:
+        """Whether requests may have to wait for the next minute, as far as the daemon was told."""
+        return any(minutes == self._minutes() for _, minutes in self._pressed_s.values())
+
     def _minutes(self) -> tuple[int, ...]:
         """The minute in which the daemon may believe to be: used weight is of one minute."""
         return tuple(int(clock_s // 60) for clock_s in self._clocks_s())

@@ -102,6 +102,8 @@ class Streams:
         self._remembers = any(fault.kind == "frames_disordered" for fault in world.plan.faults)
         self._held: list[tuple[str, dict[str, Any]]] = []
         self._written: dict[str, deque[tuple[bytes, Any]]] = {}
+        self.short_s = -1e9
+        """When requests last had to wait for the next minute of weight."""
         self.damaged: Counter[int] = Counter()
         """Life -> damaged frames that it has read and has to complain of."""
         self.missed: set[str] = set()
