@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 RATE_YEAR_MAX = Decimal(1)
 SHARE_MAX = Decimal("0.5")
-RECALL_PAUSE_MS = 22 * HOUR_MS
-"""R9's pause is a day; what is told again within an hour is not written down anew, and clocks differ by another one
-where market time flies."""
+RECALL_PAUSE_MS = 18 * HOUR_MS
+"""R9's pause is a day; what is told again within an hour is not written down anew, and where market time flies the
+daemon's clock is up to five hours behind: it goes by the last mark, and there are four hours in a second."""
 RECALL_TOLD_MS = 48 * HOUR_MS
 """An announcement further ahead is none yet."""
 YEAR_H = 8_760
