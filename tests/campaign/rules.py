@@ -81,6 +81,14 @@ class Rules(Losses):
         super().alarmed(emit)
         if emit.name in ("extreme.began", "extreme.ended"):
             self._extreme = emit.name == "extreme.began"
+            if self._extreme:  # what was being built has grown since the move
+                self._cuts = {
+                    coin: max(left, max(map(abs, self.held(coin))) * CUT) for coin, left in self._cuts.items()
+                }
+
+    def _size_of(self, coin: str) -> Decimal:
+        """The larger of both sides: one may be a slice ahead."""
+        return max(map(abs, self.held(coin)))
 
     def core_moves(self, symbol: str, mark: Mark) -> None:
         """R6: a core coin's index, as it was just told."""
@@ -106,7 +114,7 @@ class Rules(Losses):
             and not self._unread()
             and self._now_s > self.world.faulty_until_s
         ):
-            held = {coin: abs(self.held(coin)[1]) for coin in COINS if coin not in CORE}
+            held = {coin: self._size_of(coin) for coin in COINS if coin not in CORE}
             self._cuts = {coin: size * CUT for coin, size in held.items() if size > self.tradeable(coin) * 20}
 
     def _unread(self) -> bool:
