@@ -249,6 +249,7 @@ class Oracle(Rules):
         if self.older(f"mark {symbol}", at_ms):
             return
         self.marks[symbol], self.marked_s[symbol] = mark, self._now_s
+        self.told_ms = int(self.world.market_ms)
         if symbol.removesuffix("USDT") in CORE:
             self.core_moves(symbol, mark)
 

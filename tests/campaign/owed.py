@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 RATE_YEAR_MAX = Decimal(1)
 SHARE_MAX = Decimal("0.5")
-RECALL_PAUSE_MS = 18 * HOUR_MS
-"""R9's pause is a day; what is told again within an hour is not written down anew, and where market time flies the
-daemon's clock is up to five hours behind: it goes by the last mark, and there are four hours in a second."""
+RECALL_PAUSE_MS = 22 * HOUR_MS
+"""R9's pause is a day; what is told again within an hour is not written down anew, and clocks differ by another one
+where market time flies."""
 RECALL_TOLD_MS = 48 * HOUR_MS
 """An announcement further ahead is none yet."""
 YEAR_H = 8_760
@@ -41,6 +41,8 @@ class Owed(Truth):
         self._pools: dict[str, list[tuple[float, Decimal]]] = {}
         """Coin -> (when it was told, what was told), the last two."""
         self._inventory: Mapping[str, str] = {}
+        self.told_ms = 0
+        """Market time of the last mark that was told: the daemon goes by it, hours behind where time flies."""
         self._recalled: dict[str, tuple[float, int]] = {}
         """Coin -> (when a recall was first told, market time of the last time)."""
         self._wanted_s: dict[str, float] = {}
@@ -114,7 +116,7 @@ class Owed(Truth):
                 for asset in row["crossMarginAssets"]:
                     first_s, at_ms = self._recalled.get(asset, (self._now_s, 0))
                     over = now_ms - at_ms > RECALL_PAUSE_MS
-                    self._recalled[asset] = (self._now_s if over else first_s), now_ms
+                    self._recalled[asset] = (self._now_s if over else first_s), min(now_ms, self.told_ms)
 
     def _told_of(self, heard: Mapping[str, list[tuple[float, Decimal]]], asset: str) -> list[Decimal]:
         """What the daemon may go by: the last that was told, and the one before when that was just now."""
