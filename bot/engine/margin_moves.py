@@ -8,10 +8,11 @@ from decimal import ROUND_FLOOR, Decimal
 
 from bot.domain.actions import MoveMargin, Reconcile, TransferEnded
 from bot.domain.events import TransferFailed, TransferSettled, TransferUnknown
-from bot.domain.hedges import TransferIntent
+from bot.domain.hedges import Hedge, TransferIntent
 from bot.domain.instruments import Kind, Wallet
 from bot.domain.margin import ShortPosition, margin_needed_usd
 from bot.domain.numbers import ZERO
+from bot.domain.structures import COIN
 from bot.domain.valuation import mark_price
 from bot.engine import collateral
 from bot.engine.state import Actions, EngineState
@@ -60,7 +61,7 @@ def manage(state: EngineState, venue: str, out: Actions) -> None:
 
 
 def _needed_usd(state: EngineState, venue: str) -> float:
-    """Perp margin for what is held or aimed at, whichever is more.
+    """Perp margin for what is held, aimed at or cannot be sold, whichever is most.
 
     Shorts and longs carry each other once both are there. While a book is built one side comes first and must stand
     alone, or R7 refuses either entry for want of the other.
@@ -75,13 +76,19 @@ def _needed_usd(state: EngineState, venue: str) -> float:
                 continue
             price = mark_price(state.book, leg.instrument)
             if price is not None:
-                usd = float(max(abs(leg.quantity_base), hedge.target_base) * price)
+                usd = float(max(abs(leg.quantity_base), hedge.target_base, _unsellable_base(state, hedge)) * price)
                 held.append(ShortPosition(leg.direction * usd, state.market.tiers.get(leg.instrument, ())))
     books = [held]
     if growing:
         books += [[one for one in held if one.notional_usd < 0], [one for one in held if one.notional_usd > 0]]
     distance = liquidation.warn + r07_liquidation.AIM_MARGIN
     return max(margin_needed_usd(book, distance, liquidation.basis_stress) for book in books)
+
+
+def _unsellable_base(state: EngineState, hedge: Hedge) -> Decimal:
+    """Coins whose market is closed: whatever the target is, only a perpetual of their size makes them safe."""
+    pair = state.book.pair_of(hedge)
+    return ZERO if pair is None or pair.spot.trades else abs(hedge.legs[COIN].quantity_base)
 
 
 def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:

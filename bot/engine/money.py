@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from bot.domain.actions import Reconcile
 from bot.domain.borrowing import note_owed
 from bot.domain.events import FundingReceived
 from bot.domain.hedges import Hedge, HedgeState, Leg
@@ -96,6 +97,7 @@ def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
     hedge.target_base = ZERO
     hedge.reason = TAKEN
     hedge.wait_until_mono_ms = hedge.rehedges = 0  # earned by what was tried in vain before
+    out.append(Reconcile(hedge.venue, "the venue closed a position"))  # what it charges is in its history alone
     removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin, hedge.direction)
     if not removal.removed:
         r01_negative_funding.remove(removal, state.book.now.market_ms, hedge.reason)

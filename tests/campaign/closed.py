@@ -37,12 +37,14 @@ class Closed(Opening):
     def must_stay(self, coin: str) -> bool:
         """Coins that cannot be sold, while nothing may open that hedges them: the owner was told of both.
 
-        After a liquidation the perp wallet may not bear their perpetual either, and a listing may wait for weight.
+        After a liquidation all the account's money may not bear their perpetual, and a listing may wait for weight.
         """
         if not self.closed_for_good(coin):
             return False
         unaware = coin not in self._closed_told_s and self.short_of_weight()
-        poor = self.margin_left(1 + ROOM_NEEDED, {(coin, "perp"): self._gap(coin)[0]}) < 0
+        cash = self._account().spot.get("USDT")
+        left = self.margin_left(1 + ROOM_NEEDED, {(coin, "perp"): self._gap(coin)[0]})
+        poor = left + (cash.free if cash is not None else 0) < 0
         return self.control not in ("", "running") or self.differs() or poor or unaware
 
     def spots_told(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -31,6 +31,8 @@ class Losses(Closed):
         self._size: dict[str, Decimal] = {}
         """Coin -> what was held when it was last looked at."""
         self._acted_ms: dict[str, int] = {}
+        self._unusual: dict[str, Decimal] = {}
+        """Coin -> the widest basis that was ever given up to; twice as much is unusual again, by any z-score."""
         self._worth_high: Decimal | None = None
 
     def starts_anew(self) -> None:
@@ -61,10 +63,12 @@ class Losses(Closed):
             if size <= max(before, self._wide.get(coin, ZERO)) * GIVEN_UP:
                 self._wide.pop(coin, None)
                 self._best[coin], self._acted_ms[coin] = basis, int(self.world.market_ms)
+                self._unusual[coin] = max(basis, self._unusual.get(coin, basis))
                 continue
             lost = (basis - self._best[coin]) * size * self._price(coin)
             cooled = self.world.market_ms - self._acted_ms.get(coin, -COOLED_MS) >= COOLED_MS
-            if lost > LOSS_SHARE * nav and cooled:
+            unusual = basis > 2 * self._unusual.get(coin, ZERO)
+            if lost > LOSS_SHARE * nav and cooled and unusual:
                 self._wide.setdefault(coin, size)
                 yield ("R4", coin), f"{perp} are held, its basis has cost {lost:.0f} of {nav:.0f}"
             else:

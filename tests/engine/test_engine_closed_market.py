@@ -7,8 +7,8 @@ import market_kit as kit
 import pytest
 from playbook import Play, said
 
-from bot.domain.actions import Emit
-from bot.domain.events import CloseCoin, VenueListed
+from bot.domain.actions import Emit, MoveMargin
+from bot.domain.events import CloseCoin, Tick, TransferSettled, VenueListed
 from bot.domain.hedges import HedgeState
 from bot.domain.orders import Purpose, Side
 from bot.domain.valuation import notional_usd
@@ -60,3 +60,23 @@ def test_coins_that_cannot_be_sold_get_their_perpetual_back_whatever_their_targe
     (order,) = book.run(3).sent[sent:]
     assert (order.instrument, order.side, order.purpose) == (kit.perp_id("BTC"), Side.SELL, Purpose.COMPLETE)
     assert order.quantity_base == pytest.approx(coins / 2, abs=Decimal("0.001"))
+
+
+def test_margin_is_moved_for_coins_that_cannot_be_sold(play: Play) -> None:
+    """Their perpetual was liquidated, and nothing of the perp wallet is left that would bear another one."""
+    book = play(kit.config(("BTC",))).scene().run()
+    hedge = book.hedge
+    coins = hedge.legs[0].quantity_base
+    book.feed(listed(spot=False))
+    hedge.target_base, hedge.legs[1].quantity_base, hedge.legs[1].cost_quote = Decimal(0), Decimal(0), Decimal(0)
+    hedge.state = HedgeState.UNBALANCED
+    wallet = (f"venue:{kit.VENUE}:perp", "USDT")
+    book.state.book.balances[wallet] = Decimal(0)
+    sent = len(book.sent)
+    book.alive()
+    (move,) = [action.intent for action in book.feed(Tick()) if isinstance(action, MoveMargin)]
+    assert move.target == "perp"
+    assert move.amount > coins * 100_000 * Decimal("0.25")
+    book.feed(TransferSettled(move.id, "1"))
+    (order,) = book.run(3).sent[sent:]
+    assert (order.instrument, order.side, order.purpose) == (kit.perp_id("BTC"), Side.SELL, Purpose.COMPLETE)

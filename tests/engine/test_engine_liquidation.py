@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import Play, Playbook, fill_of, fills, orders, said, saved, severity_of, silence
+from playbook import Expect, Play, Playbook, fill_of, fills, orders, said, saved, severity_of, silence
 
-from bot.domain.actions import Persist, Severity
+from bot.domain.actions import Persist, Reconcile, Severity
 from bot.domain.events import LiquidationCharged, OrderFilled, Tick
 from bot.domain.guards import Breach
 from bot.domain.hedges import Hedge, HedgeState, LiquidationCharge
@@ -38,7 +38,8 @@ def liquidated(play: Play) -> Playbook:
     book = opened(play)
     price, name = Decimal(140_000), "autoclose-1733011200123456"
     taken = fill_of(book, book.last("perp"), Decimal("0.49"), price, client_id=name, fee=Decimal(100))
-    book >> OrderFilled(replace(taken.fill, side=Side.BUY)) << said("position.taken", coin="BTC")
+    asked = Expect(Reconcile, {"venue": kit.VENUE})
+    book >> OrderFilled(replace(taken.fill, side=Side.BUY)) << asked << said("position.taken", coin="BTC")
     return book
 
 

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,3 +158,23 @@ async def test_a_connection_that_tells_nothing_readable_ends(monkeypatch: pytest
         await keeper.connected.wait()
         task.cancel()
     assert next(event for event in told if isinstance(event, FeedLost)).reason.startswith("quotes: nothing readable")
+
+
+async def test_each_connection_is_a_task_that_nobody_has_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count of cancellations that an ended connection leaves keeps time-outs from being time-outs before 3.11.3."""
+    monkeypatch.setattr(streams, "BACKOFF_FIRST_S", 0.001)
+    cancelled: list[int] = []
+
+    async def opened(socket: Any) -> None:
+        del socket
+        task = asyncio.current_task()
+        assert task is not None
+        cancelled.append(task.cancelling())
+
+    keeper = PlayedKeeper([Played([], ends=True), Played([], ends=True), Played([], ends=False)], lambda event: None)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        task = group.create_task(keeper.keep(replace(line(), opened=opened)))
+        await keeper.connected.wait()
+        await asyncio.sleep(0.01)
+        task.cancel()
+    assert cancelled == [0, 0, 0]

@@ -146,7 +146,10 @@ class StreamKeeper:
         self.pulse.expect(line)
         try:
             while True:
-                reason, up_s = await self._live(line, reconnect=was_connected)
+                # A task of its own: a task group leaves its task a count of cancellations until Python 3.13, and
+                # before 3.11.3 no time-out in such a task ends as one.
+                living = self._live(line, reconnect=was_connected)
+                reason, up_s = await asyncio.create_task(living, name=line.name)  # noqa: TID251 - awaited at once
                 was_connected = was_connected or up_s is not None
                 self.pulse.lost(line, reason)
                 failures = 0 if up_s is not None and monotonic() - up_s > STEADY_AFTER_S else failures + 1
