@@ -3,13 +3,17 @@
 import hashlib
 from collections import defaultdict
 from decimal import Decimal
+from itertools import pairwise
 
-from bot.simulator.model import Book
+from bot.simulator.model import Book, Settlement
 from tests.campaign.answers import CANARY
 from tests.campaign.figures import Figures
 from tests.campaign.market import COINS
 from tests.campaign.moves import Moves
 from tests.campaign.truth import ZERO
+
+INTERVALS_S = {hours * 3_600 for hours in (1, 2, 4, 8)}
+"""The first settlement by a longer interval comes sooner after the last one by a shorter: that is none of these."""
 
 
 class Audit(Moves):
@@ -63,6 +67,7 @@ class Audit(Moves):
         self._audit_legs()
         self._audit_hedges()
         self._audit_figures()
+        self._audit_rates()
         self.check(17, CANARY.encode() not in self.world.database.raw.serialize(), "the canary is in the database")
         self.check(18, not self.world.loop.failures, f"the loop complains: {self.world.loop.failures[:3]}")
 
@@ -106,6 +111,20 @@ class Audit(Moves):
         """What each hedge is said to hold, to have earned and to have cost."""
         wrong = [*Figures(self.world.database.rows, self._least).wrong()]
         self.check(8, not wrong, f"{len(wrong)} figures of hedges are wrong: {wrong[:3]}")
+
+    def _audit_rates(self) -> None:
+        """What R1 and the estimates go by is what settled, and the time since the settlement before it."""
+        settled: dict[str, list[Settlement]] = defaultdict(list)
+        for one in self.world.market.settlements(0, int(self.world.market_ms)):
+            settled[one.symbol].append(one)
+        rows = self.world.database.rows("SELECT instrument, settled_ms, rate, interval_s FROM rates")
+        stored = {(str(name).split(":")[1], at_ms): (Decimal(rate), gap_s) for name, at_ms, rate, gap_s in rows}
+        for symbol, known in settled.items():
+            for before, one in pairwise(known):
+                row, gap_s = stored.get((symbol, one.at_ms)), (one.at_ms - before.at_ms) // 1000
+                if row is not None and (symbol, before.at_ms) in stored:
+                    right = row[0] == one.rate and (row[1] == gap_s or gap_s not in INTERVALS_S)
+                    self.check(22, right, f"{symbol} settled {one.rate} after {gap_s} s, the books say {row}")
 
     def _least(self, instrument: str) -> Decimal:
         return self.tradeable(self.world.market.by_symbol[Book.PERP, instrument.split(":")[1]].name)

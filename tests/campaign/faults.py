@@ -26,6 +26,8 @@ LOANS_SHARE = 0.3
 """Of the seeds, those in which coins are borrowed."""
 HALTED_H_MIN = 3.0
 WIDE_H = 12.0
+CAPPED_H = 26.0
+"""How long a changed cap on funding stands."""
 RECOVERS_H = -26.0, 8.0
 """Hours of market time between which a rate that was negative for five days becomes positive."""
 
@@ -63,6 +65,8 @@ LOANS = "loans"
 """Seeds in which coins are borrowed."""
 RULES = "rules"
 """What the rules of the book are there for, in all seeds."""
+TERMS = "terms"
+"""Drawn apart, up to two in each seed: what was agreed or taken for granted changes."""
 COIN = tuple(COINS)
 WIRES = ("spot", "perp", "marks", "user-spot", "user-perp")
 SPOILT = tuple(f"{wire} {form}" for wire in WIRES for form in FORMS if form != "zero" or "user" not in wire)
@@ -157,6 +161,9 @@ KINDS: Mapping[str, Kind] = {
     "move_unwritten": Kind(MOVE, 1, size=(0.5, 3), where=RULES),
     "basis_widens": Kind(START, 2, COIN, (0.03, 0.06), RULES),
     "rate_explodes": Kind(START, 1, COIN, (-0.03, -0.013), RULES),  # or is too dear
+    # what no rate may exceed for a day; for so many hours the quote currency is worth less
+    "caps_changed": Kind(HOUR, 1, COIN, (0.00005, 0.0006), TERMS),
+    "depeg": Kind(START, 0.7, ("4", "6", "8", "12"), (0.02, 0.12), TERMS),
 }
 MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)
 REACH: Mapping[str, tuple[float, float]] = {
@@ -239,11 +246,18 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
     faults += _drawn(LINES, wires.randint(0, 3), wires)
     faults += _crashes(found.commands)
     faults += _drawn(RULES, 3, Random(f"rules:{seed}"))
+    terms = Random(f"terms:{seed}")
+    faults += _drawn(TERMS, terms.randint(0, 2), terms)
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
-        if fault.kind in MARKET_KINDS:
-            _SHAPERS[fault.kind](fault, found.shapes)
+        shape(fault, found.shapes)
     return found
+
+
+def shape(fault: Fault, shapes: dict[str, Shape]) -> None:
+    """What the fault makes of the market, if anything."""
+    if fault.kind in _SHAPERS:
+        _SHAPERS[fault.kind](fault, shapes)
 
 
 def _drawn(where: str, count: int, dice: Random) -> list[Fault]:
@@ -314,6 +328,12 @@ def _squeeze(fault: Fault, shapes: dict[str, Shape]) -> None:
         shape.jumps.append((fault.at, fault.size))
 
 
+def _depeg(fault: Fault, shapes: dict[str, Shape]) -> None:
+    """All that is counted in the quote currency costs more, and returns with it."""
+    for shape in shapes.values():
+        shape.jumps += [(fault.at, 1 / (1 - fault.size)), (fault.at + float(fault.how), 1 - fault.size)]
+
+
 def _jump(fault: Fault, shapes: dict[str, Shape]) -> None:
     shapes[fault.how].jumps.append((fault.at, fault.size))
 
@@ -355,6 +375,11 @@ def _swing(fault: Fault, shapes: dict[str, Shape]) -> None:
     shapes[fault.how].swing = fault.size
 
 
+def _cap(fault: Fault, shapes: dict[str, Shape]) -> None:
+    """Rates obey from the hour on at which the venue lists it; what has settled stays."""
+    shapes[fault.how].caps.append((fault.at, fault.at + CAPPED_H, fault.size))
+
+
 def _interval(fault: Fault, shapes: dict[str, Shape]) -> None:
     shapes[fault.how].intervals.append((fault.at, {1: 1, 2: 2, 3: 4, 4: 8}[int(fault.size)]))
     shapes[fault.how].intervals.sort()
@@ -362,6 +387,7 @@ def _interval(fault: Fault, shapes: dict[str, Shape]) -> None:
 
 _SHAPERS: Mapping[str, Callable[[Fault, dict[str, Shape]], None]] = {
     "squeeze": _squeeze,
+    "depeg": _depeg,
     "core_jump": _jump,
     "core_falls": _jump,
     "coin_jump": _jump,
@@ -369,6 +395,7 @@ _SHAPERS: Mapping[str, Callable[[Fault, dict[str, Shape]], None]] = {
     "rate_spike": _spike,
     "rate_swings": _swing,
     "interval_changed": _interval,
+    "caps_changed": _cap,
     "rate_recovered": _recover,
     "rate_explodes": _explode,
     "basis_widens": _widen,

@@ -55,6 +55,12 @@ class Shape:
     """Rates alternate by this much from one settlement to the next."""
     intervals: list[tuple[float, int]] = field(default_factory=lambda: [(-1e9, 8)])
     """(hour, hours between settlements from then on)"""
+    caps: list[tuple[float, float, float]] = field(default_factory=list)
+    """(hour, hour, what no rate that settles after the first and by the second is beyond)"""
+
+    def capped(self, rate: float, hour: float) -> float:
+        cap = min((cap for since, until, cap in self.caps if since < hour <= until), default=math.inf)
+        return max(-cap, min(cap, rate))
 
 
 class _Coin:
@@ -128,7 +134,7 @@ def _settlements(coin: _Coin, dice: Random, shape: Shape, days: float, *, frozen
         interval_h = next(h for since, h in reversed(shape.intervals) if since <= hour)
         base = next((rate for since, rate in reversed(shape.turns) if since <= hour), shape.rate)
         sign, drift = -sign, 0.0 if frozen else 0.8 * drift + dice.gauss(0, 0.00004)
-        rate = (base + drift + sign * shape.swing) * interval_h / 8
+        rate = shape.capped((base + drift + sign * shape.swing) * interval_h / 8, hour)
         mark = Decimal(f"{coin.perp_price(at_ms):.8f}")
         found.append(Settlement(coin.perp.symbol, at_ms, Decimal(f"{rate:.8f}"), mark, interval_h * 3600))
         at_ms += interval_h * HOUR_MS

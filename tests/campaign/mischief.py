@@ -10,9 +10,10 @@ from bot.simulator.exchange.booking import book_fill
 from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.state import State
 from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce, VenueError
+from bot.simulator.wire.futures_rest import CAP_OF_MAINTENANCE
 from tests.campaign import cuts
 from tests.campaign.answers import KEY
-from tests.campaign.faults import KINDS, LINES, LOANS, Command, Fault
+from tests.campaign.faults import CAPPED_H, KINDS, LINES, LOANS, Command, Fault
 from tests.campaign.market import HOUR_MS
 from tests.campaign.streams import FEEDS
 
@@ -91,6 +92,8 @@ def strike(world: "World", fault: Fault) -> None:
                 world.owner.gives(Command(0, "limits", "", 0.6))  # so that something would open when it may not
         case "filters_changed":
             _change_filters(world, fault)
+        case "caps_changed":
+            _change_caps(world, fault)
         case "end_announced" | "spot_end_announced":
             _announce_end(world, fault)
             size = ANNOUNCED_S
@@ -144,6 +147,16 @@ def _change_filters(world: "World", fault: Fault) -> None:
                 notional_min=listing.notional_min * int(fault.size),
             )
         )
+
+
+def _change_caps(world: "World", fault: Fault) -> None:
+    """Another cap and floor on a coin's funding, for a while. Only what is not the venue's rule is in fundingInfo."""
+    perp = world.market.coins[fault.how].perp
+    cap = CAP_OF_MAINTENANCE * perp.tiers[0].maintenance_rate
+    if fault.size:
+        cap = Decimal(f"{fault.size:.8f}")
+        world.plant(dataclasses.replace(fault, at=fault.at + CAPPED_H, size=0.0))
+    world.market.relist(dataclasses.replace(perp, funding_cap=cap, funding_floor=-cap))
 
 
 def _deleverage(world: "World", fault: Fault) -> bool:

@@ -1,6 +1,7 @@
 """Exchange information as instruments: recorded replies, multipliers, fees and tiers."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,19 @@ def test_recorded_funding_intervals(recorded: Path) -> None:
     intervals = funding_intervals_s(load(recorded, "20260704T155543Z__fapi-v1-fundingInfo.json"))
     assert intervals["GTCUSDT"] == 8 * 3_600
     assert set(intervals.values()) <= {3_600, 4 * 3_600, 8 * 3_600}
+
+
+def test_a_perpetual_listed_for_its_cap_settles_at_its_own_interval_and_at_the_default_once_it_is_not(
+    recorded: Path,
+) -> None:
+    adjusted = {"adjustedFundingRateCap": "0.00010000", "adjustedFundingRateFloor": "-0.00010000"}
+    row = {"symbol": "SOLUSDT", **adjusted, "disclaimer": False, "updateTime": 1_790_000_000_000}
+    found = facts(recorded, [spot_row("SOL")])
+    intervals = []
+    for info in ([], [{**row, "fundingIntervalHours": 8}], [{**row, "fundingIntervalHours": 4}], []):
+        listed = list_instruments("binance", replace(found, funding_info=info), Universe(), fee_in_base=True)
+        intervals.append(listed.instruments[1].funding_interval_s)
+    assert intervals == [28_800, 28_800, 14_400, 28_800]
 
 
 def test_documented_brackets_and_fees(recorded: Path) -> None:
