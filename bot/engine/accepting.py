@@ -1,19 +1,25 @@
 """The owner's word for a balance that no record explains: an airdrop, a rebate, interest that was never told.
 
 A difference between a venue and the books is never booked away by the bot. Its owner may say of exactly this amount
-that it is theirs; then it is their capital, like a deposit, and the venue may be traded at again.
+that it is theirs; then it is their capital, like a deposit, and the venue may be traded at again. Coins that a hedge
+holds are theirs in this way only where nobody buys or sells them any more, as when the venue has turned a coin into
+another one: then the hedge holds so much less, and ends with what is left of it.
 """
 
 from decimal import Decimal
 
 from bot.domain.actions import Reconcile
 from bot.domain.events import AcceptDifference, CapitalMoved
+from bot.domain.hedges import Hedge, Leg
 from bot.domain.numbers import ZERO, text
+from bot.domain.valuation import price_of
 from bot.engine import trust
 from bot.engine.comparing import DIFFERENCE_CONFIRMED, POSITION
-from bot.engine.guarding import book_capital
+from bot.engine.guarding import book_capital, save_mark
+from bot.engine.money import move_leg
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
+from bot.risk.rules import r05_drawdown
 
 
 def standing(state: EngineState, asset: str) -> list[tuple[str, str, str]]:
@@ -35,24 +41,38 @@ def refusal(state: EngineState, event: AcceptDifference) -> str | None:
         )
     if difference != event.amount:
         return f"the difference is {text(difference)} {event.asset}, not {text(event.amount)}"
-    account = postings.wallet_account(event.venue, event.wallet)
-    held, left = _held_base(state, event), state.ledger.balance(account, event.asset) + event.amount
-    if event.amount < 0 < held and left < held:
+    held, lacking = _held_base(state, event), _lacking_base(state, event)
+    if lacking and any(state.market.instruments[leg.instrument].trades for _, leg in _holding(state, event)):
         return (
-            f"hedges hold {text(held)} {event.asset}, and {text(left)} would be left: buy the rest back at the venue"
+            f"hedges hold {text(held)} {event.asset}, and {text(held - lacking)} would be left: "
+            "buy the rest back at the venue"
         )
     return None
 
 
+def _holding(state: EngineState, event: AcceptDifference) -> list[tuple[Hedge, Leg]]:
+    """Coin legs of live hedges that lie in this wallet as this asset, the oldest first."""
+    found = []
+    for hedge in (hedge for hedge in state.book.live_hedges() if hedge.venue == event.venue):
+        for leg in (leg for leg in hedge.legs if leg.kind.is_coin):
+            instrument = state.market.instruments.get(leg.instrument)
+            if instrument and (instrument.base_asset, instrument.wallet.value) == (event.asset, event.wallet):
+                found.append((hedge, leg))
+    return sorted(found, key=lambda one: one[0].number)
+
+
 def _held_base(state: EngineState, event: AcceptDifference) -> Decimal:
     """Coins of this asset that live hedges hold in this wallet."""
-    hedges = [hedge for hedge in state.book.live_hedges() if hedge.venue == event.venue]
-    total = ZERO
-    for leg in (leg for hedge in hedges for leg in hedge.legs if leg.kind.is_coin):
-        instrument = state.market.instruments.get(leg.instrument)
-        if instrument and (instrument.base_asset, instrument.wallet.value) == (event.asset, event.wallet):
-            total += leg.quantity_base
-    return total
+    return sum((leg.quantity_base for _, leg in _holding(state, event)), ZERO)
+
+
+def _lacking_base(state: EngineState, event: AcceptDifference) -> Decimal:
+    """What hedges hold beyond what would be left of it in the wallet."""
+    held = _held_base(state, event)
+    if event.amount >= 0 or held <= 0:
+        return ZERO
+    account = postings.wallet_account(event.venue, event.wallet)
+    return max(ZERO, held - state.ledger.balance(account, event.asset) - event.amount)
 
 
 def accept(state: EngineState, event: AcceptDifference, out: Actions) -> None:
@@ -64,8 +84,36 @@ def accept(state: EngineState, event: AcceptDifference, out: Actions) -> None:
         return
     venue_id = postings.accepted_id(state.ledger.count + 1)
     moved = CapitalMoved(venue, wallet, asset, amount, venue_id, state.book.now.market_ms)
+    lacking = _lacking_base(state, event)
     if book_capital(state, postings.capital_id(venue, venue_id), moved, out):
+        _give_up(state, event, lacking, out)
         del state.differences[venue, wallet, asset]
         out.warning("ledger.accepted", venue=venue, wallet=wallet, asset=asset, amount=amount, reason=event.reason)
         trust.compared(state, venue, out)
         out.append(Reconcile(venue, "a difference was accepted"))
+
+
+def _give_up(state: EngineState, event: AcceptDifference, lacking: Decimal, out: Actions) -> None:
+    """Hedges hold the coins no more: they left at their last price, as a withdrawal does, and not as a loss."""
+    for hedge, leg in _holding(state, event):
+        quantity = min(lacking, max(ZERO, leg.quantity_base))
+        if not quantity:
+            continue
+        lacking -= quantity
+        measured, price = r05_drawdown.measure(state.book), price_of(state.book, hedge)
+        move_leg(leg, -quantity, price)
+        if measured is not None:
+            r05_drawdown.capital_moved(state.book, measured[0], -quantity * price)
+            save_mark(state, out)
+        hedge.target_base, hedge.reason, hedge.wait_until_mono_ms = ZERO, event.reason, 0
+        out.persist(hedge)
+        out.critical(
+            "hedge.coins_gone",
+            hedge=hedge.id,
+            coin=hedge.coin,
+            quantity_base=quantity,
+            price=price,
+            left_base=leg.quantity_base,
+            done="the hedge holds them no more and ends: what is left of its other leg is closed",
+            remedy="none needed; what became of the coins is yours",
+        )

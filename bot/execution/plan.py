@@ -15,6 +15,7 @@ from bot.domain.numbers import ONE, ZERO, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
 from bot.domain.struct import struct
 from bot.domain.structures import COIN, PERP
+from bot.domain.valuation import price_of
 from bot.execution.cash import lendable, spot_cash
 from bot.execution.drafts import CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
 from bot.execution.repair import repair
@@ -59,6 +60,9 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
 
     `basis_min` guards entries: the basis at both touches, as the direction sees it, must not be below it (fraction).
     """
+    listed = book.pair_of(hedge)
+    if listed is not None and not (listed.spot.trades or listed.perp.trades):
+        return _without_market(book, hedge, listed)
     situation = _situation(book, hedge)
     if situation is None:
         return Plan(hedge.state, note=NO_QUOTE)
@@ -80,6 +84,17 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
     if shrinks:
         return _shrink(book, hedge, situation)
     return Plan(HedgeState.CLOSED if hedge.target_base == 0 else HedgeState.HEDGED)
+
+
+def _without_market(book: Book, hedge: Hedge, pair: Pair) -> Plan:
+    """Neither leg can be traded. The venue settles the perpetual; what it leaves of the coin is dust, or the owner's
+    to convert: until then the hedge stays, so that they are told of it."""
+    coins, perp = (abs(leg.quantity_base) for leg in hedge.legs)
+    worth = coins * price_of(book, hedge)
+    if not perp and (coins <= pair.spot.lot or worth < pair.spot.notional_min):
+        return Plan(hedge.state if hedge.target_base else HedgeState.CLOSED, note=CLOSED_NOTE)
+    naked = abs(hedge.imbalance_base) > pair.tolerance
+    return Plan(HedgeState.UNBALANCED if naked else hedge.state, note=CLOSED_NOTE)
 
 
 def _situation(book: Book, hedge: Hedge) -> Situation | None:

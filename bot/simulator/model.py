@@ -60,6 +60,10 @@ class MarginTier:
     cumulative_usd: Decimal
 
 
+SETTLING_MS = 12 * 3_600_000
+"""How long a market that has ended is still listed, as settling (perpetual) or in a break (spot)."""
+
+
 @struct(frozen=True, slots=True)
 class Listing:
     """One tradable symbol of one book, with the filters that the venue publishes for it."""
@@ -85,6 +89,17 @@ class Listing:
     """When trading ends, as was announced; 0: no end."""
     trades: bool = True
     """Whether orders are taken; False: the venue has closed this market."""
+
+    def ended_at(self, at_ms: int) -> bool:
+        return 0 < self.ends_ms <= at_ms
+
+    def open_at(self, at_ms: int) -> bool:
+        """Whether orders are taken at this market time."""
+        return self.trades and not self.ended_at(at_ms)
+
+    def gone_at(self, at_ms: int) -> bool:
+        """Whether the exchange information lists it no more."""
+        return self.ended_at(at_ms - SETTLING_MS)
 
 
 @struct(frozen=True, slots=True)

@@ -22,12 +22,12 @@ class Audit(Moves):
         found = [(5, f"{name} is still {row['state']}") for name, row in self.orders.items() if not row["settled"]]
         for coin in COINS:
             gap, limit = self._gap(coin)
-            if gap > limit:
+            if gap > limit and not self.out_of_hand(coin):
                 found.append((1, f"{coin} is unhedged by {gap}, allowed is {limit}"))
         if self.world.plan.flatten_at_end:
             for symbol, holding in self._account().holdings.items():
                 coin = self.world.market.by_symbol[Book.PERP, symbol]
-                if coin.spot.trades and abs(holding.quantity) >= coin.perp.quantity_min:
+                if self.trades(coin.name, Book.SPOT) and abs(holding.quantity) >= coin.perp.quantity_min:
                     found.append((1, f"{symbol} is still held, {holding.quantity}, after a flatten"))
         found += self.loans_unsettled()
         found += [(8, text) for text in self._ledger_gaps()]
@@ -109,7 +109,8 @@ class Audit(Moves):
 
     def _audit_figures(self) -> None:
         """What each hedge is said to hold, to have earned and to have cost."""
-        wrong = [*Figures(self.world.database.rows, self._least).wrong()]
+        renamed = {f"binance:{self.world.market.coins[coin].spot.symbol}:spot" for coin in self.renamed}
+        wrong = [*Figures(self.world.database.rows, self._least, renamed).wrong()]
         self.check(8, not wrong, f"{len(wrong)} figures of hedges are wrong: {wrong[:3]}")
 
     def _audit_rates(self) -> None:
@@ -138,11 +139,15 @@ class Audit(Moves):
             legs[hedge, coin] += Decimal(quantity)
         for (hedge, coin), left in legs.items():
             limit = self.tradeable(coin) * 3 + self.world.market.coins[coin].spot.lot
-            self.check(1, abs(left) <= limit, f"the legs of {hedge} ({coin}) leave {left}, allowed is {limit}")
+            fine = abs(left) <= limit or self.out_of_hand(coin)
+            self.check(1, fine, f"the legs of {hedge} ({coin}) leave {left}, allowed is {limit}")
 
     def _audit_legs(self) -> None:
         """The legs of all hedges are what the venue holds."""
         held: dict[str, Decimal] = defaultdict(Decimal)
+        closed = dict(
+            self.world.database.rows("SELECT coin, count(*) FROM hedges WHERE state = 'closed' GROUP BY coin")
+        )
         for instrument, quantity in self.world.database.rows("SELECT instrument, quantity_base FROM legs"):
             held[instrument] += Decimal(quantity)
         for coin in COINS:
@@ -151,6 +156,9 @@ class Audit(Moves):
             booked = held[f"binance:{listed.perp.symbol}:perp"]
             self.check(8, booked == perp, f"{coin}: legs hold {booked} of the perpetual, the venue {perp}")
             booked, lent = held[f"binance:{listed.spot.symbol}:spot"], self.lent(coin)
-            self.check(8, booked == spot - lent, f"{coin}: legs hold {booked} of the coin, the venue {spot - lent}")
+            crumbs = booked - (spot - lent) - self.turned.get(coin, ZERO)
+            # Of a renamed coin closed hedges keep what was too little to sell: nobody gives it up in their name.
+            same = not crumbs or (coin in self.renamed and 0 < crumbs <= self.tradeable(coin) * closed[coin])
+            self.check(8, same, f"{coin}: legs hold {booked} of the coin, the venue {spot - lent}")
             booked = held[f"binance:{listed.spot.symbol}:margin"]
             self.check(8, booked == lent, f"{coin}: legs owe {-booked}, at the venue {-lent} are owed")

@@ -31,8 +31,10 @@ Place = tuple[str, str]
 class Capital(Written):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
-        self._untold = ZERO
-        """USDT that came to (or, negative, left) the spot wallet without a record."""
+        self._untold: dict[Place, Decimal] = defaultdict(Decimal)
+        """What came to (or, negative, left) a wallet without a record."""
+        self._given_up_usd = ZERO
+        """What coins were worth that were turned into others, when the owner accepted it."""
         self._accepted: dict[Place, Decimal] = defaultdict(Decimal)
         self._since_s: dict[Place, float] = {}
         """From when on the daemon could have known."""
@@ -41,15 +43,22 @@ class Capital(Written):
 
     def came(self, amount: Decimal) -> None:
         """The venue's balance has changed and no record says why."""
-        self._untold += amount
+        self._untold["spot", "USDT"] += amount
+
+    def converted(self, coin: str, quantity: Decimal, into: str, amount: Decimal) -> None:
+        """The venue has turned all of a coin in the spot wallet into another one, and no record says so."""
+        self._untold["spot", coin] -= quantity
+        self._untold["spot", into] += amount
+        self.turned[coin] = quantity - self.own(coin)
+        self.renamed.add(coin)
 
     def without_record(self) -> Decimal:
-        """USDT that came, or went, of which the venue keeps no record."""
-        return self._untold
+        """USD that came, or went, of which the venue keeps no record."""
+        return self._untold["spot", "USDT"] - self._given_up_usd
 
     def _unrecorded(self) -> dict[Place, Decimal]:
         """What no record explains and nobody accepted. A margin wallet that went below nothing was paid for."""
-        total: dict[Place, Decimal] = defaultdict(Decimal, {("spot", "USDT"): self._untold})
+        total = defaultdict(Decimal, self._untold)
         for one in self._account().margin.entries if self.world.plan.lent else ():
             if one.kind == "INSURANCE":
                 total["margin", one.asset] += one.amount
@@ -70,6 +79,8 @@ class Capital(Written):
         came = self._unrecorded().get(place, ZERO)
         self.check(8, amount == came, f"{amount} is accepted in {place}, {came} came")
         self._accepted[place] += amount
+        if amount < 0 and (coin := place[1]) in self.turned:
+            self._given_up_usd += self.turned.pop(coin) * self._price(coin)
         self._since_s.pop(place, None)
         self._alarms.pop(place, None)
 
@@ -123,21 +134,25 @@ class Capital(Written):
 
     def _audit_capital(self) -> None:
         """8: what is booked as the owner's is what the venue recorded, and what the owner accepted."""
-        booked, accepted = ZERO, ZERO
+        booked, accepted = ZERO, defaultdict[str, Decimal](Decimal)
         for name, kind, account, asset, amount in self.world.database.rows(
             "SELECT t.id, t.kind, e.account, e.asset, e.amount FROM ledger_transactions t "
             "JOIN ledger_entries e ON e.number = t.number WHERE t.kind NOT IN ('fill', 'funding')"
         ):
             self.check(8, kind in KINDS, f"{name} is booked as {kind}: no record of the venue's is of that kind")
-            if kind == "capital" and account.startswith("venue:") and asset == "USDT":
-                if ":accepted:" in name:
-                    accepted += Decimal(amount)
-                else:
-                    booked += Decimal(amount)
+            if kind == "capital" and account.startswith("venue:") and ":accepted:" in name:
+                accepted[asset] += Decimal(amount)
+            elif kind == "capital" and account.startswith("venue:"):
+                self.check(8, asset == "USDT", f"{amount} {asset} are booked as the owner's, who moved none")
+                booked += Decimal(amount)
         recorded = sum((one.quantity - one.fee for one in self._account().capital), ZERO)
         self.check(8, booked == recorded, f"{booked} USDT are booked as the owner's, the venue recorded {recorded}")
-        ours = self._accepted["spot", "USDT"] + self._accepted["margin", "USDT"]
-        self.check(8, accepted == ours, f"{accepted} USDT are booked as accepted, the owner accepted {ours}")
+        ours = defaultdict[str, Decimal](Decimal)
+        for (_, asset), amount in self._accepted.items():
+            ours[asset] += amount
+        same = {asset for asset, amount in accepted.items() if amount} == {a for a, amount in ours.items() if amount}
+        same = same and all(accepted[asset] == amount for asset, amount in ours.items())
+        self.check(8, same, f"{dict(accepted)} are booked as accepted, the owner accepted {dict(ours)}")
 
 
 def _read(rows: "Rows") -> list[tuple[tuple[str, list[str]], list[Any]]]:

@@ -17,6 +17,9 @@ ALARM_S = 30.0
 ROOM_NEEDED = Decimal("0.15")
 """R7's least distance."""
 ALONE = ("close", "reduce")
+SETTLED = "settlement_autoclose-"
+TAKEN_S = 1.0
+"""It is told when it is booked."""
 
 
 class Closed(Opening):
@@ -27,9 +30,11 @@ class Closed(Opening):
         """Coin -> when the daemon took over a listing that said so."""
         self._alarm_due_s: dict[str, float] = {}
         """Coin -> by when its owner is told."""
+        self._settled_s: dict[str, float] = {}
+        """Coin -> when the daemon wrote down that the venue closed its perpetual at its end, until it is told."""
 
     def closed_for_good(self, coin: str) -> bool:
-        return not self.world.market.coins[coin].spot.trades
+        return not self.trades(coin, Book.SPOT)
 
     def hedges_again(self, intent: Mapping[str, Any]) -> bool:
         return intent["purpose"] == "complete" and self.closed_for_good(self._coin(intent["instrument"]))
@@ -49,8 +54,9 @@ class Closed(Opening):
 
     def spots_told(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The spot's exchange information was answered."""
+        trading = {row["symbol"] for row in rows if row["status"] == "TRADING"}
         self._closed_read |= {
-            self.world.market.by_symbol[Book.SPOT, row["symbol"]].name for row in rows if row["status"] != "TRADING"
+            coin.name for coin in self.world.market.coins.values() if coin.spot.symbol not in trading
         }
 
     def listed(self) -> None:
@@ -68,12 +74,32 @@ class Closed(Opening):
         super().starts_anew()
         self._closed_read.clear()
         self._closed_told_s.clear()
+        self._settled_s.clear()
 
     def closed_alarm(self, coin: str) -> None:
         self._alarm_due_s.pop(coin, None)
 
+    def taken_alarm(self, coin: str) -> None:
+        self._settled_s.pop(coin, None)
+
+    def out_of_hand(self, coin: str) -> bool:
+        """Whether nobody can make it whole now: neither leg trades, or the venue has turned the coins into others and
+        the owner, who is told, has not accepted that yet."""
+        return coin in self.turned or not (self.trades(coin, Book.SPOT) or self.trades(coin, Book.PERP))
+
+    def _fill_row(self, row: dict[str, Any]) -> None:
+        super()._fill_row(row)
+        coin = self._coin(str(row["instrument"]))
+        if str(row["client_id"]).startswith(SETTLED) and Decimal(row["quantity_base"]) > self.tradeable(coin):
+            self._settled_s[coin] = self._now_s
+
     def closed_is_told(self, *, patient: bool) -> None:
-        """2: the owner is told of what cannot be sold any more."""
+        """2: the owner is told of what cannot be sold any more, and at once of what the venue has closed."""
+        for coin, at_s in list(self._settled_s.items()):
+            late = self._now_s - at_s > TAKEN_S
+            self.check(2, not late, f"the perpetual of {coin} has ended and was closed, and nobody was told")
+            if late:
+                self._settled_s.pop(coin)
         for coin, due_s in list(self._alarm_due_s.items()):
             if patient:
                 self._alarm_due_s[coin] = max(due_s, self._now_s + 1.0)

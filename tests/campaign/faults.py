@@ -67,6 +67,10 @@ RULES = "rules"
 """What the rules of the book are there for, in all seeds."""
 TERMS = "terms"
 """Drawn apart, up to two in each seed: what was agreed or taken for granted changes."""
+RENAMES, RENAMED_SHARE = "renames", 0.3
+"""Seeds in which a coin gets another name."""
+UNTIL_END = 1.0, 8.5
+"""Square roots of the hours between an announcement and the end: one in three comes within twelve hours."""
 COIN = tuple(COINS)
 WIRES = ("spot", "perp", "marks", "user-spot", "user-perp")
 SPOILT = tuple(f"{wire} {form}" for wire in WIRES for form in FORMS if form != "zero" or "user" not in wire)
@@ -114,9 +118,9 @@ KINDS: Mapping[str, Kind] = {
     "balance_unexplained": Kind(HOUR, 0.7, size=(-0.004, 0.004)),
     "market_closed": Kind(HOUR, 0.7, COIN, (2, 12)),
     "filters_changed": Kind(HOUR, 0.7, COIN, (2, 20)),
-    "end_announced": Kind(HOUR, 0.7, COIN, (24, 72)),
+    "end_announced": Kind(HOUR, 0.7, COIN, UNTIL_END),
     "spot_closed": Kind(HOUR, 0.7, COIN),
-    "spot_end_announced": Kind(HOUR, 0.7, COIN, (6, 72)),
+    "spot_end_announced": Kind(HOUR, 0.7, COIN, UNTIL_END),
     # the market
     "deleveraged": Kind(HOUR, 1.5, size=(0.2, 1)),
     "squeeze": Kind(START, 0.8, size=(1.6, 2.2)),
@@ -164,6 +168,7 @@ KINDS: Mapping[str, Kind] = {
     # what no rate may exceed for a day; for so many hours the quote currency is worth less
     "caps_changed": Kind(HOUR, 1, COIN, (0.00005, 0.0006), TERMS),
     "depeg": Kind(START, 0.7, ("4", "6", "8", "12"), (0.02, 0.12), TERMS),
+    "renamed": Kind(HOUR, 1, COIN, (1, 6), RENAMES),
 }
 MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)
 REACH: Mapping[str, tuple[float, float]] = {
@@ -248,6 +253,9 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
     faults += _drawn(RULES, 3, Random(f"rules:{seed}"))
     terms = Random(f"terms:{seed}")
     faults += _drawn(TERMS, terms.randint(0, 2), terms)
+    renamer = Random(f"renames:{seed}")
+    if renamer.random() < RENAMED_SHARE:
+        faults += _drawn(RENAMES, 1, renamer)
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
         shape(fault, found.shapes)

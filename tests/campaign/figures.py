@@ -5,7 +5,7 @@ is wrong.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -57,11 +57,13 @@ class _Sums:
 
 
 class Figures:
-    """`least` says how much of an instrument is too little to be traded."""
+    """`least` says how much of an instrument is too little to be traded; `given_up` are spots whose coins the venue
+    has turned into others, and of which the owner has accepted that they are gone."""
 
-    def __init__(self, query: Query, least: Callable[[str], Decimal]) -> None:
+    def __init__(self, query: Query, least: Callable[[str], Decimal], given_up: Collection[str] = ()) -> None:
         self._query = query
         self._least = least
+        self._given_up = given_up
         self._legs: dict[tuple[str, str], _Leg] = defaultdict(_Leg)
         self._sums: dict[str, _Sums] = defaultdict(_Sums)
         self._coins: Mapping[str, str] = dict(query("SELECT id, coin FROM hedges"))  # type: ignore[arg-type]
@@ -138,6 +140,8 @@ class Figures:
             "SELECT hedge_id, instrument, quantity_base, cost_quote, realized_quote FROM legs"
         ):
             leg, (quantity, cost, realized) = self._legs[hedge, instrument], map(Decimal, held)
+            if instrument in self._given_up and not quantity and not cost and leg.quantity > 0:
+                continue
             if quantity != leg.quantity:
                 yield f"{hedge} holds {quantity} of {instrument}, its fills make {leg.quantity}"
             elif instrument in self._sums[hedge].approximate:

@@ -82,7 +82,8 @@ class Losses(Closed):
 
     def _worth(self, nav: Decimal) -> Decimal:
         """What is neither the owner's coins nor came or went as money of theirs."""
-        own = sum((amount * self._price(coin) for coin, amount in self.world.plan.own_coins.items()), ZERO)
+        kept = [(coin, self.own(coin)) for coin in self.world.plan.own_coins]
+        own = sum((amount * self._price(coin) for coin, amount in kept), ZERO)
         moved = sum((one.quantity - one.fee for one in self._account().capital), ZERO)
         return nav - own - moved - self.without_record()
 

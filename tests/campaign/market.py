@@ -186,9 +186,6 @@ class CampaignMarket:
             coin.perp = listing
         coin.cache.clear()
 
-    def unlist(self, symbol: str) -> None:
-        self._listings.pop((Book.PERP, symbol), None)
-
     def top(self, book: Book, symbol: str, at_ms: int) -> Top:
         coin = self.by_symbol[book, symbol]
         step = coin.step(at_ms)

@@ -5,11 +5,8 @@ import sqlite3
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from bot.simulator.exchange.accounts import Account
-from bot.simulator.exchange.booking import book_fill
-from bot.simulator.exchange.matching import Fill
-from bot.simulator.exchange.state import State
-from bot.simulator.model import Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce, VenueError
+from bot.simulator.exchange.liquidation import close_at_mark
+from bot.simulator.model import Book, VenueError
 from bot.simulator.wire.futures_rest import CAP_OF_MAINTENANCE
 from tests.campaign import cuts
 from tests.campaign.answers import KEY
@@ -94,8 +91,9 @@ def strike(world: "World", fault: Fault) -> None:
             _change_filters(world, fault)
         case "caps_changed":
             _change_caps(world, fault)
-        case "end_announced" | "spot_end_announced":
-            _announce_end(world, fault)
+        case "end_announced" | "spot_end_announced" | "renamed":
+            if not world.ends.announce(fault):
+                return
             size = ANNOUNCED_S
         case "spot_closed":
             coin = world.market.coins[fault.how]
@@ -112,14 +110,6 @@ def strike(world: "World", fault: Fault) -> None:
     world.log[-1] += f"  ({fault})"
     if not fault.kind.startswith("events_"):
         world.trouble(size + 1.0)
-
-
-def _announce_end(world: "World", fault: Fault) -> None:
-    """The venue says that it will end the perpetual, or the spot, in so many market hours."""
-    coin = world.market.coins[fault.how]
-    ends_ms = int(world.market_ms + fault.size * HOUR_MS)
-    leg = coin.perp if fault.kind == "end_announced" else coin.spot
-    world.market.relist(dataclasses.replace(leg, ends_ms=ends_ms))
 
 
 def _unexplained(world: "World", fault: Fault) -> bool:
@@ -167,32 +157,10 @@ def _deleverage(world: "World", fault: Fault) -> bool:
         return False
     symbol = sorted(account.holdings)[int(fault.size * 100) % len(account.holdings)]
     world.step_venue()
-    _close_at_mark(state, account, symbol)
+    close_at_mark(state, account, symbol, state.now_ms, "adl_autoclose")
     world.wire.sim._collect(world.exchange.advance(state.now_ms))
     world.wire.sim.settle()
     return True
-
-
-def _close_at_mark(state: State, account: Account, symbol: str) -> None:
-    """The position is closed at the mark, as in a liquidation but without its fee."""
-    holding = account.holdings[symbol]
-    mark, quantity, number = state.mark(symbol, state.now_ms), abs(holding.quantity), state.next_order_id()
-    request = OrderRequest(
-        Book.PERP,
-        symbol,
-        Side.BUY if holding.quantity < 0 else Side.SELL,
-        OrderType.LIMIT,
-        TimeInForce.IOC,
-        quantity,
-        mark,
-        reduce_only=True,
-        client_id="adl_autoclose",
-    )
-    order = Order(number, request, Status.NEW, state.now_ms, state.now_ms)
-    state.tell_order(account, order, state.now_ms, kind="LIQUIDATION")
-    trade = book_fill(state, account, order, Fill(mark, quantity), state.now_ms, maker=False, resting=False)
-    account.remember(order)
-    state.tell_order(account, order, state.now_ms, trade, kind="LIQUIDATION")
 
 
 def database_error(name: str, text: str) -> sqlite3.OperationalError:

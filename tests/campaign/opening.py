@@ -111,9 +111,11 @@ class Opening(Room):
         for feed in ("spot", "perp"):
             age_s = now_s - self.alive_s.get(feed, -1e9)
             self.check(16, age_s <= STALE_S + PULSE_S, f"{name} opens on a {feed} feed that is {age_s:.1f} s old")
-        for listed, feed in ((coin.spot, "spot"), (coin.perp, "perp")):
+        for listed, feed, book in ((coin.spot, "spot", Book.SPOT), (coin.perp, "perp", Book.PERP)):
             told_s, lost_s = self.quoted_s.get(f"{feed} {listed.symbol}", -1.0), self.feed_lost_s.get(feed, -2.0)
-            fresh = told_s >= lost_s or now_s - lost_s < 0.05 or not listed.trades  # a closed market quotes nothing
+            fresh = (
+                told_s >= lost_s or now_s - lost_s < 0.05 or not self.trades(coin.name, book)
+            )  # a closed market quotes nothing
             self.check(16, fresh, f"{name} opens without a {feed} quote since the feed was lost")
         age_s = now_s - self.marked_s.get(coin.perp.symbol, -1e9)
         self.check(16, age_s <= STALE_S + 0.1, f"{name} opens on a mark that is {age_s:.1f} s old")
@@ -170,7 +172,7 @@ class Opening(Room):
     def ends_are_obeyed(self, *, patient: bool) -> None:
         """12: what the venue is going to end is closed soon after the daemon was told."""
         for coin in self.ending_told_s:
-            closed = not self.world.market.coins[coin].spot.trades  # then it cannot be left any more
+            closed = not self.trades(coin, Book.SPOT)  # then it cannot be left any more
             if closed or abs(self.held(coin)[1]) <= self.tradeable(coin):
                 self.ending_s.pop(coin, None)
                 continue

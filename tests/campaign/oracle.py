@@ -289,6 +289,8 @@ class Oracle(Rules):
             self.alarmed(emit)
         if emit.name == "market.closed":
             self.closed_alarm(str(emit.fields["coin"]))
+        if emit.name == "position.taken":
+            self.taken_alarm(str(emit.fields["coin"]))
         if emit.name == "venue.listed":
             self.listed()
         newest = life is self.world.life or "TakenOver" not in shown
@@ -351,7 +353,7 @@ class Oracle(Rules):
         self.alarm_comes(patient=patient)
         for coin in COINS:
             gap, limit = self._gap(coin)
-            if gap <= limit:
+            if gap <= limit or self.out_of_hand(coin):
                 self.naked_s.pop(coin, None)
                 self.untold.discard(coin)
                 continue
@@ -365,9 +367,10 @@ class Oracle(Rules):
             self.check(2, now_s - since <= most_s, f"{coin} is unhedged by {gap} for {now_s - since:.0f} s of calm")
             if now_s - since > most_s:
                 self.naked_s[coin] = now_s + 1e6
-        for coin, own in world.plan.own_coins.items():
+        for coin in world.plan.own_coins:
+            own = self.own(coin)
             held = self.held(coin)[0] - self.lent(coin)
-            self.check(13, held > -own / 1000, f"the owner's {coin} were sold")
+            self.check(13, held >= -own / 1000, f"the owner's {coin} were sold")
         self.rules_are_obeyed(patient=patient or self.store_refuses)
         self.closed_is_told(patient=patient)
         if self.ending_told_s:

@@ -142,9 +142,8 @@ class Owed(Truth):
     def recalls_are_obeyed(self, *, patient: bool) -> None:
         """What the lender wants back is repaid long before it is due."""
         recalls = self._account().margin.recalls
-        coins = self.world.market.coins
         wanted = [
-            coin for coin in sorted(recalls) if coins[coin].spot.trades and -self.lent(coin) > self._gap(coin)[1]
+            coin for coin in sorted(recalls) if self.trades(coin, Book.SPOT) and -self.lent(coin) > self._gap(coin)[1]
         ]
         for coin in self._wanted_s.keys() - wanted:
             del self._wanted_s[coin]
@@ -186,7 +185,7 @@ class Owed(Truth):
         found = [(9, f"{len(missing)} charges of interest are not in the books")] if missing else []
         if self.world.plan.flatten_at_end:
             for coin in sorted(self._account().margin.owed):
-                closed = not self.world.market.coins[coin].spot.trades  # then nobody can buy it back
+                closed = not self.trades(coin, Book.SPOT)  # then nobody can buy it back
                 if not closed and -self.lent(coin) > self._gap(coin)[1]:
                     found.append((1, f"{-self.lent(coin)} {coin} are still owed after a flatten"))
         return found

@@ -146,7 +146,8 @@ class Rules(Losses):
         patient = patient or self._unread()
         if patient and self._now_s - self._moved_s < MET_S:
             self._cuts.clear()  # R6 cuts only what answers at that moment
-        shut = {coin for coin in COINS if self.closed_for_good(coin)}  # what cannot be sold cannot be made smaller
+        # What cannot be sold cannot be made smaller.
+        shut = {coin for coin in COINS if self.closed_for_good(coin) and self._size_of(coin) > self.tradeable(coin)}
         asked = {key: why for key, why in self._demands() if not shut or key[1] not in {"all", *shut}}
         for key in self._asked_s.keys() - asked.keys():
             del self._asked_s[key]
@@ -210,7 +211,8 @@ class Rules(Losses):
             row = self.states.get((coin, 1))
             if row is None or (coin, 1) in self._by_word or self.closed_for_good(coin):
                 continue
-            should = standing((one for one in settled if one.symbol == listed.perp.symbol), 1)
+            own = (one for one in settled if one.symbol == listed.perp.symbol)
+            should = standing((one for one in own if not listed.perp.ended_at(one.at_ms)), 1)
             said = bool(row["removed"]), int(row["negative_days"]), int(row["positive_days"])
             if said != (should.removed, should.negative, should.positive):
                 found.append((22, f"R1 of {coin} stands at {said} in the books, its days make {should}"))

@@ -17,7 +17,6 @@ from websockets import Headers, InvalidStatus, Response
 from bot.simulator.model import Book, Mark, Top
 from bot.simulator.wire.auth import Credential, check_signed_call
 from bot.simulator.wire.connection import Connection
-from bot.simulator.wire.frames import Stream
 from bot.simulator.wire.limits import Limiter
 from bot.simulator.wire.routes import endpoint_of
 from bot.simulator.wire.streams import Hub
@@ -44,13 +43,6 @@ class FaultyHub(Hub):
     def __init__(self, world: "World", sim: Any) -> None:
         super().__init__(sim)
         self._world = world
-
-    def _rows(
-        self, stream: Stream, changed: set[tuple[Book, str]], slow_due: dict[str, bool], *, fresh: bool
-    ) -> list[tuple[str | None, Any]]:
-        if (stream.book, stream.symbol) not in self._sim.market.listings:
-            return []  # it is listed no more
-        return super()._rows(stream, changed, slow_due, fresh=fresh)
 
     def deliver(
         self,

@@ -48,6 +48,10 @@ class Truth:
         self.marked_s: dict[str, float] = {}
         self.by_quotes = False
         """Whether coins are worth what their spot quotes said last, instead of the index that came with the mark."""
+        self.turned: dict[str, Decimal] = {}
+        """Coin -> how much of it the venue has turned into another one, which the owner has not accepted yet."""
+        self.renamed: set[str] = set()
+        """Coins of which the spot wallet's were turned into others: the owner's own ones as well."""
         self._paid: set[tuple[str, int, Decimal, str]] = set()
         self._incomes_read = 0
 
@@ -104,11 +108,20 @@ class Truth:
         """(coins that are not the owner's less coins that are owed, perpetual in coins)"""
         account, listed = self._account(), self.world.market.coins[coin]
         balance = account.spot.get(coin)
-        spot = (balance.free + balance.locked if balance else ZERO) - self.world.plan.own_coins.get(coin, ZERO)
+        spot = (balance.free + balance.locked if balance else ZERO) - self.own(coin)
         holding = account.holdings.get(listed.perp.symbol)
         if self.world.plan.lent:
             spot += self.lent(coin)
         return spot, (holding.quantity if holding else ZERO) * listed.multiplier
+
+    def own(self, coin: str) -> Decimal:
+        """What the owner has of it in the spot wallet that is none of the daemon's business."""
+        return ZERO if coin in self.renamed else self.world.plan.own_coins.get(coin, ZERO)
+
+    def trades(self, coin: str, book: Book) -> bool:
+        """Whether the venue takes orders there now."""
+        listed = self.world.market.coins[coin]
+        return (listed.spot if book is Book.SPOT else listed.perp).open_at(int(self.world.market_ms))
 
     def lent(self, asset: str) -> Decimal:
         """What of an asset lies in the margin wallet less what is owed of it there."""
@@ -133,7 +146,9 @@ class Truth:
         account = self._account()
         total = account.perp_wallet
         for asset, balance in account.spot.items():
-            amount = balance.free + balance.locked
+            amount = balance.free + balance.locked + self.turned.get(asset, ZERO)
+            if asset not in self.world.market.coins and asset != "USDT":
+                continue  # a new name: nobody tells what it is worth
             total += amount if asset == "USDT" else amount * self._price(asset)
         for asset, amount in account.margin.net().items():
             total += amount if asset == "USDT" else amount * self._price(asset)

@@ -13,6 +13,7 @@ from bot.simulator.model import Book
 from tests.campaign.answers import KEY
 from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.disk import Disk
+from tests.campaign.ends import Ends
 from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Command, Fault, Plan
 from tests.campaign.life import VENUE, Life
 from tests.campaign.lines import unheard
@@ -72,6 +73,7 @@ class World:
         self.lives: list[Life] = []
         self.calm = False
         self.disk = Disk(self)
+        self.ends = Ends(self)
         self.owner = Owner(self)
         self.faulty_until_s = 0.0
         """Until when something of what was done to the daemon is still being done."""
@@ -132,6 +134,7 @@ class World:
             self.market_ms += (now_s - self._advanced_s) * self.speed * 1000
             self._advanced_s = now_s
             self.wire.sim.step()
+            self.ends.step()
 
     @property
     def life(self) -> Life:
@@ -258,6 +261,7 @@ class World:
         self.wire.pressure_until_s = min(self.wire.pressure_until_s, self.loop.now_s)
         self.wire.hidden.clear()
         self.wire.lender.calm()
+        self.ends.calm()
         self.wire.unanswered.calm()
         self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0, ""), 0.0
         self.loop.wall_offset_s = 0.0

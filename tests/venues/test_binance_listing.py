@@ -210,3 +210,20 @@ def test_unreadable_replies_are_errors(recorded: Path) -> None:
     bad_filter = {**spot_row("BTC"), "filters": []}
     with pytest.raises(DecodeError):
         list_instruments("binance", facts(recorded, [bad_filter]), Universe(), fee_in_base=True)
+
+
+def test_what_is_held_stays_listed_when_the_venue_lists_it_no_more(recorded: Path) -> None:
+    """Its units come from its symbol, after a restart too; a spot that still trades is sold without its perpetual."""
+    found = facts(recorded, [spot_row("SOL")])
+    gone = ("1000PEPEUSDT", "SOLUSDT")
+    found.perp_info["symbols"] = [row for row in found.perp_info["symbols"] if row["symbol"] not in gone]
+    kept = {"binance:1000PEPEUSDT:perp", "binance:PEPEUSDT:spot", "binance:SOLUSDT:perp", "binance:SOLUSDT:spot"}
+    assert not list_instruments("binance", found, Universe(), fee_in_base=True).instruments
+    listed = list_instruments("binance", found, Universe(), fee_in_base=True, kept=kept).instruments
+    by_id = {one.id: one for one in listed}
+    assert {name: one.trades for name, one in by_id.items()} == {
+        name: name == "binance:SOLUSDT:spot" for name in kept
+    }
+    perp, spot = by_id["binance:1000PEPEUSDT:perp"], by_id["binance:PEPEUSDT:spot"]
+    assert (perp.coin, perp.multiplier, spot.coin, spot.base_asset) == ("PEPE", 1000, "PEPE", "PEPE")
+    assert not list_instruments("paper", found, Universe(), fee_in_base=True, kept=kept).instruments

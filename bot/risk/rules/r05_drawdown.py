@@ -18,7 +18,7 @@ from bot.domain.hedges import Hedge
 from bot.domain.market import Mark
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.time import HOUR_MS
-from bot.domain.valuation import USD_ASSETS
+from bot.domain.valuation import USD_ASSETS, mark_price, price_of
 from bot.risk.verdicts import Forced, judge
 
 RULE = "R5"
@@ -53,10 +53,16 @@ def measure(book: Book) -> tuple[Decimal, Decimal] | None:
 
 
 def _fresh_mark(book: Book, hedge: Hedge) -> Mark | None:
-    """Mark and index of a hedge's perpetual; None without a pair, or while they are missing or old."""
+    """Mark and index of a hedge's perpetual; None without a pair, or while they are missing or old.
+
+    Of one that trades no more nothing is told: the last price stands, or the loss of all other hedges were unseen.
+    """
     pair = book.pair_of(hedge)
     if pair is None:
         return None
+    if not pair.perp.trades:
+        price = mark_price(book, pair.spot.id) or price_of(book, hedge)
+        return Mark(pair.perp.id, price, price, ZERO, 0)
     mark, seen = book.market.marks.get(pair.perp.id), book.market.mark_seen_ms.get(pair.perp.id)
     if mark is None or seen is None or book.now.mono_ms - seen > book.config.limits.stale_s * 1000:
         return None

@@ -1,4 +1,6 @@
-"""Deposits and withdrawals of the spot wallet: what the owner does on the venue's page, and its record of it."""
+"""What changes the spot wallet without a trade: the owner's deposits and withdrawals on the venue's page with its
+record of them, and a coin that the venue turns into another one.
+"""
 
 from decimal import Decimal
 
@@ -30,3 +32,16 @@ def move_capital(
         state.journal.capital.append((account.api_key, record))
     state.tell_balances(account, "DEPOSIT" if quantity > 0 else "WITHDRAW", at_ms)
     return record.id
+
+
+def convert(state: State, account: Account, asset: str, into: str, ratio: Decimal, at_ms: int) -> Decimal:
+    """A renamed coin: all of it becomes `ratio` times as much of another asset. Returns how much of it there was.
+
+    The venue announces that it does this; no history of the account has a row of it.
+    """
+    old = account.balance(asset)
+    assert not old.locked, "the market has ended: its orders are cancelled"
+    quantity, old.free = old.free, ZERO
+    account.balance(into).free += quantity * ratio
+    state.tell_balances(account, "CONVERT", at_ms)
+    return quantity

@@ -14,7 +14,17 @@ from bot.simulator.exchange.margin import maintenance_of
 from bot.simulator.exchange.matching import Fill
 from bot.simulator.exchange.money import ZERO, ceil_to_step, divide, half_even
 from bot.simulator.exchange.state import State
-from bot.simulator.model import INSURANCE_CLEAR, Book, Order, OrderRequest, OrderType, Side, Status, TimeInForce
+from bot.simulator.model import (
+    INSURANCE_CLEAR,
+    Book,
+    Order,
+    OrderRequest,
+    OrderType,
+    Side,
+    Status,
+    TimeInForce,
+    Trade,
+)
 
 LIQUIDATION_FEE_RATE = Decimal("0.0125")
 # (maintenance / margin balance below, multiples of the state's `look_ms` until the next look)
@@ -63,10 +73,21 @@ def _liquidate(state: State, account: Account, at_ms: int) -> None:
 
 
 def _close(state: State, account: Account, symbol: str, at_ms: int) -> None:
-    holding = account.holdings[symbol]
-    mark = state.mark(symbol, at_ms)
+    trade = close_at_mark(state, account, symbol, at_ms, "autoclose-")
+    balance, _ = health(state, account, at_ms)
+    fee = min(
+        half_even(trade.quantity * trade.price * LIQUIDATION_FEE_RATE), max(ZERO, min(account.perp_wallet, balance))
+    )
+    fee = half_even(fee)
+    if fee:
+        state.pay_new(account, INSURANCE_CLEAR, symbol, -fee, at_ms, trade.id)
+
+
+def close_at_mark(state: State, account: Account, symbol: str, at_ms: int, client_id: str) -> Trade:
+    """The venue closes a whole position at the mark, with the taker commission. An id that ends in a dash gets the
+    order's number."""
+    holding, mark, order_id = account.holdings[symbol], state.mark(symbol, at_ms), state.next_order_id()
     quantity = abs(holding.quantity)
-    order_id = state.next_order_id()
     request = OrderRequest(
         book=Book.PERP,
         symbol=symbol,
@@ -76,18 +97,14 @@ def _close(state: State, account: Account, symbol: str, at_ms: int) -> None:
         quantity=quantity,
         price=mark,
         reduce_only=True,
-        client_id=f"autoclose-{order_id}",
+        client_id=f"{client_id}{order_id}" if client_id.endswith("-") else client_id,
     )
     order = Order(order_id, request, Status.NEW, at_ms, at_ms)
     state.tell_order(account, order, at_ms, kind="LIQUIDATION")
     trade = book_fill(state, account, order, Fill(mark, quantity), at_ms, maker=False, resting=False)
     account.remember(order)
-    balance, _ = health(state, account, at_ms)
-    fee = min(half_even(quantity * mark * LIQUIDATION_FEE_RATE), max(ZERO, min(account.perp_wallet, balance)))
-    fee = half_even(fee)
     state.tell_order(account, order, at_ms, trade, kind="LIQUIDATION")
-    if fee:
-        state.pay_new(account, INSURANCE_CLEAR, symbol, -fee, at_ms, trade.id)
+    return trade
 
 
 def buy_back(state: State, account: Account, asset: str, at_ms: int) -> None:

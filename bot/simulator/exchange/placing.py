@@ -35,7 +35,7 @@ _NEVER_RESTS = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 def place(state: State, account: Account, request: OrderRequest, at_ms: int) -> tuple[Order, list[Trade]]:
     """Raises VenueError, and then nothing has changed but the counters of faults."""
     listing = state.listing(request.book, request.symbol)
-    if not listing.trades:
+    if not listing.open_at(at_ms):
         raise _closed(request.book)
     share = _injected(state, account, request, at_ms)
     top = state.market.top(request.book, request.symbol, at_ms)

@@ -2,7 +2,7 @@
 
 One jump of any length is cut at every settlement, at the points where an account's margin is due to be looked
 at, and, while orders rest, in steps of at least a second and at most 64 a jump. At one point in time the order
-is: funding, resting orders, loans, liquidation.
+is: funding, resting orders, loans, markets that end, liquidation.
 """
 
 from decimal import Decimal
@@ -10,6 +10,7 @@ from decimal import Decimal
 from bot.simulator.exchange import lending
 from bot.simulator.exchange.accounts import Account
 from bot.simulator.exchange.booking import book_fill, cover_bankruptcy, end_order
+from bot.simulator.exchange.ending import end_markets, next_end_ms
 from bot.simulator.exchange.liquidation import buy_back, check_account, next_check_ms
 from bot.simulator.exchange.matching import Fill, Taking, crossed
 from bot.simulator.exchange.money import ZERO, half_even
@@ -31,9 +32,9 @@ def settle(state: State, to_ms: int) -> None:
         if not holding and not resting and loan_ms is None:
             state.now_ms = to_ms
             return
+        end_ms = next_end_ms(state)
         stop_ms = min(to_ms, state.now_ms + step_ms) if resting else to_ms
-        if loan_ms is not None:
-            stop_ms = min(stop_ms, loan_ms)
+        stop_ms = min([stop_ms, *(ms for ms in (loan_ms, end_ms) if ms is not None)])
         if holding:
             settlement = state.next_settlement(stop_ms)
             if settlement is not None:
@@ -49,6 +50,7 @@ def settle(state: State, to_ms: int) -> None:
             match_resting(state, stop_ms)
         if loan_ms is not None:
             settle_loans(state, stop_ms)
+        end_markets(state, stop_ms)
         for account in state.accounts.values():
             if account.holdings and account.check_at_ms <= stop_ms:
                 check_account(state, account, stop_ms)

@@ -34,18 +34,18 @@ def exchange_info(sim: Simulation, _call: Call) -> Any:
         "rateLimits": RATE_LIMITS,
         "exchangeFilters": [],
         "assets": [{"asset": QUOTE_ASSET, "marginAvailable": True, "autoAssetExchange": "0"}],
-        "symbols": [_symbol_info(listing) for listing in sim.listings(Book.PERP)],
+        "symbols": [_symbol_info(listing, sim.now_ms) for listing in sim.listings(Book.PERP)],
     }
 
 
-def _symbol_info(listing: Listing) -> dict[str, Any]:
+def _symbol_info(listing: Listing, at_ms: int) -> dict[str, Any]:
     return {
         "symbol": listing.symbol,
         "pair": listing.symbol,
         "contractType": "PERPETUAL",
         "deliveryDate": listing.ends_ms or PERPETUAL_DELIVERY_MS,
         "onboardDate": listing.listed_ms,
-        "status": "TRADING" if listing.trades else "SETTLING",
+        "status": "TRADING" if listing.open_at(at_ms) else "SETTLING",
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": listing.base_asset,

@@ -241,6 +241,7 @@ def pairs(sim: Simulation, _call: Call) -> Any:
             "symbol": listing.symbol,
         }
         for number, listing in enumerate(sim.listings(Book.SPOT), 1)
+        if not listing.ended_at(sim.now_ms)
     ]
 
 

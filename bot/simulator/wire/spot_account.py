@@ -232,7 +232,7 @@ def account(sim: Simulation, call: Call) -> Any:
 def _balances(sim: Simulation, call: Call, *, omit_zero: bool) -> list[dict[str, str]]:
     wallet = sim.exchange.wallet(call.api_key, Book.SPOT)
     rows = []
-    for asset in spot_assets(sim):
+    for asset in dict.fromkeys([*spot_assets(sim), *sorted(wallet)]):
         free, locked = wallet.get(asset, (_ZERO, _ZERO))
         if free or locked or not omit_zero:
             rows.append({"asset": asset, "free": fixed(free), "locked": fixed(locked)})

@@ -35,14 +35,14 @@ def exchange_info(sim: Simulation, call: Call) -> Any:
         "serverTime": sim.wall_ms(),
         "rateLimits": RATE_LIMITS,
         "exchangeFilters": [],
-        "symbols": [_symbol_info(listing) for listing in listings],
+        "symbols": [_symbol_info(listing, sim.now_ms) for listing in listings],
     }
 
 
-def _symbol_info(listing: Listing) -> dict[str, Any]:
+def _symbol_info(listing: Listing, at_ms: int) -> dict[str, Any]:
     return {
         "symbol": listing.symbol,
-        "status": "TRADING" if listing.trades else "BREAK",
+        "status": "TRADING" if listing.open_at(at_ms) else "BREAK",
         "baseAsset": listing.base_asset,
         "baseAssetPrecision": 8,
         "quoteAsset": listing.quote_asset,

@@ -128,9 +128,10 @@ class Hub:
         return changed
 
     def _symbols(self, stream: Stream) -> list[str]:
-        if stream.symbol is not None:
-            return [stream.symbol]
-        return [listing.symbol for listing in self._sim.listings(stream.book)]
+        """What a stream is of; of what has ended nothing is told."""
+        sim, book, symbol = self._sim, stream.book, stream.symbol
+        named = sim.listings(book) if symbol is None else [sim.listing(book, symbol)]
+        return [listing.symbol for listing in named if not listing.ended_at(sim.now_ms)]
 
     def _rows(
         self,
@@ -143,6 +144,8 @@ class Hub:
         """(symbol, frame body) of one stream for this step."""
         sim, book, kind = self._sim, stream.book, stream.kind
         symbols = self._symbols(stream)
+        if not symbols:
+            return []
         if kind == "bookTicker":
             return [(s, frames.book_ticker(sim, book, s)) for s in symbols if fresh or (book, s) in changed]
         if kind == "markPrice" and (fresh or slow_due["markPrice"]):

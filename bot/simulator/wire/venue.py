@@ -116,7 +116,8 @@ class Simulation:
         return found
 
     def listings(self, book: Book) -> list[Listing]:
-        return [listing for (b, _), listing in self.market.listings.items() if b is book]
+        """What the exchange information lists; an account's history of what has ended stays readable by symbol."""
+        return [one for (b, _), one in self.market.listings.items() if b is book and not one.gone_at(self.now_ms)]
 
     def top(self, book: Book, symbol: str) -> Top:
         key = (book, symbol)
@@ -229,7 +230,8 @@ class Simulation:
 
     def _read_settlements(self) -> None:
         for settlement in self.market.settlements(self._settled_until_ms, self.now_ms):
-            self.settled_rates.setdefault(settlement.symbol, []).append(settlement)
+            if not self.listing(Book.PERP, settlement.symbol).ended_at(settlement.at_ms):
+                self.settled_rates.setdefault(settlement.symbol, []).append(settlement)
         self._settled_until_ms = self.now_ms
 
     def _run_countdowns(self) -> None:

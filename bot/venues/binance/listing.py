@@ -3,8 +3,8 @@
 Listed are coins that have both a spot pair and a USD-M perpetual against USDT, both trading. A perpetual whose
 base asset is a number in front of a coin (`1000PEPE`, `1MBABYDOGE`) is that many coins, unless spot trades the very
 same name (`1000SATS`). Where prices are known, a pair whose perpetual does not cost about multiplier x spot is
-left out: the names agree but the things do not. What is to be kept stays listed whatever becomes of it: its fills,
-positions and coins still have to be read in the right units.
+left out: the names agree but the things do not. What is to be kept stays listed whatever becomes of it, also when the
+venue lists it no more: its fills, positions and coins still have to be read in the right units.
 """
 
 import re
@@ -23,6 +23,7 @@ from bot.domain.instruments import (
     instrument_id,
 )
 from bot.venues.binance.decode import DecodeError, checked_amount
+from bot.venues.binance.gone import gone_rows
 
 QUOTE_ASSET = "USDT"
 DEFAULT_INTERVAL_S = 8 * 3_600
@@ -85,17 +86,19 @@ def list_instruments(
 ) -> Listed:
     """Spot and perpetual instruments in pairs, by symbol. Raises DecodeError.
 
-    `kept` are ids of instruments that may be held: their pairs are listed also when a market is closed.
+    `kept` are ids of instruments that may be held: their pairs are listed also when a market is closed, or gone.
     """
+    spot_rows, perp_rows = _rows(facts.spot_info), _rows(facts.perp_info)
     spots = {
         row["baseAsset"]: row
-        for row in _rows(facts.spot_info)
+        for row in (*gone_rows(venue, Kind.SPOT, kept, spot_rows, QUOTE_ASSET), *spot_rows)
         if _spot_trades(row) or instrument_id(venue, str(row["symbol"]), Kind.SPOT) in kept
     }
     intervals, ends_ms = funding_intervals_s(facts.funding_info), spot_ends_ms(facts.delist_schedule)
     instruments: list[Instrument] = []
     suspicious: list[str] = []
-    for row in sorted(_rows(facts.perp_info), key=lambda r: str(r["symbol"])):
+    perp_rows = [*perp_rows, *gone_rows(venue, Kind.PERP, kept, perp_rows, QUOTE_ASSET)]
+    for row in sorted(perp_rows, key=lambda r: str(r["symbol"])):
         keep = instrument_id(venue, str(row["symbol"]), Kind.PERP) in kept
         if not keep and not _perp_trades(row):
             continue
