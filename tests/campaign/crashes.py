@@ -22,7 +22,8 @@ from rich.progress import Progress
 
 from tests.campaign import runner, session
 from tests.campaign.branches import HOWS, KINDS, Branching, Children, Crash, Crashing
-from tests.campaign.faults import CALL, COMMIT, Command, Plan
+from tests.campaign.commands import Command
+from tests.campaign.faults import CALL, COMMIT, Plan
 from tests.campaign.market import COINS, Shape
 from tests.campaign.session import Result
 

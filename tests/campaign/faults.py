@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
+from tests.campaign.commands import Command, drawn_commands
 from tests.campaign.damage import FORMS
 from tests.campaign.market import COINS, Shape
 
@@ -190,16 +191,6 @@ REACH: Mapping[str, tuple[float, float]] = {
 """When a fault of each trigger may strike."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What the owner does at an hour of market time."""
-
-    hour: float
-    verb: str
-    coin: str = ""
-    share: float = 0.0
-
-
 @dataclass(slots=True)
 class Plan:
     seed: int
@@ -236,7 +227,7 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         slice_usd=(cash * cap * Decimal(dice.choice(("0.25", "0.4", "1")))).quantize(Decimal(1)),
         shapes=_shapes(dice),
         faults=[],
-        commands=_commands(dice),
+        commands=drawn_commands(dice),
         own_coins=_own_coins(dice, cash),
         shared_receipt_ids=dice.random() < 0.5,
         flatten_at_end=dice.random() < 0.4,
@@ -298,20 +289,6 @@ def _shapes(dice: Random) -> dict[str, Shape]:
         interval_h = dice.choice((8, 8, 8, 4, 1))
         shapes[coin] = Shape(rate=rate, intervals=[(-1e9, interval_h)])
     return shapes
-
-
-def _commands(dice: Random) -> list[Command]:
-    found = []
-    for _ in range(dice.randint(1, 4)):
-        hour, verb = dice.uniform(2, 60), dice.choice(("close", "flatten", "halt", "limits", "close", "limits"))
-        coin = dice.choice(COIN)
-        found.append(
-            Command(dice.uniform(1, 60), dice.choice(("deposit", "withdraw")), "", dice.uniform(0.001, 0.005))
-        )
-        found.append(Command(hour, verb, coin, dice.uniform(0.3, 0.9)))
-        back = {"close": "readmit", "flatten": "resume", "halt": "resume", "limits": "limits_back"}[verb]
-        found.append(Command(hour + dice.uniform(0.5, 8), back, coin))
-    return sorted(found, key=lambda one: one.hour)
 
 
 def _crashes(commands: Sequence[Command]) -> list[Fault]:

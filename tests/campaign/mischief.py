@@ -10,8 +10,8 @@ from bot.simulator.model import Book, VenueError
 from bot.simulator.wire.futures_rest import CAP_OF_MAINTENANCE
 from tests.campaign import cuts
 from tests.campaign.answers import KEY
-from tests.campaign.faults import CAPPED_H, KINDS, LINES, LOANS, Command, Fault
-from tests.campaign.market import HOUR_MS
+from tests.campaign.commands import Command
+from tests.campaign.faults import CAPPED_H, KINDS, LINES, LOANS, Fault
 from tests.campaign.streams import FEEDS
 
 if TYPE_CHECKING:

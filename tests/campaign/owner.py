@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.domain.events import AcceptDifference, CloseCoin, Event, Flatten, Halt, Readmit, Reconfigure, Resume
 from bot.simulator.model import VenueError
 from tests.campaign.answers import KEY
-from tests.campaign.faults import Command
+from tests.campaign.commands import Command
 from tests.campaign.life import VENUE
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book
-from tests.campaign.faults import Command, Fault
+from tests.campaign.commands import Command
+from tests.campaign.faults import Fault
 from tests.campaign.market import COINS
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from bot.simulator.exchange.core import Exchange
 from bot.simulator.model import Book
 from tests.campaign.answers import KEY
 from tests.campaign.clockwork import VirtualLoop
+from tests.campaign.commands import Command
 from tests.campaign.disk import Disk
 from tests.campaign.ends import Ends
-from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Command, Fault, Plan
+from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Fault, Plan
 from tests.campaign.life import VENUE, Life
 from tests.campaign.lines import unheard
 from tests.campaign.market import CORE, GRID_MS, HOUR_MS, START_MS, CampaignMarket

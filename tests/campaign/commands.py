@@ -1,0 +1,30 @@
+"""What the owner of one seed asks for, and when."""
+
+from dataclasses import dataclass
+from random import Random
+
+from tests.campaign.market import COINS
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What the owner does at an hour of market time."""
+
+    hour: float
+    verb: str
+    coin: str = ""
+    share: float = 0.0
+
+
+def drawn_commands(dice: Random) -> list[Command]:
+    found = []
+    for _ in range(dice.randint(1, 4)):
+        hour, verb = dice.uniform(2, 60), dice.choice(("close", "flatten", "halt", "limits", "close", "limits"))
+        coin = dice.choice(tuple(COINS))
+        found.append(
+            Command(dice.uniform(1, 60), dice.choice(("deposit", "withdraw")), "", dice.uniform(0.001, 0.005))
+        )
+        found.append(Command(hour, verb, coin, dice.uniform(0.3, 0.9)))
+        back = {"close": "readmit", "flatten": "resume", "halt": "resume", "limits": "limits_back"}[verb]
+        found.append(Command(hour + dice.uniform(0.5, 8), back, coin))
+    return sorted(found, key=lambda one: one.hour)
