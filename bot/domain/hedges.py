@@ -52,6 +52,7 @@ class Hedge:
     legs: tuple[Leg, ...]
     target_base: Decimal
     opened_ms: int
+    """When it was decided, until its first fill; then that one's time at the venue."""
     closed_ms: int | None = None
     orders_made: int = 0
     funding_usd: Decimal = ZERO

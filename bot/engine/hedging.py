@@ -197,7 +197,7 @@ def _margin_coming(state: EngineState, venue: str) -> bool:
 def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
     """Send the step's orders if every rule agrees; otherwise say why not, once, and pause."""
     intents = tuple(_intent(state, hedge, position, draft) for position, draft in enumerate(step.drafts))
-    verdicts = approve_orders(state.book, nav_usd(state.book), hedge, intents)
+    verdicts = approve_orders(state.book, nav_usd(state.book), hedge, intents, only_way=step.only_way)
     refused = [verdict for verdict in verdicts if not verdict.approved]
     if refused or not verdicts:
         for verdict in refused:

@@ -33,6 +33,8 @@ class Plan:
     state: HedgeState
     drafts: tuple[Draft, ...] = ()
     note: str = ""
+    only_way: bool = False
+    """Nothing less makes the hedge whole: what is too much is too small to be traded, or its market is closed."""
 
 
 def limit_price(instrument: Instrument, quote: Quote, side: Side, guard_bps: Decimal) -> Decimal:

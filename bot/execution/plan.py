@@ -70,7 +70,7 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
     if abs(hedge.imbalance_base) > pair.tolerance:
         fixed = repair(book, hedge, pair, situation.coin_quote, situation.perp_quote, may_open=may_open)
         if fixed is not None:
-            return fixed
+            return fixed if fixed.drafts or fixed.note != TOO_SMALL_NOTE else _shrink_evenly(book, hedge, situation)
     grows = situation.perp < hedge.target_base and may_open
     shrinks = situation.perp > hedge.target_base or (
         hedge.target_base == 0 and _tradeable(situation, _rest(situation, ZERO))
@@ -82,7 +82,7 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
             return Plan(_resting(situation), note=BASIS_NOTE)
         return _grow(book, hedge, situation)
     if shrinks:
-        return _shrink(book, hedge, situation)
+        return _shrink(book, hedge, situation, hedge.target_base)
     return Plan(HedgeState.CLOSED if hedge.target_base == 0 else HedgeState.HEDGED)
 
 
@@ -173,11 +173,18 @@ def _coins_in(now: Situation, quantity: Decimal) -> Decimal:
     return ceil_to(max(ZERO, need) / now.keeps(now.pair.structure.way_in(COIN)), now.pair.spot.lot)
 
 
-def _shrink(book: Book, hedge: Hedge, now: Situation) -> Plan:
+def _shrink_evenly(book: Book, hedge: Hedge, now: Situation) -> Plan:
+    """What the legs differ by is too small to be traded alone: with a part of both of them it goes as well."""
+    target = max(ZERO, min(hedge.target_base, now.perp - _least_base(now)))
+    smaller = _shrink(book, hedge, now, target)
+    return Plan(HedgeState.UNBALANCED, smaller.drafts, "" if smaller.drafts else TOO_SMALL_NOTE)
+
+
+def _shrink(book: Book, hedge: Hedge, now: Situation, target_base: Decimal) -> Plan:
     closing = hedge.target_base == 0
     state = HedgeState.CLOSING if closing else HedgeState.REDUCING
     purpose = Purpose.CLOSE if closing else Purpose.REDUCE
-    excess = now.perp - hedge.target_base
+    excess = now.perp - target_base
     quantity = floor_to(min(excess, _slice_base(book, now)), now.pair.perp.lot)
     if excess - quantity < _least_base(now) and excess <= _largest_base(now):
         quantity = floor_to(excess, now.pair.perp.lot)

@@ -45,7 +45,8 @@ def repair(
     if other is None:
         return None
     possible = may_open and near and _affordable(book, pair, other)
-    return Plan(HedgeState.UNBALANCED, (other,) if possible else (), TOO_SMALL_NOTE if pair.trades else CLOSED_NOTE)
+    note = TOO_SMALL_NOTE if pair.trades else CLOSED_NOTE
+    return Plan(HedgeState.UNBALANCED, (other,) if possible else (), note, only_way=True)
 
 
 def _surplus(book: Book, hedge: Hedge, pair: Pair, quote: Quote, gap: Decimal) -> Draft | None:

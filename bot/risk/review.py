@@ -86,8 +86,14 @@ def entry_refusal(book: Book, pair: Pair) -> Verdict | None:
     return None if r11_stale.allows(book, pair) else r11_stale.check(book, pair)
 
 
-def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[OrderIntent]) -> list[Verdict]:
-    """All verdicts on these linked orders; they may be sent only if each is approved and there is at least one."""
+def approve_orders(
+    book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[OrderIntent], *, only_way: bool = False
+) -> list[Verdict]:
+    """All verdicts on these linked orders; they may be sent only if each is approved and there is at least one.
+
+    `only_way` says of a completion that unwinding is impossible. It brings the smaller side up to the larger one,
+    which is what caps and ceiling count, so that they do not forbid it: the larger side would stay, and naked.
+    """
     verdicts = [sanity.check(book, hedge, intent) for intent in intents if intent.purpose not in GROWS]
     growing = [intent for intent in intents if intent.purpose in GROWS]
     if not growing:
@@ -102,7 +108,7 @@ def approve_orders(book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[Ord
         verdicts += budgets.check(book, nav, len(growing))
     else:
         verdicts += [r15_kill_switch.check(book, pair.venue), r11_stale.check(book, pair)]
-    if pair.trades or not repairing:  # coins that cannot be sold must be hedged, and no side grows beyond them
+    if not (repairing and (only_way or not pair.trades)):
         verdicts.append(r02_coin_cap.check(book, nav, hedge.coin, growing))
         verdicts.append(r03_leverage.check(book, nav, growing))
     limit = book.config.limits.liquidation.min if repairing else None

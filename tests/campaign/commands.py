@@ -5,6 +5,11 @@ from random import Random
 
 from tests.campaign.market import COINS
 
+EDITS = frozenset({"limits", "ceiling", "limits_back"})
+"""Verbs by which the owner has other limits."""
+CEILING_SHARE = 0.35
+"""Of the seeds, those whose owner lowers the ceiling of the whole book for a while."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -28,3 +33,12 @@ def drawn_commands(dice: Random) -> list[Command]:
         back = {"close": "readmit", "flatten": "resume", "halt": "resume", "limits": "limits_back"}[verb]
         found.append(Command(hour + dice.uniform(0.5, 8), back, coin))
     return sorted(found, key=lambda one: one.hour)
+
+
+def drawn_ceiling(dice: Random) -> list[Command]:
+    """The whole book is to be smaller for some hours; nothing in most seeds."""
+    if dice.random() >= CEILING_SHARE:
+        return []
+    hour = dice.uniform(4, 60)
+    lower = Command(hour, "ceiling", "", dice.uniform(0.3, 0.8))
+    return [lower, Command(hour + dice.uniform(1, 8), "limits_back")]

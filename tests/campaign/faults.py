@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
-from tests.campaign.commands import Command, drawn_commands
+from tests.campaign.commands import Command, drawn_ceiling, drawn_commands
 from tests.campaign.damage import FORMS
 from tests.campaign.market import COINS, Shape
 
@@ -165,6 +165,7 @@ KINDS: Mapping[str, Kind] = {
     "core_falls": Kind(START, 1.5, ("BTC", "ETH"), (0.85, 0.91), RULES),
     "move_unwritten": Kind(MOVE, 1, size=(0.5, 3), where=RULES),
     "basis_widens": Kind(START, 2, COIN, (0.03, 0.06), RULES),
+    "basis_everywhere": Kind(START, 1.5, size=(0.03, 0.07), where=RULES),
     "rate_explodes": Kind(START, 1, COIN, (-0.03, -0.013), RULES),  # or is too dear
     # what no rate may exceed for a day; for so many hours the quote currency is worth less
     "caps_changed": Kind(HOUR, 1, COIN, (0.00005, 0.0006), TERMS),
@@ -213,6 +214,11 @@ class Plan:
     coarse_speed: float = 14_400.0
     """Market time per wall time when nothing is under way."""
 
+    @property
+    def fullest(self) -> Decimal:
+        """The most that the book can be, as a share of NAV."""
+        return min(self.ceiling, len(COINS) * self.per_coin_cap)
+
 
 def plan(seed: int, drop: Collection[int] = ()) -> Plan:
     """The seed's plan without the faults at the positions in `drop`. What is left is the same as without dropping."""
@@ -240,6 +246,7 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         faults = [replace(one, size=min(one.size, RISE_MAX)) if one.kind in RISES else one for one in faults]
     wires = Random(f"lines:{seed}")
     faults += _drawn(LINES, wires.randint(0, 3), wires)
+    found.commands = sorted((*found.commands, *drawn_ceiling(Random(f"ceiling:{seed}"))), key=lambda one: one.hour)
     faults += _crashes(found.commands)
     faults += _drawn(RULES, 3, Random(f"rules:{seed}"))
     terms = Random(f"terms:{seed}")
@@ -348,6 +355,12 @@ def _widen(fault: Fault, shapes: dict[str, Shape]) -> None:
     shape.basis.append((fault.at, fault.at + WIDE_H, fault.size if base > 0 else -fault.size))
 
 
+def _widen_all(fault: Fault, shapes: dict[str, Shape]) -> None:
+    """All perpetuals go away from their spot for half a day: the book loses as a whole."""
+    for coin in shapes:
+        _widen(replace(fault, how=coin), shapes)
+
+
 def _explode(fault: Fault, shapes: dict[str, Shape]) -> None:
     """One settlement alone costs more than R1c lets a hedge pay."""
     shape = shapes[fault.how]
@@ -384,4 +397,5 @@ _SHAPERS: Mapping[str, Callable[[Fault, dict[str, Shape]], None]] = {
     "rate_recovered": _recover,
     "rate_explodes": _explode,
     "basis_widens": _widen,
+    "basis_everywhere": _widen_all,
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.campaign.closed import Closed
 from tests.campaign.market import COINS
+from tests.campaign.opening import IN_QUEUE_S
 from tests.campaign.truth import ZERO
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Losses(Closed):
         self._unusual: dict[str, Decimal] = {}
         """Coin -> the widest basis that was ever given up to; twice as much is unusual again, by any z-score."""
         self._worth_high: Decimal | None = None
+        self._fallen_s: float | None = None
+        """Since when more is lost than R5 lets be lost."""
 
     def starts_anew(self) -> None:
         super().starts_anew()
@@ -41,7 +44,8 @@ class Losses(Closed):
         self._wide.clear()
         self._size.clear()
 
-    def commanded(self, verb: str, cap: Decimal, coin: str) -> None:
+    def commanded(self, verb: str, limits: tuple[Decimal, Decimal], coin: str) -> None:
+        """What the owner asks for; `limits` are the coin's cap and the book's ceiling from then on, shares of NAV."""
         if verb == "resume":
             self._worth_high = None  # whatever was lost is accepted
 
@@ -96,9 +100,15 @@ class Losses(Closed):
 
     def lost_too_much(self, nav: Decimal) -> Iterator[tuple[tuple[str, str], str]]:
         fallen = self.fallen(nav)
+        if fallen <= FALLEN_SOFT:
+            self._fallen_s = None
+        elif self._fallen_s is None:
+            self._fallen_s = self._now_s
         if fallen > FALLEN_HARD and self.control in ("", "running"):
             yield MARK, f"{fallen:.4f} of the worth was lost and nothing is flattened"
 
     def opens_after_losses(self, names: str) -> None:
+        """What is decided in the moment of a fall may still be committed."""
         fallen = self.fallen(self.nav())
-        self.check(22, fallen <= FALLEN_SOFT, f"{names}: R5, {fallen:.4f} of the worth was lost")
+        just = self._fallen_s is None or self._now_s - self._fallen_s < IN_QUEUE_S
+        self.check(22, just or fallen <= FALLEN_SOFT, f"{names}: R5, {fallen:.4f} of the worth was lost")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book, Mark, Top
 from tests.campaign.answers import CANARY
+from tests.campaign.commands import EDITS
 from tests.campaign.faults import ACCOUNT, CALL, ORDER, QUERY, TRADES, TRANSFER
 from tests.campaign.market import COINS, CORE
 
@@ -253,14 +254,15 @@ class Oracle(Rules):
         if symbol.removesuffix("USDT") in CORE:
             self.core_moves(symbol, mark)
 
-    def commanded(self, verb: str, cap: Decimal, coin: str) -> None:
-        super().commanded(verb, cap, coin)
+    def commanded(self, verb: str, limits: tuple[Decimal, Decimal], coin: str) -> None:
+        super().commanded(verb, limits, coin)
         if verb == "resume":
             self.halted_s = None
         if verb == "readmit":
             self.closed.discard(coin)
-        if verb.startswith("limits"):
-            self.caps.append(cap)
+        if verb in EDITS:
+            self.caps.append(limits[0])
+            self.ceilings.append(limits[1])
 
     def obeyed(self, verb: str, coin: str) -> None:
         if self.store_refuses and verb in ("close", "halt", "flatten"):
@@ -269,8 +271,9 @@ class Oracle(Rules):
             self.closed.add(coin)
         if verb in ("halt", "flatten"):
             self.halted_s = self._now_s
-        if verb.startswith("limits"):
+        if verb in EDITS:
             del self.caps[:-1]
+            del self.ceilings[:-1]
 
     def said(self, life: "Life", emit: Any, at: Any) -> None:
         del at

@@ -6,6 +6,7 @@ import dataclasses
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from bot.domain.config import Limits
 from bot.domain.events import AcceptDifference, CloseCoin, Event, Flatten, Halt, Readmit, Reconfigure, Resume
 from bot.simulator.model import VenueError
 from tests.campaign.answers import KEY
@@ -45,14 +46,23 @@ class Owner:
             case "resume":
                 event = Resume(REASON)
             case _:
-                share = Decimal(f"{command.share or 1:.3f}")
-                limits = dataclasses.replace(limits, per_coin_cap=world.plan.per_coin_cap * share)
+                limits = self._edited(command)
                 world.config = dataclasses.replace(world.config, limits=limits)
                 event = Reconfigure(world.config)
         world.note(f"owner: {command.verb} {command.coin}")
         world.hurry_no_more()
-        world.oracle.commanded(command.verb, limits.per_coin_cap, command.coin)
+        world.oracle.commanded(command.verb, (limits.per_coin_cap, limits.leverage_ceiling), command.coin)
         self._ask(event, command)
+
+    def _edited(self, command: Command) -> Limits:
+        """The limits by which a coin, or the whole book, is to be smaller; or those of the beginning again."""
+        plan, limits = self.world.plan, self.world.config.limits
+        share = Decimal(f"{command.share or 1:.3f}")
+        if command.verb == "ceiling":
+            return dataclasses.replace(limits, leverage_ceiling=plan.fullest * share)
+        if command.verb == "limits":
+            return dataclasses.replace(limits, per_coin_cap=plan.per_coin_cap * share)
+        return dataclasses.replace(limits, per_coin_cap=plan.per_coin_cap, leverage_ceiling=plan.ceiling)
 
     def _move_capital(self, command: Command) -> None:
         """A deposit or a withdrawal on the venue's own page; the venue keeps a record of it."""

@@ -192,8 +192,9 @@ class Rules(Losses):
                 del self._cuts[coin]
             elif left is not None:
                 yield ("R6", coin), f"{perp} are held, {left} is the most that a cut leaves"
-        if total > self.world.plan.ceiling * nav * BANDS[1] + 15:
-            yield ("R3", "all"), f"{total:.0f} are held on {nav:.0f}, the ceiling is {self.world.plan.ceiling}"
+        ceiling = max(self.ceilings)
+        if total > ceiling * nav * BANDS[1] + 15:
+            yield ("R3", "all"), f"{total:.0f} are held on {nav:.0f}, the ceiling is {ceiling}"
         yield from self.widened(nav)
         yield from self.lost_too_much(nav)
         rooms = {factor: self.margin_left(factor, {}) for factor in (1 + LEAST_ROOM, 1 - LEAST_ROOM)}

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tests.campaign.world import World
 
 FEEDS = ("spot", "perp", "user-spot", "user-perp")
+ANSWERED_WITHIN_S = 10.0
+"""For so long the daemon waits for the answer to a subscription."""
 MARK_EVERY_S = 1.5
 OLDER_BY = 8
 """How many frames of a stream lie between one that comes out of order and its place."""
@@ -187,6 +189,8 @@ class Streams:
 
     def _asked(self, socket: Socket, text: str) -> None:
         how = self.acks.pop(0) if self.acks else ""
+        if how:
+            self.world.patient(ANSWERED_WITHIN_S)
         if how == "refused":
             socket.push(_failure("subscribe", 400, -1006, "An unexpected response was received."))
         elif how != "lost" and socket.open:

@@ -74,8 +74,7 @@ class Unanswered:
     def _nearly_full(self) -> bool:
         plan, oracle = self._world.plan, self._world.oracle
         held = sum(max(spot, -perp) * oracle._price(coin) for coin in COINS for spot, perp in [oracle.held(coin)])
-        bound = min(plan.ceiling, len(COINS) * plan.per_coin_cap)
-        return held >= (bound - ROOM_CAPS * plan.per_coin_cap) * oracle.nav()
+        return held >= (plan.fullest - ROOM_CAPS * plan.per_coin_cap) * oracle.nav()
 
     def _owner(self, command: Command) -> None:
         """What the owner asks of a daemon that does not run now, he asks of the next one."""

@@ -45,6 +45,8 @@ class Written(Owed):
         self.states: dict[tuple[str, int], Mapping[str, Any]] = {}
         """(coin, direction) -> what the books last said of its funding days."""
         self.caps: list[Decimal] = [world.plan.per_coin_cap]
+        self.ceilings: list[Decimal] = [world.plan.ceiling]
+        """Those in force, and those that the owner has asked for and that may be in force already."""
         self.moving: set[str] = set()
         """Transfers of margin without an outcome."""
         self._commits = 0
@@ -198,7 +200,7 @@ class Written(Owed):
             if worst[coin] > cap:
                 why = f"held {self.held(coin)}, coming {dict(coming)}, price {self._price(coin)}, NAV {nav:.0f}"
                 found.append(f"{names}: {coin} may reach {worst[coin]:.0f}, cap {cap:.0f} ({why})")
-        ceiling = self.world.plan.ceiling * nav * CAP_SLACK + CAP_SLACK_USD
+        ceiling = max(self.ceilings) * nav * CAP_SLACK + CAP_SLACK_USD
         total = sum(worst.values())
         if total > ceiling:
             found.append(f"{names}: the book may reach {total:.0f} of {ceiling:.0f}")

@@ -20,7 +20,19 @@ from playbook import (
 
 from bot.domain.actions import ControlSet, Severity
 from bot.domain.books import Books
-from bot.domain.events import CloseCoin, Flatten, Halt, OrderFilled, Readmit, Reconciled, Resume, Stop, Tick
+from bot.domain.events import (
+    CloseCoin,
+    Flatten,
+    Halt,
+    OrderFilled,
+    Readmit,
+    Reconciled,
+    Reconfigure,
+    Resume,
+    Stop,
+    Tick,
+    VenueListed,
+)
 from bot.domain.hedges import Control, Hedge, HedgeState, Removal
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side
 from bot.domain.time import DAY_MS, HOUR_MS
@@ -221,3 +233,20 @@ def test_a_hedge_that_the_venue_lists_no_more_is_told_of_and_ends_nothing(play: 
     for event in (Halt("x"), Resume("x"), Flatten("x"), Tick(), CloseCoin("BTC", "x"), Tick(), Stop()):
         book.alive().feed(event)
     assert [hedge.id for hedge in book.state.book.live_hedges()] == ["h1"]
+
+
+def test_a_short_that_cannot_be_bought_back_gets_its_coins_although_the_coin_is_beyond_its_cap(play: Play) -> None:
+    """The venue has raised its least quantity, and the owner has lowered the cap: the short is held in any case."""
+    book = play(kit.config(("BTC",))).scene().run()
+    hedge = book.hedge
+    spot, perp = kit.pair_instruments("BTC")
+    least = abs(hedge.legs[1].quantity_base) + 1
+    book.feed(VenueListed(kit.VENUE, (spot, replace(perp, quantity_min=least)), {}, {}))
+    hedge.legs[0].quantity_base -= Decimal("0.1")
+    hedge.state, hedge.target_base = HedgeState.UNBALANCED, Decimal("0.2")
+    limits = replace(book.config.limits, per_coin_cap=Decimal("0.02"))
+    book.feed(Reconfigure(replace(book.config, limits=limits)))
+    sent = len(book.sent)
+    (order,) = book.run(3).sent[sent:]
+    assert (order.instrument, order.side, order.purpose) == (kit.spot_id("BTC"), Side.BUY, Purpose.COMPLETE)
+    assert abs(hedge.imbalance_base) <= perp.lot

@@ -83,6 +83,15 @@ def test_the_soft_limit_reduces_by_a_step_and_freezes_entries(play: Play) -> Non
     book.unmet.clear()
 
 
+def test_nothing_opens_while_a_breach_is_confirmed(play: Play) -> None:
+    book = scene(play)
+    assert not ticked(basis(book, 300), "drawdown.soft"), "one frame is no drawdown"
+    assert not r05_drawdown.allows(book.state.book)
+    book.unmet.clear()
+    assert not ticked(basis(book, 0), "drawdown.soft")
+    assert r05_drawdown.allows(book.state.book)
+
+
 def test_a_flickering_price_is_not_a_drawdown(play: Play) -> None:
     book = scene(play)
     for _ in range(20):

@@ -1,5 +1,6 @@
 """Money in the books: receipts once and to the right hedge, margin moved or given up, differences told."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
@@ -8,6 +9,7 @@ from playbook import (
     Play,
     Playbook,
     both_fill,
+    fill_of,
     moved,
     orders,
     receipt,
@@ -21,6 +23,7 @@ from bot.domain.actions import FetchRates, FetchReceipts, Persist, Reconcile, Se
 from bot.domain.config import Limits
 from bot.domain.events import (
     CloseCoin,
+    Readmit,
     Reconciled,
     Tick,
     TransferFailed,
@@ -81,6 +84,25 @@ def test_a_receipt_after_the_close_still_belongs_to_the_hedge(play: Play) -> Non
     book >> receipt("BTC", "14.7", SETTLED, "77") << saved(Transaction, hedge_id=hedge.id)
     assert hedge.funding_usd == Decimal("14.7")
     assert hedge.state is HedgeState.CLOSED
+
+
+def test_a_payment_is_that_of_the_hedge_that_held_the_perpetual_by_the_venues_own_clock(play: Play) -> None:
+    """The daemon's clock was behind: the next hedge was decided before the settlement, and filled after it."""
+    book = play().scene().run()
+    first = book.hedge
+    book.until(SETTLED - 1000).alive().feed(CloseCoin("BTC", "test"))
+    book.run(3)
+    assert first.state is HedgeState.CLOSED
+    book.market_ms = SETTLED - 10
+    book.alive().feed(Readmit("BTC", "test"))
+    book >> Tick() << said("hedge.aimed", coin="BTC")
+    book.unmet.clear()
+    second, fill = book.hedge, fill_of(book, book.last("spot"))
+    assert (second.id, second.opened_ms) == ("h2", SETTLED - 10)
+    book.feed(replace(fill, fill=replace(fill.fill, traded_ms=SETTLED + 20)))
+    assert second.opened_ms == SETTLED + 20
+    book >> receipt("BTC", "14.7", SETTLED, "77") << saved(Transaction, hedge_id=first.id)
+    book.unmet.clear()
 
 
 def test_a_receipt_of_a_position_that_was_never_ours_is_booked_as_foreign(play: Play) -> None:

@@ -51,7 +51,7 @@ def test_no_more_is_taken_back_than_the_leg_holds() -> None:
     assert repaired(book(), hedge("-0.2", "0.5", "0")) == "unwind: buy perp 0.5"
     none = relisted(book(), PERP, quantity_min=D(0))
     step = planned(none, hedge("-0.5", "0", "0"), may_open=False)
-    assert step == Plan(HedgeState.UNBALANCED, note=TOO_SMALL_NOTE), "and no order of nothing"
+    assert (step.drafts, step.note) == ((), TOO_SMALL_NOTE), "and no order of nothing"
 
 
 def test_coins_left_over_of_a_loan_are_sold_without_owing_a_crumb_again() -> None:
@@ -147,3 +147,21 @@ def test_what_the_venue_just_takes_repairs() -> None:
 def test_a_repair_reaches_further_than_an_entry() -> None:
     (draft,) = planned(book(), hedge("0", "0.5", "0.5")).drafts
     assert (draft.side, draft.limit_price) == (Side.BUY, LIMIT)
+
+
+@pytest.mark.parametrize(("target", "purpose"), [("0.5", "reduce"), ("0.2", "reduce"), ("0", "close")])
+def test_a_difference_too_small_to_be_traded_alone_goes_with_a_part_of_both_legs(target: str, purpose: str) -> None:
+    """The short is 0.1 too many, the venue trades 0.3 of it at least, and nothing may be opened."""
+    coarse = relisted(book(), PERP, quantity_min=D("0.3"))
+    step = planned(coarse, hedge("0.4", "0.5", target), may_open=False)
+    assert step.state is HedgeState.UNBALANCED
+    coin, perp = step.drafts
+    assert (coin.side, perp.side, perp.reduce_only, perp.purpose.value) == (Side.SELL, Side.BUY, True, purpose)
+    assert D("0.4") - coin.quantity_base == D("0.5") - perp.quantity_base
+
+
+def test_only_a_completion_that_has_no_alternative_says_so() -> None:
+    coarse = relisted(book(), PERP, quantity_min=D("0.3"))
+    step = planned(coarse, hedge("0.4", "0.5", "0.2"))
+    assert (told(step), step.only_way) == ("complete: buy coin 0.101", True)
+    assert not planned(book(), hedge("0", "0.5", "0.5")).only_way

@@ -163,7 +163,9 @@ def capital_moved(book: Book, before_usd: Decimal, usd: Decimal) -> None:
 
 
 def allows(book: Book) -> bool:
-    return book.guards.drawdown.level is Breach.NONE
+    """Nothing opens either while a breach is being confirmed."""
+    drawdown = book.guards.drawdown
+    return drawdown.level is Breach.NONE and drawdown.deeper_mono_ms is None
 
 
 def check(book: Book) -> Verdict:

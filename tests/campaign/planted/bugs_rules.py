@@ -13,7 +13,9 @@ from bot.risk.rules import (
     r01_negative_funding,
     r01c_funding_stop,
     r02_coin_cap,
+    r03_leverage,
     r04_spread,
+    r05_drawdown,
     r06_extreme,
     r08_universe,
 )
@@ -51,6 +53,21 @@ def drifted_coin_kept(stack: ExitStack) -> None:
 @planted("a basis that widens against a hedge has it reduced")
 def wide_basis_kept(stack: ExitStack) -> None:
     put(stack, r04_spread, "forced", lambda *_: None)
+
+
+@planted("a book beyond its ceiling is reduced")
+def full_book_kept(stack: ExitStack) -> None:
+    put(stack, r03_leverage, "excess_usd", lambda *_: ZERO)
+
+
+@planted("losses beyond the hard limit close all and halt")
+def losses_without_end(stack: ExitStack) -> None:
+    put(stack, r05_drawdown, "update", lambda book: None)
+
+
+@planted("nothing opens after losses beyond the soft limit")
+def losses_do_not_matter(stack: ExitStack) -> None:
+    put(stack, r05_drawdown, "allows", lambda book: True)
 
 
 @planted("nothing opens in an extreme event")
