@@ -63,6 +63,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     hedge.fees_usd += fee_usd
     state.book.guards.spent.add(state.book.now.market_ms, fees_usd=fee_usd)
     if order is not None:
+        hedge.wait_until_mono_ms = 0  # earned by what filled nothing
         entry_costs.opened(state, hedge, order, fill, fee_usd, out)
         hedge.slippage_usd += fill.side.sign * (fill.price - order.intent.decided_price) * fill.quantity_base
     if not hedge.live:

@@ -103,9 +103,13 @@ def _pays_nothing(state: EngineState, rate: SettledRate) -> bool:
 
 def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
     """Ask for rates and receipts whose time has passed; the shell spaces the requests."""
-    rates = [at for name, at in state.rates_due_ms.items() if state.market.instruments[name].venue == venue]
+    rates = [
+        min(at_ms - RATES_OVERLAP_MS, _known_until_ms(state, name, at_ms))
+        for name, at_ms in state.rates_due_ms.items()
+        if state.market.instruments[name].venue == venue
+    ]
     if rates:
-        out.append(FetchRates(venue, min(rates) - RATES_OVERLAP_MS))
+        out.append(FetchRates(venue, min(rates)))
     now = state.book.now
     due = [key for key in state.receipts_due_ms if state.market.instruments[key[0]].venue == venue]
     if not due:
@@ -118,6 +122,12 @@ def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
         _missing(state, name, at_ms, out)
     if late:
         out.append(Reconcile(venue, f"{r12_receipts.RULE}: a receipt is missing"))
+
+
+def _known_until_ms(state: EngineState, name: str, otherwise_ms: int) -> int:
+    """The newest settlement that is known: after days without an answer the due one is not the only one missing."""
+    known = state.market.rates.get(name)
+    return known[-1].settled_ms if known else otherwise_ms
 
 
 def _missing(state: EngineState, name: str, at_ms: int, out: Actions) -> None:

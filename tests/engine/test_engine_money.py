@@ -126,6 +126,15 @@ def test_a_passed_settlement_is_asked_for_until_its_receipt_is_here(play: Play) 
     book.wait(0.3).alive() >> Tick() << silence(FetchReceipts)
 
 
+def test_after_days_without_an_answer_all_rates_since_the_last_known_one_are_asked_for(play: Play) -> None:
+    book = play().scene().run()
+    known = book.state.market.rates[kit.perp_id("BTC")][-1].settled_ms
+    for hours in (8, 16, 24, 32, 40, 48, 56):
+        book.until(known + hours * HOUR_MS + 1000).alive()
+    (book >> Tick() << Expect(FetchRates, {"since_ms": known}) << Expect(FetchReceipts))
+    book.unmet.clear()
+
+
 def test_a_missing_receipt_is_told_after_both_graces(play: Play) -> None:
     book = play().scene().run()
     book.until(SETTLED + 1000).alive()

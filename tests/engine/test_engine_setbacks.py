@@ -83,3 +83,21 @@ def test_a_cut_waits_while_the_spot_feed_is_silent(play: Play) -> None:
     book >> Tick()
     assert {intent.purpose for intent in book.sent[-2:]} == {Purpose.REDUCE}, "both legs, now that both answer"
     book.unmet.clear()
+
+
+def test_a_repair_that_fills_at_last_ends_the_pause_that_vain_ones_had_earned(play: Play) -> None:
+    """What is to be closed goes on being closed at once."""
+    book = play().scene().run()
+    hedge = book.hedge
+    hedge.legs[1].quantity_base -= Decimal("0.1")
+    hedge.rehedges, hedge.target_base = 12, Decimal(0)
+    book.wait(0.5).alive() >> Tick()
+    book.unmet.clear()
+    assert hedge.wait_until_mono_ms > book.mono_ms + 10_000
+    repair = book.sent[-1]
+    assert repair.purpose is Purpose.UNWIND
+    book.feed(fill_of(book, repair))
+    book.feed(report_of(repair, OrderState.FILLED, repair.quantity_base))
+    book.wait(0.5).alive() >> Tick()
+    book.unmet.clear()
+    assert {intent.purpose for intent in book.sent[-2:]} == {Purpose.CLOSE}
