@@ -174,17 +174,18 @@ class Written(Owed):
     def _within_limits(self, opening: Sequence[Mapping[str, Any]]) -> None:
         """10: what is held, and everything that may still fill, at the prices that the daemon was told.
 
-        Marks and quotes come through different connections: where one of them is behind, either may be gone by.
+        Marks and quotes come through different connections: where one of them is behind, either may be gone by. What
+        the account is worth is judged by marks and indices, which come together for both legs.
         """
-        beyond = self._beyond_limits(opening)
+        nav = self.nav()
+        beyond = self._beyond_limits(opening, nav)
         if beyond:
             self.by_quotes = True
-            beyond = self._beyond_limits(opening)
+            beyond = self._beyond_limits(opening, nav)
             self.by_quotes = False
         self.check(10, not beyond, "; ".join(beyond))
 
-    def _beyond_limits(self, opening: Sequence[Mapping[str, Any]]) -> list[str]:
-        nav = self.nav()
+    def _beyond_limits(self, opening: Sequence[Mapping[str, Any]], nav: Decimal) -> list[str]:
         coming = self._coming()
         worst: dict[str, Decimal] = {}
         for coin in COINS:
