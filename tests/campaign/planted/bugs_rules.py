@@ -13,7 +13,6 @@ from bot.risk.rules import (
     r01_negative_funding,
     r01c_funding_stop,
     r02_coin_cap,
-    r03_leverage,
     r04_spread,
     r05_drawdown,
     r06_extreme,
@@ -53,11 +52,6 @@ def drifted_coin_kept(stack: ExitStack) -> None:
 @planted("a basis that widens against a hedge has it reduced")
 def wide_basis_kept(stack: ExitStack) -> None:
     put(stack, r04_spread, "forced", lambda *_: None)
-
-
-@planted("a book beyond its ceiling is reduced")
-def full_book_kept(stack: ExitStack) -> None:
-    put(stack, r03_leverage, "excess_usd", lambda *_: ZERO)
 
 
 @planted("losses beyond the hard limit close all and halt")
