@@ -129,10 +129,12 @@ class EngineState:
         return self.book.control
 
     def instruments_in_use(self) -> frozenset[str]:
-        """Those that hedges and unsettled orders need: of a closed hedge, what it left a crumb of."""
+        """Those that hedges and unsettled orders need; of a closed hedge that left a crumb both: pairs are listed."""
         hedges = (*self.hedges.values(), *self.last_hedge.values(), *self.former_hedge.values())
-        legs = (leg.instrument for hedge in hedges for leg in hedge.legs if hedge.live or leg.quantity_base)
-        return frozenset(legs) | {order.intent.instrument for order in self.orders.values()}
+        needed = (hedge for hedge in hedges if hedge.live or any(leg.quantity_base for leg in hedge.legs))
+        return frozenset(leg.instrument for hedge in needed for leg in hedge.legs) | {
+            order.intent.instrument for order in self.orders.values()
+        }
 
     def note_last(self, hedge: Hedge) -> None:
         """From now on this is the latest hedge of its instruments."""

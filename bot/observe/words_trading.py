@@ -86,6 +86,11 @@ HEDGES = {
         "The hedge keeps both legs; nothing opens, and what the venue takes of one is hedged again.",
         "If the market closed for good, move or convert what is held there and close the other leg by hand.",
     ),
+    "hedge.coins_gone": Wording(
+        "Hedge {hedge} ({coin}) held {quantity_base} {coin} that you accepted to be gone.",
+        "The hedge holds them no more and ends: what is left of its perpetual is closed.",
+        "Nothing needs to be done; what became of the coins lies in your wallet and is yours.",
+    ),
     "market.reopened": Wording(
         "{instrument} trades again (hedge {hedge}, {coin}).", "The hedge is managed again.", NOTHING
     ),

@@ -118,4 +118,6 @@ def listing_of(instrument: Instrument, tiers: tuple[model.MarginTier, ...]) -> L
         band_down=Decimal(0),
         listed_ms=0,
         tiers=tiers,
+        ends_ms=instrument.ends_ms,
+        trades=instrument.trades,
     )

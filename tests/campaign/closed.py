@@ -32,6 +32,7 @@ class Closed(Opening):
         """Coin -> by when its owner is told."""
         self._settled_s: dict[str, float] = {}
         """Coin -> when the daemon wrote down that the venue closed its perpetual at its end, until it is told."""
+        self._taken_told: set[str] = set()
 
     def closed_for_good(self, coin: str) -> bool:
         return not self.trades(coin, Book.SPOT)
@@ -75,23 +76,33 @@ class Closed(Opening):
         self._closed_read.clear()
         self._closed_told_s.clear()
         self._settled_s.clear()
+        self._taken_told.clear()
 
     def closed_alarm(self, coin: str) -> None:
         self._alarm_due_s.pop(coin, None)
 
-    def taken_alarm(self, coin: str) -> None:
-        self._settled_s.pop(coin, None)
+    def taken_alarm(self, coin: str, client_id: str) -> None:
+        """It may be told before the commit of the fill: a database can be busy for seconds."""
+        if client_id.startswith(SETTLED):
+            self._taken_told.add(coin)
+            self._settled_s.pop(coin, None)
 
     def out_of_hand(self, coin: str) -> bool:
         """Whether nobody can make it whole now: neither leg trades, or the venue has turned the coins into others and
         the owner, who is told, has not accepted that yet."""
         return coin in self.turned or not (self.trades(coin, Book.SPOT) or self.trades(coin, Book.PERP))
 
+    def ended_unseen(self, coin: str) -> bool:
+        """Whether its perpetual has ended and no daemon is there: time need not crawl by until one is."""
+        return not self.trades(coin, Book.PERP) and not self.world.life.running
+
     def _fill_row(self, row: dict[str, Any]) -> None:
         super()._fill_row(row)
         coin = self._coin(str(row["instrument"]))
         if str(row["client_id"]).startswith(SETTLED) and Decimal(row["quantity_base"]) > self.tradeable(coin):
-            self._settled_s[coin] = self._now_s
+            if coin not in self._taken_told:
+                self._settled_s[coin] = self._now_s
+            self.world.oracle.said_names["perpetual settled"] += 1
 
     def closed_is_told(self, *, patient: bool) -> None:
         """2: the owner is told of what cannot be sold any more, and at once of what the venue has closed."""

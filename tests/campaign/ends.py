@@ -8,7 +8,7 @@ import dataclasses
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from bot.simulator.model import Listing
+from bot.simulator.model import Book, Listing
 from tests.campaign.answers import KEY
 from tests.campaign.faults import Fault
 from tests.campaign.market import HOUR_MS
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 CONVERTED_MS = HOUR_MS // 2
 """So long after the end of the spot."""
 PERP_LATER_MS = 6 * HOUR_MS
+UNHEARD_BEFORE_H = 50.0
+RETURNS_H = (0.2, 1.0, 3.0, 14.0)
+"""Hours after an end of which no daemon heard until one starts: then the coins are still there, or were turned into
+others, or the venue does not list the market any more."""
 REDENOMINATED = Decimal(1000)
 POSTPONED_MS = 30 * 24 * HOUR_MS
 FINALE_MS = 12 * HOUR_MS
@@ -31,20 +35,30 @@ class Ends:
         """(market time, coin, units of the new asset for one)"""
 
     def announce(self, fault: Fault) -> bool:
-        """The venue tells of an end; False when it has done so, or there is nothing left that could end."""
-        coin, now_ms = self.world.market.coins[fault.how], int(self.world.market_ms)
-        ends_ms = now_ms + int(fault.size**2 * HOUR_MS)
-        if fault.kind == "end_announced":
-            return self._end(coin.perp, ends_ms)
-        if fault.kind == "spot_end_announced":
-            return self._end(coin.spot, ends_ms)
-        later_ms = PERP_LATER_MS if int(fault.at * 100) % 3 == 0 else 0
-        if not self._end(coin.spot, ends_ms):
-            return False
-        self._end(coin.perp, ends_ms + later_ms)
-        ratio = REDENOMINATED if int(fault.at * 1000) % 2 else Decimal(1)
-        self._conversions.append((ends_ms + CONVERTED_MS, fault.how, ratio))
-        return True
+        """The venue tells of an end; False when it has done so, or there is nothing left that could end.
+
+        It comes for something that is held, if anything is. One in three comes while no daemon listens, and that ends
+        before one does: most of what a daemon is told of in time it has sold by then.
+        """
+        world, now_ms = self.world, int(self.world.market_ms)
+        coin = world.market.coins[self._name(fault)]
+        unheard = _drawn(fault, 100, 3) == 0 and world.life.running and fault.at < UNHEARD_BEFORE_H
+        hours = fault.size if unheard else fault.size**2
+        ends_ms = now_ms + int(hours * HOUR_MS)
+        told = self._end(coin.perp if fault.kind == "end_announced" else coin.spot, ends_ms)
+        if told and fault.kind == "renamed":
+            self._end(coin.perp, ends_ms + (PERP_LATER_MS if _drawn(fault, 10_000, 2) else 0))
+            ratio = REDENOMINATED if _drawn(fault, 100_000, 2) else Decimal(1)
+            self._conversions.append((ends_ms + CONVERTED_MS, coin.name, ratio))
+        if told and unheard:
+            later_h = RETURNS_H[_drawn(fault, 1_000, len(RETURNS_H))]
+            world.kill(world.life, (hours + later_h) * 3_600 / world.middle_speed)
+        return told
+
+    def _name(self, fault: Fault) -> str:
+        held = sorted(self.world.exchange._state.accounts[KEY].holdings)
+        names = [self.world.market.by_symbol[Book.PERP, symbol].name for symbol in held]
+        return fault.how if fault.how in names or not names else names[_drawn(fault, 100, len(names))]
 
     def _end(self, listing: Listing, ends_ms: int) -> bool:
         if listing.ends_ms:
@@ -80,3 +94,8 @@ class Ends:
             if at_ms < now_ms + CONVERTED_MS and coin not in postponed
         ]
         self.step()
+
+
+def _drawn(fault: Fault, scale: int, of: int) -> int:
+    """One of so many, by the digits of the fault's hour: what it does follows from the plan alone."""
+    return round(fault.at * scale) % of

@@ -293,7 +293,7 @@ class Oracle(Rules):
         if emit.name == "market.closed":
             self.closed_alarm(str(emit.fields["coin"]))
         if emit.name == "position.taken":
-            self.taken_alarm(str(emit.fields["coin"]))
+            self.taken_alarm(str(emit.fields["coin"]), str(emit.fields["client_id"]))
         if emit.name == "venue.listed":
             self.listed()
         newest = life is self.world.life or "TakenOver" not in shown
@@ -356,7 +356,7 @@ class Oracle(Rules):
         self.alarm_comes(patient=patient)
         for coin in COINS:
             gap, limit = self._gap(coin)
-            if gap <= limit or self.out_of_hand(coin):
+            if gap <= limit or self.out_of_hand(coin) or self.ended_unseen(coin):
                 self.naked_s.pop(coin, None)
                 self.untold.discard(coin)
                 continue

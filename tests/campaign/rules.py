@@ -212,8 +212,9 @@ class Rules(Losses):
             row = self.states.get((coin, 1))
             if row is None or (coin, 1) in self._by_word or self.closed_for_good(coin):
                 continue
-            own = (one for one in settled if one.symbol == listed.perp.symbol)
-            should = standing((one for one in own if not listed.perp.ended_at(one.at_ms)), 1)
+            if not self.trades(coin, Book.PERP):
+                continue  # nobody needs to know: it is listed no more
+            should = standing((one for one in settled if one.symbol == listed.perp.symbol), 1)
             said = bool(row["removed"]), int(row["negative_days"]), int(row["positive_days"])
             if said != (should.removed, should.negative, should.positive):
                 found.append((22, f"R1 of {coin} stands at {said} in the books, its days make {should}"))

@@ -30,6 +30,8 @@ SAFEGUARDS: dict[str, str] = {
     "ledger.difference": "a difference raises an alert",
     "funding.missing": "a missing receipt raises an alert",
     "position.taken": "a position that the venue took is followed by its spot",
+    "perpetual settled": "a perpetual ends while it is held",
+    "hedge.coins_gone": "coins that were turned into others are given up by their owner's word",
     "liquidation.charged": "and what the venue charges for it is booked",
     "extreme.began": "an extreme event freezes entries",
     "coin.removed": "negative funding removes a coin",

@@ -138,6 +138,10 @@ class World:
             self.ends.step()
 
     @property
+    def middle_speed(self) -> float:
+        return MIDDLE_SPEED
+
+    @property
     def life(self) -> Life:
         return self.lives[-1]
 

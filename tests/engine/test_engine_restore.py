@@ -181,7 +181,7 @@ def test_what_a_crumb_an_empty_hedge_or_an_unknown_order_needs_stays_listed() ->
     """The venue may have closed its market while nobody ran, and must still be asked in the right units."""
     crumb = hedge(2, "0.00001", "0")
     crumb.state = HedgeState.CLOSED
-    assert restored(Books(epoch=4, closed=[crumb])).instruments_in_use() == {SPOT}
+    assert restored(Books(epoch=4, closed=[crumb])).instruments_in_use() == {SPOT, PERP}
     assert restored(Books(epoch=4, hedges=[hedge(3, "0", "0")])).instruments_in_use() == {SPOT, PERP}
     assert restored(Books(epoch=4, orders=[order(1, OrderState.LIVE)])).instruments_in_use() == {SPOT}
     assert not restored(Books(epoch=4)).instruments_in_use()

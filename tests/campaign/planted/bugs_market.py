@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from bot.domain.instruments import Pair
+from bot.engine import accepting, money
 from bot.venues.binance import account, listing
 from tests.campaign.planted.catalogue import planted, put
 
@@ -26,3 +27,18 @@ def closed_market_unlisted(stack: ExitStack) -> None:
 @planted("a perpetual whose coins cannot be sold is not closed alone")
 def closed_market_unseen(stack: ExitStack) -> None:
     put(stack, Pair, "trades", True)
+
+
+@planted("a perpetual that the venue settles at its end is followed by its spot")
+def settlement_is_foreign(stack: ExitStack) -> None:
+    put(stack, money, "TAKEN_PREFIXES", ("autoclose-", "adl_autoclose"))
+
+
+@planted("what the venue lists no more is counted in its units")
+def gone_market_forgotten(stack: ExitStack) -> None:
+    put(stack, listing, "gone_rows", lambda *_: [])
+
+
+@planted("a hedge gives up the coins that its owner accepted to be gone")
+def renamed_coins_kept(stack: ExitStack) -> None:
+    put(stack, accepting, "_give_up", lambda *_: None)

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 from exchange_market import HOUR_MS, KEY, START_MS, D, ScriptedMarket, exchange, perp, request, spot, steps
 
+from bot.domain.instruments import Instrument, Kind, Payoff, Wallet
+from bot.simulator.base_units import listing_of
 from bot.simulator.model import SETTLING_MS, Book, Status, TimeInForce, VenueError
 
 END_MS = START_MS + 9 * HOUR_MS + 1
@@ -73,3 +75,31 @@ def test_a_renamed_coin_becomes_another_one_and_no_history_says_so():
     wallet = core.wallet(KEY, Book.SPOT)
     assert (wallet["AAA"], wallet["AAA2"]) == ((D(0), D(0)), (D(1500), D(0)))
     assert [*core.capital(KEY), *core.trades(KEY, Book.SPOT, None), *core.transfers(KEY)] == []
+
+
+def test_a_paper_account_ends_with_the_live_market_that_it_follows():
+    held = Instrument(
+        id="binance:AAAUSDT:perp",
+        venue="binance",
+        symbol="AAAUSDT",
+        coin="AAA",
+        kind=Kind.PERP,
+        payoff=Payoff.LINEAR,
+        wallet=Wallet.PERP,
+        base_asset="AAA",
+        quote_asset="USDT",
+        settle_asset="USDT",
+        tick=D("0.1"),
+        lot=D("0.01"),
+        quantity_min=D("0.01"),
+        quantity_max=D(100_000),
+        notional_min=D(5),
+        ends_ms=END_MS,
+    )
+    found = market()
+    found.listings[Book.PERP, "AAAUSDT"] = listing_of(held, found.listings[Book.PERP, "AAAUSDT"].tiers)
+    core = exchange(found)
+    core.place(KEY, perp("SELL", "2"), START_MS)
+    core.advance(END_MS)
+    assert core.positions(KEY) == []
+    assert not listing_of(replace(held, trades=False, ends_ms=0), ()).open_at(START_MS)
