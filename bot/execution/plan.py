@@ -104,8 +104,10 @@ def _situation(book: Book, hedge: Hedge) -> Situation | None:
     coin_quote, perp_quote = book.market.quotes.get(pair.spot.id), book.market.quotes.get(pair.perp.id)
     if not pair.spot.trades:  # a closed market says nothing any more
         coin_quote = perp_quote
-    elif not pair.perp.trades:
-        perp_quote = coin_quote
+    elif not pair.perp.trades or (
+        perp_quote is None and not hedge.target_base and not hedge.legs[PERP].quantity_base
+    ):
+        perp_quote = coin_quote  # of what has ended nothing is told, also before its listing says so
     if coin_quote is None or perp_quote is None or min(coin_quote.bid, perp_quote.bid) <= 0:
         return None
     fees = book.market.fees.get(pair.spot.id)

@@ -20,7 +20,7 @@ CONVERTED_MS = HOUR_MS // 2
 """So long after the end of the spot."""
 PERP_LATER_MS = 6 * HOUR_MS
 UNHEARD_BEFORE_H = 50.0
-RETURNS_H = (0.2, 1.0, 3.0, 14.0)
+RETURNS_H = (0.2, 3.0, 14.0)
 """Hours after an end of which no daemon heard until one starts: then the coins are still there, or were turned into
 others, or the venue does not list the market any more."""
 REDENOMINATED = Decimal(1000)

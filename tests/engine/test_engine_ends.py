@@ -8,7 +8,7 @@ import pytest
 from playbook import Play, Playbook, fill_of, orders, said, silence
 from test_engine_accepting import look, reported, word
 
-from bot.domain.events import Tick, VenueListed
+from bot.domain.events import FeedAlive, Tick, VenueListed
 from bot.domain.hedges import HedgeState
 from bot.domain.orders import Side
 from bot.engine.money import TAKEN
@@ -52,6 +52,17 @@ def test_the_coins_of_a_settled_perpetual_are_sold_although_it_trades_no_more(pl
     book.feed(listed(spot=True, perp=False))
     book.wait(0.5).alive() >> Tick() << orders("sell spot 0.49")
     book.unmet.clear()
+
+
+def test_they_are_sold_before_the_listing_says_so_and_without_a_quote_of_the_perpetual(play: Play) -> None:
+    """A daemon that starts a moment before the end is told of neither."""
+    book = held(play)
+    settled(book)
+    del book.state.market.quotes[kit.perp_id("BTC")]
+    book.wait(0.5).feed(Tick())
+    for feed in ("binance:spot", "binance:perp"):
+        book.feed(FeedAlive(feed))
+    assert [(order.instrument, order.side) for order in book.sent[-1:]] == [(kit.spot_id("BTC"), Side.SELL)]
 
 
 def test_coins_that_nobody_buys_stay_a_hedge_of_which_the_owner_knows(play: Play) -> None:
