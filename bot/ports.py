@@ -9,7 +9,7 @@ from bot.domain.actions import Action, Persist
 from bot.domain.books import Books
 from bot.domain.events import AccountReported, Event, LoanRecalled, VenueListed
 from bot.domain.hedges import Interest, LiquidationCharge, Receipt, TransferIntent
-from bot.domain.market import BorrowTerms, Liquidity, SettledRate
+from bot.domain.market import BorrowTerms, CollateralRatio, Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
 from bot.domain.time import Stamp
 from bot.engine.state import EngineState
@@ -97,6 +97,10 @@ class Lender(Protocol):
 
     async def fetch_terms(self, assets: Sequence[str]) -> Sequence[BorrowTerms]:
         """Rate and availability of each of these that the venue lends now."""
+        ...
+
+    async def fetch_collateral(self) -> Sequence[CollateralRatio]:
+        """What quote currency counts for in the margin wallet; empty where the venue does not tell."""
         ...
 
     async def fetch_recalls(self) -> Sequence[LoanRecalled]:

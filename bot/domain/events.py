@@ -1,6 +1,7 @@
 """Everything that can enter the core: facts in the past tense, and the owner's commands in the imperative.
 
-Market facts are `Quote`, `Mark`, `SettledRate`, `Liquidity` and `BorrowTerms` themselves (`bot.domain.market`).
+Market facts are `Quote`, `Mark`, `SettledRate`, `Liquidity`, `BorrowTerms` and `CollateralRatio` themselves
+(`bot.domain.market`).
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from decimal import Decimal
 from bot.domain.config import CoreConfig
 from bot.domain.hedges import Interest, LiquidationCharge, Receipt
 from bot.domain.instruments import FeeRates, Instrument, MarginTier
-from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
+from bot.domain.market import BorrowTerms, CollateralRatio, Liquidity, Mark, Quote, SettledRate
 from bot.domain.orders import Fill, OrderState
 from bot.domain.struct import struct
 
@@ -233,6 +234,7 @@ Event = (
     | SettledRate
     | Liquidity
     | BorrowTerms
+    | CollateralRatio
     | VenueListed
     | FeedAlive
     | FeedLost

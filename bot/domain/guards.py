@@ -120,6 +120,8 @@ class Guards:
     """R9: (venue, asset) -> market time at which the venue last wanted back what it lent."""
     rates_high: set[tuple[str, str]] = field(default_factory=set)
     """R9: (venue, asset) whose borrow rate is beyond the alarm and of which the owner was told."""
+    collateral_told: dict[str, float] = field(default_factory=dict)
+    """R7: venue -> the collateral ratio of which its owner was last told; 1 before."""
     terms_lost: set[tuple[str, str]] = field(default_factory=set)
     """R9: (venue, asset) that is owed, whose terms are no longer heard, and of which the owner was told."""
     basis_peaks: dict[str, Decimal] = field(default_factory=dict)

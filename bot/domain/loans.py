@@ -1,9 +1,13 @@
 """A cross-margin wallet: what it holds against what it owes, and how far prices may rise before the venue acts.
 
-The venue watches the level, assets / liabilities. Coins are borrowed and sold, so the assets are quote currency and
-the liabilities rise with the coins' prices: a joint rise of all coins by x brings the wallet to liquidation where
-assets = LIQUIDATION_LEVEL * owed * (1 + x). Levels: Binance cross margin at 3x, its default
+The venue watches the level, collateral / liabilities. Coins are borrowed and sold, so the assets are quote currency
+and the liabilities rise with the coins' prices: a joint rise of all coins by x brings the wallet to liquidation where
+ratio * assets = LIQUIDATION_LEVEL * owed * (1 + x). Levels: Binance cross margin at 3x, its default
 (https://www.binance.com/en/support/faq/360030493931).
+
+`ratio` is the share of its worth at which the venue counts quote currency as collateral, 1 where nothing is cut.
+Binance limits borrowing and transfers by it (the collateral margin level); since January 2026 it has one ratio for
+each of those and one for liquidations. The one that its API tells counts for all three here.
 """
 
 from bot.domain.struct import struct
@@ -20,27 +24,36 @@ FAR = 4.0
 
 @struct(frozen=True, slots=True)
 class MarginWallet:
-    """USD at present prices. `owed_usd` is what was borrowed with its unpaid interest."""
+    """USD at present prices, uncut. `owed_usd` is what was borrowed with its unpaid interest."""
 
     assets_usd: float
     owed_usd: float
+    ratio: float = 1.0
 
     @property
     def own_usd(self) -> float:
         return self.assets_usd - self.owed_usd
 
     @property
+    def level(self) -> float:
+        """What the venue counts as collateral for each dollar owed; something must be owed."""
+        return self.assets_usd * self.ratio / self.owed_usd
+
+    @property
     def distance(self) -> float:
         """Smallest joint rise that brings the wallet to liquidation (0.25 is 25 %); `FAR` if nothing is owed."""
         if self.owed_usd <= 0:
             return FAR
-        return min(FAR, max(0.0, self.assets_usd / (self.owed_usd * LIQUIDATION_LEVEL) - 1))
+        return min(FAR, max(0.0, self.level / LIQUIDATION_LEVEL - 1))
 
     @property
     def withdrawable_usd(self) -> float:
-        return max(0.0, self.assets_usd - WITHDRAWAL_LEVEL * self.owed_usd)
+        return max(0.0, self.assets_usd - WITHDRAWAL_LEVEL * self.owed_usd / self.ratio)
 
 
-def collateral_share(distance: float) -> float:
-    """Own money for each dollar owed with which the venue lends and liquidation is `distance` away."""
-    return max(INITIAL_LEVEL, (1 + distance) * LIQUIDATION_LEVEL) - 1
+def collateral_share(distance: float, ratio: float = 1.0) -> float:
+    """Own money for each dollar owed with which the venue lends and liquidation is `distance` away.
+
+    What the sale of the coins brought lies in the wallet as well, and is cut as the rest is.
+    """
+    return max(INITIAL_LEVEL, (1 + distance) * LIQUIDATION_LEVEL) / ratio - 1

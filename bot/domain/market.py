@@ -78,6 +78,14 @@ class BorrowTerms:
     venue_ms: int = 0
 
 
+@struct(frozen=True, slots=True)
+class CollateralRatio:
+    """At which share of its worth, above 0, a venue counts quote currency in its margin wallet."""
+
+    venue: str
+    ratio: float
+
+
 @dataclass(slots=True)
 class MarketState:
     """Everything known about the market, keyed by instrument id unless said otherwise."""
@@ -97,6 +105,8 @@ class MarketState:
     """Monotonic arrival time of the latest terms."""
     interest_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     """Market time of the newest interest that was heard of, by (venue, asset)."""
+    collateral: dict[str, float] = field(default_factory=dict)
+    """Venue -> the share of its worth at which quote currency counts in its margin wallet; 1 until it is told."""
     owed_since: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     """The most that was owed since then."""
     repaid_ms: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -220,6 +230,9 @@ class MarketState:
         if known:
             return known[-1].interval_s
         return perp.funding_interval_s or DEFAULT_FUNDING_S
+
+    def collateral_ratio(self, venue: str) -> float:
+        return self.collateral.get(venue, 1.0)
 
     def set_half_lives(self, half_lives_h: tuple[float, ...]) -> None:
         """Mean by other half-lives; the kept settlements are counted again."""

@@ -98,7 +98,7 @@ def margin_wallet(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> 
         if intent.side is Side.SELL:
             lent = float(open_base * (mark_price(book, intent.instrument) or intent.limit_price))
             assets, owed = assets + lent, owed + lent
-    return MarginWallet(assets, owed)
+    return MarginWallet(assets, owed, book.market.collateral_ratio(venue))
 
 
 def price_of(book: Book, hedge: Hedge) -> Decimal:

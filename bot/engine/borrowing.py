@@ -62,7 +62,7 @@ def watch(state: EngineState, out: Actions) -> None:
     for venue in sorted({venue for venue, _ in owed}):
         wallet = margin_wallet(state.book, venue)
         if wallet.distance <= 0:
-            trust.fear(state, venue, wallet.assets_usd / wallet.owed_usd, out)
+            trust.fear(state, venue, wallet.level, out)
     for key, hedge in owed.items():
         age_s = r09_borrow.terms_age_s(state.book, key)
         limit_s = state.config.reverse_carry.terms_stale_s

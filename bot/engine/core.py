@@ -7,12 +7,13 @@ from bot.domain import events as ev
 from bot.domain.actions import LastPrice, NavPoint, Reconcile
 from bot.domain.book import Valued
 from bot.domain.hedges import Control, Hedge
-from bot.domain.market import BorrowTerms, Liquidity, Mark, Quote, SettledRate
+from bot.domain.market import BorrowTerms, CollateralRatio, Liquidity, Mark, Quote, SettledRate
 from bot.domain.time import HOUR_MS, Stamp
 from bot.domain.valuation import deployed_usd, leverage, mark_price, nav_usd, unhedged_usd
 from bot.engine import (
     accepting,
     borrowing,
+    collateral,
     comparing,
     control,
     guarding,
@@ -97,6 +98,8 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             _feed_lost(state, event, out)
         case ev.Reconciled():
             _reconciled(state, event, out)
+        case CollateralRatio():
+            collateral.valued(state, event, out)
         case ev.LoanRecalled():
             borrowing.recalled(state, event, out)
         case ev.CapitalMoved():

@@ -35,11 +35,11 @@ def lendable(book: Book, pair: Pair, price: Decimal) -> Decimal:
     """Coins that may still be borrowed and sold at `price` (above 0): what the venue has and the collateral bears.
 
     Selling q coins adds q * price to what is held and to what is owed: the level stays above `LEVEL` while
-    (held + x) / (owed + x) does.
+    ratio * (held + x) / (owed + x) does.
     """
     terms = terms_of(book.market, pair)
     if terms is None:
         return ZERO
     wallet = margin_wallet(book, pair.venue)
-    bearable = max(0.0, (wallet.assets_usd - LEVEL * wallet.owed_usd) / (LEVEL - 1))
+    bearable = max(0.0, (wallet.assets_usd * wallet.ratio - LEVEL * wallet.owed_usd) / (LEVEL - wallet.ratio))
     return min(lendable_base(terms, book.config.reverse_carry), Decimal(repr(bearable)) / price)

@@ -198,6 +198,12 @@ LOANS = {
         "The hedge is kept; a rate beyond the alarm would not be noticed until the venue answers.",
         "Look at the venue's page for the rate; `carrybot close {coin}` ends the hedge.",
     ),
+    "collateral.cut": Wording(
+        "{venue} counts {asset} behind loans at {ratio} of its worth instead of {before}: the margin wallet's "
+        "liquidation distance is {observed} (rule R7).",
+        "More collateral is moved there; below the minimum distance loans are paid back, both legs together.",
+        "Bring {asset} into the account if the distance stays short; `carrybot close COIN` ends a loan now.",
+    ),
     "loan.recalled": Wording(
         "The venue wants back what it lent of {coin} (hedge {hedge}): {reason}.",
         "The coin is bought back and repaid and its perpetual closed together; it is not borrowed again for now.",

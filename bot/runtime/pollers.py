@@ -137,7 +137,7 @@ class Pollers:
             since_ms = now_ms
 
     async def loans(self, assets: Callable[[], Sequence[str]]) -> None:
-        """What these cost to borrow, and which of them the venue wants back; idle while nothing is lent."""
+        """What these cost to borrow, what counts behind it, what the venue wants back; idle while nothing is lent."""
         name, failures = f"loans:{self._venue.name}", 0
         while True:
             lender, wanted = self._venue.lender, list(assets())
@@ -152,12 +152,12 @@ class Pollers:
             await self._vitals.sleep(name, min(0.5 * 2**failures, 15.0) if failures else self._rhythm.loans_s)
 
     async def _ask_lender(self, lender: Lender, wanted: Sequence[str]) -> VenueError | None:
-        """Each is asked for whatever becomes of the other; terms first, as closing a loan asks what it may have cost.
+        """Each is asked for whatever becomes of the others; terms first: closing a loan asks what it may have cost.
 
         What went wrong, or None.
         """
         wrong: VenueError | None = None
-        for ask in (lambda: lender.fetch_terms(wanted), lender.fetch_recalls):
+        for ask in (lambda: lender.fetch_terms(wanted), lender.fetch_collateral, lender.fetch_recalls):
             try:
                 for fact in await ask():
                     self._deliver(fact)

@@ -31,7 +31,7 @@ def capital_factor(book: Book, pair: Pair, notional_usd: float) -> float:
     distance = liquidation.warn + ENTRY_DISTANCE_MARGIN
     long = ShortPosition(max(notional_usd, 1.0), book.market.tiers.get(pair.perp.id, ()))
     needed = margin_needed_usd([long], distance, liquidation.basis_stress) / max(notional_usd, 1.0)
-    return collateral_share(distance) + needed
+    return collateral_share(distance, book.market.collateral_ratio(pair.venue)) + needed
 
 
 def room_usd(book: Book, pair: Pair) -> float:

@@ -4,7 +4,7 @@ A fault waits for its trigger: the n-th order, question, reading request, transf
 or an hour of market time. The plan is a function of the seed alone; a shrunk history is the plan without some faults.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
@@ -12,6 +12,7 @@ from random import Random
 from tests.campaign.commands import Command, drawn_ceiling, drawn_commands
 from tests.campaign.damage import FORMS
 from tests.campaign.market import COINS, Shape
+from tests.campaign.shaping import STARTS_H, shape
 
 ORDER, QUERY, DATA, TRADES, ACCOUNT, INCOME, TRANSFER, CALL, COMMIT, HOUR, START = (
     *("order", "query", "data", "trades", "account", "income", "transfer", "call", "commit", "hour", "start"),
@@ -26,11 +27,6 @@ tells of that."""
 LOANS_SHARE = 0.3
 """Of the seeds, those in which coins are borrowed."""
 HALTED_H_MIN = 3.0
-WIDE_H = 12.0
-CAPPED_H = 26.0
-"""How long a changed cap on funding stands."""
-RECOVERS_H = -26.0, 8.0
-"""Hours of market time between which a rate that was negative for five days becomes positive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +62,8 @@ LOANS = "loans"
 """Seeds in which coins are borrowed."""
 RULES = "rules"
 """What the rules of the book are there for, in all seeds."""
+HAIRCUTS = "haircuts"
+"""Drawn apart, one or two where coins are borrowed: the venue counts less of the collateral behind them."""
 TERMS = "terms"
 """Drawn apart, up to two in each seed: what was agreed or taken for granted changes."""
 RENAMES, RENAMED_SHARE = "renames", 0.3
@@ -169,6 +167,7 @@ KINDS: Mapping[str, Kind] = {
     "rate_explodes": Kind(START, 1, COIN, (-0.03, -0.013), RULES),  # or is too dear
     # what no rate may exceed for a day; for so many hours the quote currency is worth less
     "caps_changed": Kind(HOUR, 1, COIN, (0.00005, 0.0006), TERMS),
+    "haircut_cut": Kind(HOUR, 1, size=(0.74, 0.86), where=HAIRCUTS),
     "depeg": Kind(START, 0.7, ("4", "6", "8", "12"), (0.02, 0.12), TERMS),
     "renamed": Kind(HOUR, 1, COIN, (1, 6), RENAMES),
 }
@@ -184,7 +183,7 @@ REACH: Mapping[str, tuple[float, float]] = {
     CALL: (60, 400),
     COMMIT: (5, 180),
     HOUR: (0.2, 62),
-    START: (1, 55),
+    START: STARTS_H,
     LOAN_ORDER: (1, 12),
     INTEREST: (1, 8),
     MOVE: (1, 5.99),
@@ -254,16 +253,13 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
     renamer = Random(f"renames:{seed}")
     if renamer.random() < RENAMED_SHARE:
         faults += _drawn(RENAMES, 1, renamer)
+    if found.lent:
+        cuts = Random(f"haircuts:{seed}")
+        faults += _drawn(HAIRCUTS, cuts.randint(1, 2), cuts)
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
         shape(fault, found.shapes)
     return found
-
-
-def shape(fault: Fault, shapes: dict[str, Shape]) -> None:
-    """What the fault makes of the market, if anything."""
-    if fault.kind in _SHAPERS:
-        _SHAPERS[fault.kind](fault, shapes)
 
 
 def _drawn(where: str, count: int, dice: Random) -> list[Fault]:
@@ -313,89 +309,3 @@ def _own_coins(dice: Random, cash: Decimal) -> dict[str, Decimal]:
         return {}
     coin = dice.choice(("BTC", "ETH", "SOL"))
     return {coin: (cash / 100 / Decimal(COINS[coin][0])).quantize(Decimal("0.0001"))}
-
-
-def _squeeze(fault: Fault, shapes: dict[str, Shape]) -> None:
-    for shape in shapes.values():
-        shape.jumps.append((fault.at, fault.size))
-
-
-def _depeg(fault: Fault, shapes: dict[str, Shape]) -> None:
-    """All that is counted in the quote currency costs more, and returns with it."""
-    for shape in shapes.values():
-        shape.jumps += [(fault.at, 1 / (1 - fault.size)), (fault.at + float(fault.how), 1 - fault.size)]
-
-
-def _jump(fault: Fault, shapes: dict[str, Shape]) -> None:
-    shapes[fault.how].jumps.append((fault.at, fault.size))
-
-
-def _turn(fault: Fault, shapes: dict[str, Shape]) -> None:
-    shapes[fault.how].turns.append((fault.at, fault.size))
-    shapes[fault.how].turns.sort()
-
-
-def _spike(fault: Fault, shapes: dict[str, Shape]) -> None:
-    shape = shapes[fault.how]
-    shape.turns += [(fault.at, fault.size), (fault.at + 8, shape.rate)]
-    shape.turns.sort()
-
-
-def _recover(fault: Fault, shapes: dict[str, Shape]) -> None:
-    """Negative for at least five days, until about the beginning."""
-    shape, hour = shapes[fault.how], RECOVERS_H[0] + fault.at / REACH[START][1] * (RECOVERS_H[1] - RECOVERS_H[0])
-    shape.turns = [(hour, fault.size), *(turn for turn in shape.turns if turn[0] > hour)]
-    shape.rate = -abs(shape.rate)
-
-
-def _widen(fault: Fault, shapes: dict[str, Shape]) -> None:
-    """The perpetual goes away from the spot for half a day, against what the rate lets be held."""
-    shape = shapes[fault.how]
-    base = next((rate for since, rate in reversed(shape.turns) if since <= fault.at), shape.rate)
-    shape.basis.append((fault.at, fault.at + WIDE_H, fault.size if base > 0 else -fault.size))
-
-
-def _widen_all(fault: Fault, shapes: dict[str, Shape]) -> None:
-    """All perpetuals go away from their spot for half a day: the book loses as a whole."""
-    for coin in shapes:
-        _widen(replace(fault, how=coin), shapes)
-
-
-def _explode(fault: Fault, shapes: dict[str, Shape]) -> None:
-    """One settlement alone costs more than R1c lets a hedge pay."""
-    shape = shapes[fault.how]
-    base = next((rate for since, rate in reversed(shape.turns) if since <= fault.at), shape.rate)
-    shape.turns += [(fault.at, fault.size * (-1 if base < 0 else 1)), (fault.at + 8, base)]
-    shape.turns.sort()
-
-
-def _swing(fault: Fault, shapes: dict[str, Shape]) -> None:
-    shapes[fault.how].swing = fault.size
-
-
-def _cap(fault: Fault, shapes: dict[str, Shape]) -> None:
-    """Rates obey from the hour on at which the venue lists it; what has settled stays."""
-    shapes[fault.how].caps.append((fault.at, fault.at + CAPPED_H, fault.size))
-
-
-def _interval(fault: Fault, shapes: dict[str, Shape]) -> None:
-    shapes[fault.how].intervals.append((fault.at, {1: 1, 2: 2, 3: 4, 4: 8}[int(fault.size)]))
-    shapes[fault.how].intervals.sort()
-
-
-_SHAPERS: Mapping[str, Callable[[Fault, dict[str, Shape]], None]] = {
-    "squeeze": _squeeze,
-    "depeg": _depeg,
-    "core_jump": _jump,
-    "core_falls": _jump,
-    "coin_jump": _jump,
-    "rate_turned": _turn,
-    "rate_spike": _spike,
-    "rate_swings": _swing,
-    "interval_changed": _interval,
-    "caps_changed": _cap,
-    "rate_recovered": _recover,
-    "rate_explodes": _explode,
-    "basis_widens": _widen,
-    "basis_everywhere": _widen_all,
-}

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bot.simulator.exchange.faults import FaultKind
-from bot.simulator.exchange.lending import YEAR_H
+from bot.simulator.exchange.lending import YEAR_H, worth
 from tests.campaign.answers import KEY, Answer
+from tests.campaign.counted import QUOTE
 from tests.campaign.faults import ACCOUNT, INTEREST, LOAN_ORDER, LOANS, ORDER, QUERY, TRADES, Fault
 from tests.campaign.market import HOUR_MS
 
@@ -23,9 +24,13 @@ CATEGORIES: Mapping[str, str] = {
     "interestHistory": INTEREST,
 }
 """What the margin account's endpoints count as."""
-LATER_H = 2.0
-"""A fault that needs a loan waits so long for one."""
+LATER_H, SOON_H = 2.0, 0.25
+"""A fault that needs a loan waits so long for one, and so long for one that is as large as its collateral bears."""
+TIGHT = Decimal("1.62")
+"""Assets for each dollar owed, up to which a cut is felt: what a loan that has shrunk leaves there is plenty."""
 SPIKE_H = 12
+CUT_H, CUT_TOLD_S = 40, 12.0
+"""How long less of the collateral counts, and by when the daemon has asked: until then market time is slow."""
 NOT_LENT = {"code": -11001, "msg": "This asset is not supported."}
 
 
@@ -49,13 +54,18 @@ class Lender:
         """A loan's fault whose hour has come; it waits until something is owed."""
         world, state = self.world, self.world.exchange._state
         owed = sorted(state.accounts[KEY].margin.owed)
-        if not owed or not world.life.running:
-            hour = (world.market_ms - world.market.start_ms) / HOUR_MS + LATER_H
+        waits = fault.kind == "haircut_cut" and not self._is_tight()
+        if not owed or waits or not world.life.running:
+            hour = (world.market_ms - world.market.start_ms) / HOUR_MS + (SOON_H if waits else LATER_H)
             world.plant(Fault(fault.kind, fault.on, hour, fault.how, fault.size))
             return
         coin, now_ms = owed[int(fault.at * 100) % len(owed)], state.now_ms
         rule: dict[str, Any] = {"asset": coin, "from_ms": now_ms}
         match fault.kind:
+            case "haircut_cut":
+                rule |= {"kind": FaultKind.COLLATERAL_RATIO.value, "asset": QUOTE, "ratio": round(fault.size, 4)}
+                rule["until_ms"] = now_ms + CUT_H * HOUR_MS
+                world.slow(CUT_TOLD_S)
             case "loan_rate_spike":
                 rule |= {"kind": FaultKind.BORROW_RATE.value, "rate_year": fault.size}
                 rule["until_ms"] = now_ms + SPIKE_H * HOUR_MS
@@ -71,6 +81,11 @@ class Lender:
         world.exchange.faults.add([rule])
         world.fired(fault.kind)
         world.log[-1] += f"  ({fault}: {coin})"
+
+    def _is_tight(self) -> bool:
+        state = self.world.exchange._state
+        assets, owed = worth(state, state.accounts[KEY], state.now_ms)
+        return assets < owed * TIGHT
 
     def refusal(self, params: Mapping[str, Any], fault: Fault) -> Answer | None:
         """Of an order that borrows or repays."""

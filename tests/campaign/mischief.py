@@ -11,7 +11,8 @@ from bot.simulator.wire.futures_rest import CAP_OF_MAINTENANCE
 from tests.campaign import cuts
 from tests.campaign.answers import KEY
 from tests.campaign.commands import Command
-from tests.campaign.faults import CAPPED_H, KINDS, LINES, LOANS, Fault
+from tests.campaign.faults import HAIRCUTS, KINDS, LINES, LOANS, Fault
+from tests.campaign.shaping import CAPPED_H
 from tests.campaign.streams import FEEDS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def strike(world: "World", fault: Fault) -> None:
     now_s, size = world.loop.now_s, abs(fault.size)
     if fault.kind in ("crash", "deleveraged") and not world.life.running:
         return
-    if KINDS[fault.kind].where == LOANS:
+    if KINDS[fault.kind].where in (LOANS, HAIRCUTS):
         world.wire.lender.strike(fault)
         return
     if KINDS[fault.kind].where == LINES:

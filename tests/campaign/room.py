@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book
-from tests.campaign.prudent import Prudent
+from tests.campaign.counted import Counted
 from tests.campaign.truth import Sent
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SHORT = frozenset({-2018, -2019, -3041})
 REFUSED, LACKING = -2010, "insufficient balance"
 
 
-class Room(Prudent):
+class Room(Counted):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self._depths: dict[tuple[Book, str], list[Decimal]] = {}

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book, Mark
+from tests.campaign.counted import LEAST_ROOM
 from tests.campaign.funding_days import BY_RULE, standing
 from tests.campaign.losses import Losses
 from tests.campaign.market import COINS, CORE
@@ -28,8 +29,6 @@ STOP_SHARE = Decimal("0.0102")
 """R1c's share of notional, and a little: funding that is predicted to cost more closes the hedge."""
 BANDS = Decimal("1.11"), Decimal("1.06")
 """R2's and R3's bands with one per cent of slack."""
-LEAST_ROOM = Decimal("0.14")
-"""R7's least distance less a hundredth."""
 MOVE, MOVE_MOST = 0.081, 0.35
 """R6's move of a core coin; beyond the second figure the venue liquidates, and nothing is as it should be."""
 CUT = Decimal("0.9")
@@ -201,6 +200,7 @@ class Rules(Losses):
         for factor, room in rooms.items():
             if room < 0:
                 yield ("R7", "all"), f"a move to {factor} of all marks leaves {room:.0f} of margin"
+        yield from self.loans_uncovered()
 
     # -- the end --------------------------------------------------------------------------------------------
 

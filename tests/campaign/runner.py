@@ -45,6 +45,7 @@ SAFEGUARDS: dict[str, str] = {
     "loan.recalled": "a loan that is wanted back is repaid",
     "borrow.rate_high": "a loan that becomes dear raises an alert",
     "borrow.charged": "interest is booked",
+    "collateral.cut": "less counts of the collateral behind loans",
     "forced by R8": "what the venue is going to end is closed",
     "refused by R9": "what cannot be borrowed, or not at a fair rate, is not opened",
     "refused by R2": "the coin's cap binds",

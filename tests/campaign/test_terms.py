@@ -1,13 +1,17 @@
-"""Faults of what was agreed or taken for granted: funding caps, and what the quote currency is worth."""
+"""Faults of what was agreed or taken for granted: funding caps, what the quote currency is worth and counts for."""
 
+from decimal import Decimal
 from random import Random
 
 import pytest
 
 from tests.campaign.clockwork import VirtualLoop
-from tests.campaign.faults import CAPPED_H, DAYS, HOUR, START, Fault, Plan, plan, shape
+from tests.campaign.counted import QUOTE
+from tests.campaign.faults import DAYS, HOUR, START, Fault, Plan, plan
 from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
 from tests.campaign.mischief import strike
+from tests.campaign.shaping import CAPPED_H, shape
+from tests.campaign.truth import MARGIN
 from tests.campaign.world import World
 
 SEED, HOUR_OF_CHANGE, CAP = 520_000, 20.0, 0.0001
@@ -83,3 +87,23 @@ def test_all_coins_cost_more_in_a_quote_currency_that_is_worth_less_and_return_t
         for coin in before.coins:
             ratio = after.coins[coin].price(at_ms) / before.coins[coin].price(at_ms)
             assert ratio == pytest.approx(factor), (coin, hour)
+
+
+def test_the_oracle_holds_loans_against_what_the_venue_counts() -> None:
+    """1,500 against 1,000 owed: a rise of 14 % leaves 246 above the level of liquidation, and at 0.8 it lacks 54."""
+    loop = VirtualLoop()
+    try:
+        found = _calm(SEED)
+        found.lent = {COIN: (0.1, 1e6)}
+        world = World(found, loop)
+        wallet, price = world.oracle._account().margin, world.oracle._price(COIN)
+        wallet.free[QUOTE], wallet.owed[COIN] = Decimal(1_500), 1_000 / price
+        assert not [*world.oracle.loans_uncovered()]
+        world.exchange.faults.add([{"kind": "collateral_ratio", "asset": QUOTE, "ratio": 0.8}])
+        ((rule, why),) = world.oracle.loans_uncovered()
+        assert rule == ("R7, loans", "all")
+        assert "leaves -54 " in why
+        coming = {(COIN, MARGIN): 500 / price}
+        assert world.oracle.collateral_left(Decimal(1), Decimal(1), coming) == pytest.approx(Decimal(350))
+    finally:
+        loop.close()

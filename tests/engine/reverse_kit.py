@@ -14,6 +14,7 @@ from bot.domain.config import CoreConfig, Limits
 from bot.domain.events import Event, InterestCharged
 from bot.domain.hedges import HedgeState, Interest
 from bot.domain.market import SettledRate
+from bot.domain.orders import Side
 from bot.domain.time import HOUR_MS
 
 D = Decimal
@@ -61,6 +62,14 @@ def bare(play: Play) -> Playbook:
     book = play(config()).scene("900000", "14600", rate="-0.001", margin_usdt="25500")
     book.rate = "-0.001"
     return book.run(8)
+
+
+def paid_back_in_part(book: Playbook, held: Decimal) -> None:
+    """Both legs of the hedge that owes are reduced together."""
+    sold, bought = book.last("perp"), book.last("margin")
+    assert (sold.side, bought.side, sold.reduce_only) == (Side.SELL, Side.BUY, True)
+    assert 0 < book.hedge.target_base < held
+    book.unmet.clear()
 
 
 def settle(book: Playbook, rate: str, days: int) -> None:

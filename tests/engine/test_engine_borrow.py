@@ -14,7 +14,18 @@ from playbook import (
     severity_of,
     silence,
 )
-from reverse_kit import bare, both_fill, config, dearer, interest, opened, scene, settle, terms
+from reverse_kit import (
+    bare,
+    both_fill,
+    config,
+    dearer,
+    interest,
+    opened,
+    paid_back_in_part,
+    scene,
+    settle,
+    terms,
+)
 
 from bot.domain.actions import MoveMargin, PlaceOrders, Reconcile, Severity
 from bot.domain.books import Books
@@ -23,7 +34,6 @@ from bot.domain.events import CloseCoin, LoanRecalled, Tick
 from bot.domain.guards import Remembered
 from bot.domain.hedges import Removal
 from bot.domain.ledger import Transaction
-from bot.domain.orders import Side
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import margin_wallet, nav_usd
 from bot.engine.explain import explain
@@ -247,10 +257,7 @@ def test_a_loan_without_collateral_to_come_is_paid_back_in_part_both_legs_togeth
     dearer(book, "125000")
     assert margin_wallet(book.state.book, kit.VENUE).distance < 0.15
     book >> Tick() << said("risk.forced", rule="R7")
-    sold, bought = book.last("perp"), book.last("margin")
-    assert (sold.side, bought.side, sold.reduce_only) == (Side.SELL, Side.BUY, True)
-    assert 0 < book.hedge.target_base < held
-    book.unmet.clear()
+    paid_back_in_part(book, held)
 
 
 def test_a_basis_that_falls_is_what_widens_against_a_long_perpetual(play: Play) -> None:

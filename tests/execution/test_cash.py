@@ -102,6 +102,18 @@ def test_after_all_of_it_the_loan_is_a_hundredth_above_what_the_venue_demands(
     assert level == pytest.approx(INITIAL_LEVEL + 0.01)
 
 
+@pytest.mark.parametrize("ratio", [0.97, 0.8])
+def test_where_collateral_is_cut_what_the_venue_counts_of_it_bears_the_loan(ratio: float) -> None:
+    """What the sale brings is cut as well."""
+    book = lending(collateral="900")
+    book.balances["venue:binance:margin", "BTC"] = D(-3)
+    whole = lends(book)
+    book.market.collateral[kit.VENUE] = ratio
+    sold_usd = float(lends(book) * 100)
+    assert 0 < sold_usd < whole * 100
+    assert ratio * (900 + sold_usd) / (300 + sold_usd) == pytest.approx(INITIAL_LEVEL + 0.01)
+
+
 def test_a_loan_at_its_limit_is_not_made_larger() -> None:
     book = lending(collateral="150")
     book.balances["venue:binance:margin", "BTC"] = D(-1)

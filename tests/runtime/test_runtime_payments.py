@@ -11,7 +11,7 @@ from test_runtime_reconcile import Rig
 from bot.domain import events as ev
 from bot.domain.hedges import Interest, Receipt
 from bot.domain.instruments import Kind, margin_twin
-from bot.domain.market import BorrowTerms
+from bot.domain.market import BorrowTerms, CollateralRatio
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.ports import TransferBooked, VenueError
 from bot.runtime.payments import Payment, of_interest, of_receipt, split
@@ -66,6 +66,7 @@ class LendingVenue(QuietVenue):
         self.balances["margin"] = {"USDT": D(70_000)}
         self.interest: list[Interest] = []
         self.recalls: list[ev.LoanRecalled] = []
+        self.counts_for = 1.0
 
     def charge(self, amount: str, number: int) -> None:
         self.interest.append(interest(amount, self.now_ms, number))
@@ -80,6 +81,10 @@ class LendingVenue(QuietVenue):
     async def fetch_terms(self, assets: Sequence[str]) -> Sequence[BorrowTerms]:
         self._answer("terms")
         return [BorrowTerms("toy", asset, D("0.00001"), D(5), self.now_ms) for asset in assets]
+
+    async def fetch_collateral(self) -> Sequence[CollateralRatio]:
+        self._answer("collateral")
+        return [CollateralRatio("toy", self.counts_for)]
 
     async def fetch_recalls(self) -> Sequence[ev.LoanRecalled]:
         self._answer("recalls")
@@ -179,7 +184,7 @@ async def test_terms_and_recalls_are_asked_for_again_and_again_also_after_failur
         venue.down = False
         await _until(lambda: len(told) >= 4)
         task.cancel()
-    assert {type(event) for event in told} == {BorrowTerms, ev.LoanRecalled}
+    assert {type(event) for event in told} == {BorrowTerms, CollateralRatio, ev.LoanRecalled}
 
 
 async def test_a_recall_is_told_also_while_the_terms_are_not() -> None:
@@ -198,7 +203,7 @@ async def test_a_recall_is_told_also_while_the_terms_are_not() -> None:
         task = tasks.create_task(pollers.loans(lambda: ["BTC"]))
         await _until(lambda: bool(told) and "fetch.failed" in lines)
         task.cancel()
-    assert {type(event) for event in told} == {ev.LoanRecalled}
+    assert {type(event) for event in told} == {CollateralRatio, ev.LoanRecalled}
 
 
 async def _until(done) -> None:  # type: ignore[no-untyped-def]

@@ -53,6 +53,7 @@ class LoanContract:
             assert one.available_base > 1
         assert await bench.venue.lender.fetch_terms([]) == []
         assert list(await bench.venue.lender.fetch_recalls()) == []
+        assert all(one.ratio == 1 for one in await bench.venue.lender.fetch_collateral())
 
     async def test_a_round_trip_on_loan(self, bench: Bench) -> None:
         before = (await bench.venue.lender.fetch_terms(["SOL"]))[0].available_base

@@ -1,7 +1,7 @@
 """The contract of venues that lend, for Binance's cross-margin account; and what only its wire has."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 
 from bot.domain.events import LoanRecalled, OrderFilled, OrderOutcomeUnknown, OrderReported, VenueListed
 from bot.domain.instruments import FeeRates, Kind
+from bot.domain.market import CollateralRatio
 from bot.domain.orders import OrderState
 from bot.ports import VenueError, VenueRefusedError
 from bot.simulator.wire.options import Endpoint
@@ -80,6 +81,16 @@ class TestBinanceLoans(LoanContract):
         assert told.asset == "SOL"
         assert told.due_ms > bench.venue.market_ms()
 
+    async def test_a_collateral_ratio_that_is_cut_is_told_and_so_is_the_level(self, bench: Bench) -> None:
+        await sold(bench)
+        assert await bench.venue.lender.fetch_collateral() == [CollateralRatio("binance", 1.0)]
+        before = await bench.venue._rest.data("sapiGetMarginAccount")
+        await bench.control("POST", "/faults", {"kind": "collateral_ratio", "asset": "USDT", "ratio": 0.85})
+        assert await bench.venue.lender.fetch_collateral() == [CollateralRatio("binance", 0.85)]
+        after = await bench.venue._rest.data("sapiGetMarginAccount")
+        for name in ("collateralMarginLevel", "TotalCollateralValueInUSDT"):
+            assert float(after[name]) == pytest.approx(0.85 * float(before[name]), rel=0.02)
+
     async def test_small_pages_of_interest_tell_the_same(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         since_ms = bench.venue.market_ms() - 1_000
         await sold(bench)
@@ -133,8 +144,8 @@ async def test_it_may_begin_to_borrow_while_it_runs(tmp_path: Path) -> None:
 class ToldRest:
     """Answers of an account that pays spot fees in BNB; `margin` is the margin account's own."""
 
-    def __init__(self, margin: Any, *, borrowable: bool = True) -> None:
-        self.margin, self.borrowable = margin, borrowable
+    def __init__(self, margin: Any, *, borrowable: bool = True, collateral: Any = None) -> None:
+        self.margin, self.borrowable, self.collateral = margin, borrowable, collateral
         self.lent_no_more = {"ETH", "SOL"}
 
     async def data(self, endpoint: str, params: Any = None) -> Any:
@@ -149,12 +160,51 @@ class ToldRest:
             "sapiGetMarginAllPairs": [pair],
             "sapiGetMarginCrossMarginData": [limit],
             "sapiGetMarginAvailableInventory": {"assets": {"BTC": "5"}},
+            "sapiGetMarginCrossMarginCollateralRatio": self.collateral,
             "sapiGetMarginDelistSchedule": [{"delistTime": 1, "crossMarginAssets": ["BTC"]}],
         }
         found = answers.get(endpoint, self.margin)
         if isinstance(found, Exception):
             raise found
         return found
+
+
+def tiered(*tiers: tuple[str, str | None, str], assets: Sequence[str] = ("BTC", "USDT")) -> list[dict[str, Any]]:
+    collaterals = [
+        {"minUsdValue": low, "discountRate": rate} | ({} if high is None else {"maxUsdValue": high})
+        for low, high, rate in tiers
+    ]
+    return [{"collaterals": collaterals, "assetNames": list(assets)}]
+
+
+TIERS = ("0", "100", "1"), ("100", "200", "0.9"), ("200", None, "0.5")
+
+
+@pytest.mark.parametrize(
+    ("held", "share"), [("0", 1), ("100", 1), ("150", (100 + 45) / 150), ("400", (100 + 90 + 100) / 400)]
+)
+async def test_each_tier_of_collateral_counts_its_own_part_of_what_is_held(held: str, share: float) -> None:
+    account = {"userAssets": [{"asset": "USDT", "netAsset": held, "borrowed": "0", "interest": "0"}]}
+    rest = ToldRest(account, collateral=tiered(*TIERS))
+    lender = margin.CrossMargin("binance", "main", rest, MarketClock())  # type: ignore[arg-type]
+    await lender.balances()
+    (told,) = await lender.fetch_collateral()
+    assert told.ratio == pytest.approx(share)
+
+
+async def test_a_venue_that_says_nothing_of_the_quote_currency_cuts_nothing() -> None:
+    rest = ToldRest({}, collateral=tiered(*TIERS, assets=["BTC"]))
+    lender = margin.CrossMargin("binance", "main", rest, MarketClock())  # type: ignore[arg-type]
+    assert await lender.fetch_collateral() == []
+
+
+@pytest.mark.parametrize(
+    "reply", [{"code": 0}, [{"assetNames": ["USDT"]}], tiered(("0", None, "0")), tiered(("0", None, "1.2"))]
+)
+async def test_a_collateral_ratio_that_cannot_be_is_no_answer(reply: Any) -> None:
+    lender = margin.CrossMargin("binance", "main", ToldRest({}, collateral=reply), MarketClock())  # type: ignore[arg-type]
+    with pytest.raises(VenueError, match="crossMarginCollateralRatio"):
+        await lender.fetch_collateral()
 
 
 def listed_spot() -> VenueListed:

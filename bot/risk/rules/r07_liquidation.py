@@ -134,6 +134,6 @@ def loan_excess_usd(book: Book, venue: str) -> Decimal:
         return ZERO
     stuck = venue in book.margin_stuck
     movable = ZERO if stuck else max(ZERO, book.balances.get((f"venue:{venue}:spot", "USDT"), ZERO))
-    share = collateral_share(limits.warn + AIM_MARGIN)
+    share = collateral_share(limits.warn + AIM_MARGIN, wallet.ratio)
     lacking = wallet.owed_usd * share - wallet.own_usd - float(movable)
     return Decimal(repr(max(0.0, lacking / share)))

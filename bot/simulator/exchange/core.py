@@ -221,6 +221,9 @@ class Exchange:
     def lending_terms(self, asset: str, at_ms: int) -> tuple[Decimal, Decimal]:
         return lending.terms(self._state, asset, self._reading_time(at_ms))
 
+    def collateral_ratio(self, asset: str, at_ms: int) -> Decimal:
+        return lending.collateral_ratio(self._state, asset, self._reading_time(at_ms))
+
     def set_lending(self, asset: str, rate_per_h: Decimal, pool: Decimal) -> None:
         self._state.lending.assets[asset] = (rate_per_h, pool)
 

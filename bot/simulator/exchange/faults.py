@@ -6,6 +6,7 @@ A rule is a JSON object. Every kind takes the filters and limits below; a filter
                   silent_feed duplicate_event late_event reset        (stream: asked once per message)
                   reject partial_fill not_found                       (order: applied by the core itself)
                   borrow_rate borrow_limit loan_recall                (loans of one `asset`: a state while in force)
+                  collateral_ratio                                    (what one `asset` counts for: the same)
     path, stream  shell patterns for the request path or the stream name ("/fapi/v1/order*", "*@bookTicker")
     method        GET, POST, PUT or DELETE
     book, symbol, api_key
@@ -46,6 +47,7 @@ class FaultKind(StrEnum):
     BORROW_RATE = "borrow_rate"
     BORROW_LIMIT = "borrow_limit"
     LOAN_RECALL = "loan_recall"
+    COLLATERAL_RATIO = "collateral_ratio"
 
 
 _TRANSPORT = frozenset(
@@ -117,6 +119,10 @@ _PARAMETERS: dict[FaultKind, dict[str, tuple[Callable[[Any], bool], str, Any]]] 
     FaultKind.LOAN_RECALL: {
         "asset": (_text, "an asset such as SOL", None),
         "grace_s": (_whole(0, 31_536_000), "market seconds 0..31536000 until it is due", 3_600),
+    },
+    FaultKind.COLLATERAL_RATIO: {
+        "asset": (_text, "an asset such as USDT", None),
+        "ratio": (_share, "0..1, the share of its worth that counts", None),
     },
 }
 

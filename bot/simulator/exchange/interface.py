@@ -180,6 +180,10 @@ class ExchangeCore(Protocol):
         """(interest an hour, units that can be borrowed now)."""
         ...
 
+    def collateral_ratio(self, asset: str, at_ms: int) -> Decimal:
+        """The share of its worth at which an asset counts in the margin wallet."""
+        ...
+
     def set_lending(self, asset: str, rate_per_h: Decimal, pool: Decimal) -> None: ...
     def move_collateral(self, api_key: str, quantity: Decimal, at_ms: int) -> tuple[int, Sequence[Happening]]:
         """USDT from the spot wallet into the margin wallet, or out of it where negative. Raises VenueError."""

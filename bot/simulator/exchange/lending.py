@@ -2,9 +2,10 @@
 
 A margin order trades on the spot book. A sale of coins that are not there borrows them from the venue's pool; a
 purchase first repays what is owed of the coin. Quote currency is never lent. Interest is charged at each full hour
-on all that is owed, at the rate of that moment. The level is assets / liabilities at the middle of the spot book:
-nothing is lent below 1.5, nothing may leave below 2, and at 1.1, or when a recalled loan is due, the venue buys back
-itself. Rates are a fraction an hour. Refusals bear Binance's codes.
+on all that is owed, at the rate of that moment. The level is collateral / liabilities at the middle of the spot book,
+each asset at its collateral ratio (1, unless a fault cuts it): nothing is lent below 1.5, nothing may leave below 2,
+and at 1.1, or when a recalled loan is due, the venue buys back itself. Binance has had a ratio for each of the three
+since January 2026; one stands for all here. Rates are a fraction an hour. Refusals bear Binance's codes.
 """
 
 from decimal import Decimal
@@ -46,10 +47,17 @@ def price(state: State, asset: str, at_ms: int) -> Decimal:
     return (top.bid + top.ask) / 2
 
 
+def collateral_ratio(state: State, asset: str, at_ms: int) -> Decimal:
+    """The share of its worth at which an asset counts behind loans."""
+    cut = state.faults.in_force(FaultKind.COLLATERAL_RATIO, asset, at_ms)
+    return Decimal(1) if cut is None else Decimal(str(cut["ratio"]))
+
+
 def worth(state: State, account: Account, at_ms: int) -> tuple[Decimal, Decimal]:
-    """(assets, liabilities) of the margin wallet in USD."""
+    """(collateral, liabilities) of the margin wallet in USD."""
     wallet = account.margin
-    assets = sum((q * price(state, asset, at_ms) for asset, q in wallet.free.items() if q), ZERO)
+    held = ((asset, q * price(state, asset, at_ms)) for asset, q in wallet.free.items() if q)
+    assets = sum((usd * collateral_ratio(state, asset, at_ms) for asset, usd in held), ZERO)
     owed = sum((q * price(state, asset, at_ms) for asset, q in wallet.owed.items() if q), ZERO)
     return assets, owed
 
@@ -63,7 +71,7 @@ def check_sale(state: State, account: Account, listing: Listing, quantity: Decim
         raise VenueError(-3045, "The system does not have enough asset now.")
     assets, owed = worth(state, account, at_ms)
     lent = lacking * price(state, listing.base_asset, at_ms)
-    if assets + lent < INITIAL_LEVEL * (owed + lent):
+    if assets + lent * collateral_ratio(state, MARGIN_ASSET, at_ms) < INITIAL_LEVEL * (owed + lent):
         raise VenueError(-3006, "Your borrow amount has exceed maximum borrow amount.")
 
 
@@ -156,7 +164,8 @@ def move_collateral(state: State, account: Account, quantity: Decimal, at_ms: in
     if abs(quantity) > source:
         raise VenueError(-5013, "Asset transfer failed: insufficient balance")
     assets, owed = worth(state, account, at_ms)
-    if quantity < 0 and owed and assets + quantity < WITHDRAWAL_LEVEL * owed:
+    left = assets + quantity * collateral_ratio(state, asset, at_ms)
+    if quantity < 0 and owed and left < WITHDRAWAL_LEVEL * owed:
         raise VenueError(-3015, "The level of the margin account would fall below 2.")
     account.balance(asset).free -= quantity
     free[asset] = free.get(asset, ZERO) + quantity

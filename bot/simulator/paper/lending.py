@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.domain.events import LoanRecalled
 from bot.domain.hedges import Interest
 from bot.domain.instruments import Kind
-from bot.domain.market import BorrowTerms
+from bot.domain.market import BorrowTerms, CollateralRatio
 from bot.simulator.loan_model import LoanModel
 from bot.simulator.model import Book
 from bot.simulator.model import VenueError as Refusal
@@ -34,6 +34,10 @@ class PaperLender:
             self._account.lend(asset, rate, self._model.pool(float(top.bid)))
         priced = self._account.loans.terms(self._account.now_ms)
         return [terms for terms in priced if terms.asset in assets]
+
+    async def fetch_collateral(self) -> list[CollateralRatio]:
+        """Nothing is cut on paper."""
+        return []
 
     async def fetch_recalls(self) -> list[LoanRecalled]:
         return []

@@ -16,7 +16,7 @@ from bot.simulator.wire.api import Call, Endpoint, Handler, Security, Table
 from bot.simulator.wire.auth import CREDENTIALS
 from bot.simulator.wire.history import pick
 from bot.simulator.wire.orders import order_reference, read_spot_order
-from bot.simulator.wire.shapes import fixed, ratio
+from bot.simulator.wire.shapes import fixed, plain, ratio
 from bot.simulator.wire.spot_account import full_answer, order_row, trade_row
 from bot.simulator.wire.venue import QUOTE_ASSET, Simulation
 
@@ -82,9 +82,10 @@ def my_trades(sim: Simulation, call: Call) -> Any:
 
 
 def account(sim: Simulation, call: Call) -> Any:
+    """Both levels count collateral at its ratio: the venue liquidates by it here."""
     wallet = sim.exchange.margin_wallet(call.api_key)
     assets = [_asset_row(asset, free, owed) for asset, (free, owed) in wallet.items()]
-    held = sum((free * _in_quote(sim, asset) for asset, (free, _) in wallet.items()), _ZERO)
+    held = sum((_counted(sim, asset, free) for asset, (free, _) in wallet.items()), _ZERO)
     owed = sum((owed * _in_quote(sim, asset) for asset, (_, owed) in wallet.items()), _ZERO)
     level = ratio(held, owed) if owed else Decimal(999)
     return {
@@ -95,7 +96,7 @@ def account(sim: Simulation, call: Call) -> Any:
         "transferOutEnabled": True,
         "marginLevel": fixed(level),
         "collateralMarginLevel": fixed(level),
-        "totalCollateralValueInUSDT": fixed(held),
+        "TotalCollateralValueInUSDT": fixed(held),
         "userAssets": assets,
         "accountType": "MARGIN_1",
     }
@@ -110,6 +111,22 @@ def _asset_row(asset: str, free: Decimal, owed: Decimal) -> dict[str, str]:
         "locked": fixed(_ZERO),
         "netAsset": fixed(free - owed),
     }
+
+
+def _counted(sim: Simulation, asset: str, quantity: Decimal) -> Decimal:
+    """As collateral, in quote currency."""
+    return quantity * _in_quote(sim, asset) * sim.exchange.collateral_ratio(asset, sim.now_ms)
+
+
+def collateral_ratios(sim: Simulation, _call: Call) -> Any:
+    """crossMarginCollateralRatio: assets of one ratio together, each in one tier without an end."""
+    assets: dict[Decimal, list[str]] = {}
+    for asset in (QUOTE_ASSET, *_lent(sim, None)):
+        assets.setdefault(sim.exchange.collateral_ratio(asset, sim.now_ms), []).append(asset)
+    return [
+        {"collaterals": [{"minUsdValue": "0", "discountRate": plain(share)}], "assetNames": names}
+        for share, names in assets.items()
+    ]
 
 
 def _in_quote(sim: Simulation, asset: str) -> Decimal:
@@ -142,8 +159,10 @@ def max_borrowable(sim: Simulation, call: Call) -> Any:
     asset = _known(sim, call.params.need("asset"))
     _, pool = sim.exchange.lending_terms(asset, sim.now_ms)
     wallet = sim.exchange.margin_wallet(call.api_key)
-    own = sum(((free - Decimal("1.5") * owed) * _in_quote(sim, one) for one, (free, owed) in wallet.items()), _ZERO)
-    borne = ratio(max(_ZERO, own) * 2, _in_quote(sim, asset))
+    level, counts = Decimal("1.5"), sim.exchange.collateral_ratio(QUOTE_ASSET, sim.now_ms)
+    held = sum((_counted(sim, one, free) for one, (free, _) in wallet.items()), _ZERO)
+    owed = sum((owed * _in_quote(sim, one) for one, (_, owed) in wallet.items()), _ZERO)
+    borne = ratio(max(_ZERO, held - level * owed), (level - counts) * _in_quote(sim, asset))
     return {"amount": fixed(min(pool, borne)), "borrowLimit": fixed(pool)}
 
 
@@ -320,5 +339,6 @@ _ACCOUNT: Table = {
 TABLE: Table = {
     ("GET", "/sapi/v1/margin/allPairs"): Endpoint(pairs, Security.KEY),
     ("GET", "/sapi/v1/margin/delist-schedule"): Endpoint(delist_schedule, Security.KEY, 100),
+    ("GET", "/sapi/v1/margin/crossMarginCollateralRatio"): Endpoint(collateral_ratios, Security.KEY, 100),
     **{place: replace(endpoint, handler=_of_borrower(endpoint.handler)) for place, endpoint in _ACCOUNT.items()},
 }

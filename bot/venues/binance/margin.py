@@ -15,13 +15,13 @@ import msgspec
 from bot.domain.events import LoanRecalled, VenueListed
 from bot.domain.hedges import Interest
 from bot.domain.instruments import FeeRates, Kind, margin_twin
-from bot.domain.market import BorrowTerms
-from bot.domain.numbers import ZERO
+from bot.domain.market import BorrowTerms, CollateralRatio
+from bot.domain.numbers import ONE, ZERO
 from bot.domain.time import DAY_MS
 from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import DecodeError, TimeMs
-from bot.venues.binance.listing import decimal
+from bot.venues.binance.listing import QUOTE_ASSET, decimal
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.rows import convert_list
 
@@ -67,6 +67,19 @@ class DelistingRow(msgspec.Struct):
     assets: list[str] = msgspec.field(name="crossMarginAssets")
 
 
+class TierRow(msgspec.Struct):
+    """What lies between two worths in USD counts at `rate`; the last one has no end."""
+
+    floor_usd: Decimal = msgspec.field(name="minUsdValue")
+    rate: Decimal = msgspec.field(name="discountRate")
+    cap_usd: Decimal | None = msgspec.field(name="maxUsdValue", default=None)
+
+
+class CollateralRow(msgspec.Struct):
+    tiers: list[TierRow] = msgspec.field(name="collaterals")
+    assets: list[str] = msgspec.field(name="assetNames")
+
+
 class AssetRow(msgspec.Struct):
     """`net` is what is there less what was borrowed and its unpaid interest."""
 
@@ -96,6 +109,8 @@ class CrossMargin:
         self._clock = clock
         self._owed: dict[str, Decimal] = {}
         """By asset, as the account was last read."""
+        self._quote_held = ZERO
+        """Quote currency in the account, as it was last read."""
         self._lent: frozenset[str] = frozenset()
         """Base assets of the listed margin pairs."""
         self._kept: set[str] = set()
@@ -144,6 +159,7 @@ class CrossMargin:
         reply = await self._rest.data("sapiGetMarginAccount")
         rows = _rows("margin/account", reply.get("userAssets") if isinstance(reply, dict) else None, AssetRow)
         self._owed = {row.asset: owed for row in rows if (owed := row.borrowed + row.interest)}
+        self._quote_held = sum((row.net for row in rows if row.asset == QUOTE_ASSET), ZERO)
         return {row.asset: row.net for row in rows if row.net}
 
     async def fetch_terms(self, assets: Sequence[str]) -> list[BorrowTerms]:
@@ -173,6 +189,15 @@ class CrossMargin:
             half = len(assets) // 2
             return [*await self._rates(assets[:half]), *await self._rates(assets[half:])] if half else []
         return _rows("next-hourly-interest-rate", reply, RateRow)
+
+    async def fetch_collateral(self) -> list[CollateralRatio]:
+        """What the quote currency that is held counts for; nothing where the venue has no word on it."""
+        reply = await self._rest.data("sapiGetMarginCrossMarginCollateralRatio")
+        rows = _rows("crossMarginCollateralRatio", reply, CollateralRow)
+        found = [counted_share(row.tiers, self._quote_held) for row in rows if QUOTE_ASSET in row.assets]
+        if not all(0 < share <= 1 for share in found):
+            raise VenueError(f"crossMarginCollateralRatio: {QUOTE_ASSET} counts at {found}")
+        return [CollateralRatio(self._venue, float(share)) for share in found[:1]]
 
     async def fetch_recalls(self) -> list[LoanRecalled]:
         """Assets that leave margin trading within `RECALL_WITHIN_MS`: Binance then closes what is still owed."""
@@ -237,6 +262,16 @@ class CrossMargin:
             return {str(asset): decimal(amount) for asset, amount in assets.items()}
         except DecodeError as error:
             raise VenueError(f"available-inventory: {error}") from None
+
+
+def counted_share(tiers: Sequence[TierRow], held_usd: Decimal) -> Decimal:
+    """The share of what is held, one dollar at least, that its tiers count as collateral: each its own part of it.
+
+    Example: https://www.binance.com/en/support/faq/binance-cross-margin-collateral-haircuts-4bec9126c021472285b20874f9380dfb
+    """
+    usd = max(held_usd, ONE)
+    within = ((min(usd, usd if tier.cap_usd is None else tier.cap_usd) - tier.floor_usd, tier.rate) for tier in tiers)
+    return _EXACT.divide(sum((part * rate for part, rate in within if part > 0), ZERO), usd)
 
 
 def _undiscounted(fees: FeeRates, discount: Decimal) -> FeeRates:

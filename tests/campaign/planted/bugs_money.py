@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
+from bot.domain.loans import FAR, MarginWallet
 from bot.domain.numbers import ceil_to, floor_to
 from bot.domain.orders import Fill, Side
 from bot.engine import comparing, guarding, liquidations, margin_moves
@@ -12,6 +13,7 @@ from bot.execution import plan as execution_plan
 from bot.execution import repair
 from bot.ledger import postings
 from bot.risk.rules import r07_liquidation
+from bot.venues.binance.margin import CrossMargin
 from tests.campaign.planted.catalogue import approves, planted, put
 
 
@@ -79,3 +81,21 @@ def differences_papered_over(stack: ExitStack) -> None:
         compare(state, event, out)
 
     put(stack, comparing, "compare_account", papered)
+
+
+@planted("collateral counts as the venue counts it")
+def haircut_unread(stack: ExitStack) -> None:
+    async def untold(self: Any) -> list[Any]:
+        return []
+
+    put(stack, CrossMargin, "fetch_collateral", untold)
+
+
+@planted("the distance of the margin wallet is the venue's")
+def haircut_out_of_distance(stack: ExitStack) -> None:
+    put(stack, MarginWallet, "level", property(lambda self: self.assets_usd / self.owed_usd))
+
+
+@planted("the margin wallet's distance to liquidation counts (R7)")
+def loans_out_of_distance(stack: ExitStack) -> None:
+    put(stack, MarginWallet, "distance", property(lambda self: FAR))

@@ -166,6 +166,34 @@ def test_prices_that_rise_to_the_liquidation_level_close_the_loan():
     assert net(core, "USDT") >= 0
 
 
+def cut(ratio: float, from_ms: int = START_MS) -> list[dict[str, object]]:
+    return [{"kind": "collateral_ratio", "asset": "USDT", "ratio": ratio, "from_ms": from_ms}]
+
+
+def test_collateral_counts_at_its_ratio_for_what_is_lent_and_what_may_leave():
+    """900 of 1,000 count, and 90 of each 100 that a sale brings: 1,500 can be borrowed instead of 2,000."""
+    core = account("1000")
+    assert core.collateral_ratio("USDT", START_MS) == 1
+    core.faults.add(cut(0.9))
+    assert (core.collateral_ratio("USDT", START_MS), core.collateral_ratio("AAA", START_MS)) == (D("0.9"), 1)
+    with pytest.raises(VenueError, match="-3006"):
+        core.place(KEY, margin("SELL", "15.1"), START_MS)
+    core.place(KEY, margin("SELL", "5"), START_MS)
+    with pytest.raises(VenueError, match="-3015"):
+        core.move_collateral(KEY, D(-400), START_MS)
+    core.move_collateral(KEY, D(-380), START_MS)
+
+
+def test_a_cut_that_takes_the_level_to_liquidation_closes_the_loan():
+    """2,000 assets against 1,000 owed: at 0.56 of their worth they count 1.12 times, at 0.54 less than 1.1."""
+    for ratio, closed in ((0.56, False), (0.54, True)):
+        core = account("1000")
+        core.place(KEY, margin("SELL", "10"), START_MS)
+        core.faults.add(cut(ratio, START_MS + HOUR_MS))
+        assert not [h for _, h in core.advance(START_MS + HOUR_MS - 1) if h.kind == "LIQUIDATION"]
+        assert bool([h for _, h in core.advance(START_MS + 2 * HOUR_MS) if h.kind == "LIQUIDATION"]) is closed
+
+
 def test_a_restored_exchange_goes_on_exactly():
     core = account()
     core.place(KEY, margin("SELL", "2"), START_MS)
