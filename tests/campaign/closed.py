@@ -88,9 +88,14 @@ class Closed(Opening):
             self._settled_s.pop(coin, None)
 
     def out_of_hand(self, coin: str) -> bool:
-        """Whether nobody can make it whole now: neither leg trades, or the venue has turned the coins into others and
-        the owner, who is told, has not accepted that yet."""
-        return coin in self.turned or not (self.trades(coin, Book.SPOT) or self.trades(coin, Book.PERP))
+        """Whether nobody can make it whole now: neither leg trades, coins that cannot be sold are alone and nothing may
+        be opened, or the venue has turned them into others and the owner, who is told, has not accepted that yet."""
+        if coin in self.turned or not (self.trades(coin, Book.SPOT) or self.trades(coin, Book.PERP)):
+            return True
+        if self.control in ("", "running") or not self.closed_for_good(coin):
+            return False
+        spot, perp = self.held(coin)
+        return abs(spot) > abs(perp)
 
     def ended_unseen(self, coin: str) -> bool:
         """Whether its perpetual has ended and no daemon is there: time need not crawl by until one is."""

@@ -172,6 +172,7 @@ class Rules(Losses):
             spot, perp = self.held(coin)
             least = self.tradeable(coin) * 2
             if max(abs(spot), abs(perp)) <= least:
+                self._cuts.pop(coin, None)
                 continue
             price, direction = self._price(coin), 1 if perp < 0 else -1
             total += max(abs(spot), abs(perp)) * price
