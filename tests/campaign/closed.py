@@ -88,8 +88,8 @@ class Closed(Opening):
             self._settled_s.pop(coin, None)
 
     def out_of_hand(self, coin: str) -> bool:
-        """Whether nobody can make it whole now: neither leg trades, coins that cannot be sold are alone and nothing may
-        be opened, or the venue has turned them into others and the owner, who is told, has not accepted that yet."""
+        """Whether nobody can make it whole now: neither leg trades; coins that cannot be sold are alone and nothing
+        may be opened; or the venue has turned them into others and the owner has not accepted that yet."""
         if coin in self.turned or not (self.trades(coin, Book.SPOT) or self.trades(coin, Book.PERP)):
             return True
         if self.control in ("", "running") or not self.closed_for_good(coin):
