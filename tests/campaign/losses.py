@@ -32,8 +32,9 @@ class Losses(Closed):
         self._size: dict[str, Decimal] = {}
         """Coin -> what was held when it was last looked at."""
         self._acted_ms: dict[str, int] = {}
-        self._unusual: dict[str, Decimal] = {}
-        """Coin -> the widest basis that was ever given up to; twice as much is unusual again, by any z-score."""
+        self._widest: dict[str, Decimal] = {}
+        """Coin -> the widest basis, to either side, of what goes on; and of what has come back by half or more."""
+        self._past: dict[str, Decimal] = {}
         self._worth_high: Decimal | None = None
         self._fallen_s: float | None = None
         """Since when more is lost than R5 lets be lost."""
@@ -56,6 +57,8 @@ class Losses(Closed):
             listed = self.world.market.coins[coin]
             mark, perp = self.marks.get(listed.perp.symbol), self.held(coin)[1]
             size, before = abs(perp), self._size.get(coin, ZERO)
+            if mark is not None:
+                self._has_been(coin, abs(mark.mark / mark.index - 1))
             if mark is None or size <= self.tradeable(coin) * 10:
                 self._forget(coin)
                 continue
@@ -67,16 +70,23 @@ class Losses(Closed):
             if size <= max(before, self._wide.get(coin, ZERO)) * GIVEN_UP:
                 self._wide.pop(coin, None)
                 self._best[coin], self._acted_ms[coin] = basis, int(self.world.market_ms)
-                self._unusual[coin] = max(basis, self._unusual.get(coin, basis))
                 continue
             lost = (basis - self._best[coin]) * size * self._price(coin)
             cooled = self.world.market_ms - self._acted_ms.get(coin, -COOLED_MS) >= COOLED_MS
-            unusual = basis > 2 * self._unusual.get(coin, ZERO)
+            unusual = basis > 2 * self._past.get(coin, ZERO)  # then it is by any z-score
             if lost > LOSS_SHARE * nav and cooled and unusual:
                 self._wide.setdefault(coin, size)
                 yield ("R4", coin), f"{perp} are held, its basis has cost {lost:.0f} of {nav:.0f}"
             else:
                 self._wide.pop(coin, None)
+
+    def _has_been(self, coin: str, width: Decimal) -> None:
+        widest = self._widest.get(coin, ZERO)
+        if width < widest / 2:
+            self._past[coin] = max(widest, self._past.get(coin, ZERO))
+            self._widest[coin] = width
+        else:
+            self._widest[coin] = max(width, widest)
 
     def _forget(self, coin: str) -> None:
         for known in (self._best, self._size, self._wide):
