@@ -143,7 +143,7 @@ class Rules(Losses):
             if self._now_s - self._silent_s < self.world.config.limits.extreme.calm_s:
                 self.world.slow(1.0)
         patient = patient or self._unread()
-        if patient and self._now_s - self._moved_s < MET_S:
+        if (patient or self.short_of_weight()) and self._now_s - self._moved_s < MET_S:
             self._cuts.clear()  # R6 cuts only what answers at that moment
         # What cannot be sold cannot be made smaller.
         shut = {coin for coin in COINS if self.closed_for_good(coin) and self._size_of(coin) > self.tradeable(coin)}
