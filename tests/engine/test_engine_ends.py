@@ -132,5 +132,6 @@ def test_the_drawdown_is_measured_while_something_of_an_ended_market_is_held(pla
     book.feed(listed(spot=False, perp=False))
     worth = r05_drawdown.measure(book.state.book)
     assert worth is not None
-    book.wait(600)
+    book.wait(600).feed(FeedAlive("binance:spot"))
+    assert book.hedge.legs[0].quantity_base
     assert r05_drawdown.measure(book.state.book) is not None
