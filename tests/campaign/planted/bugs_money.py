@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
-from bot.domain.loans import FAR, MarginWallet
 from bot.domain.numbers import ceil_to, floor_to
 from bot.domain.orders import Fill, Side
 from bot.engine import comparing, guarding, liquidations, margin_moves
@@ -89,13 +88,3 @@ def haircut_unread(stack: ExitStack) -> None:
         return []
 
     put(stack, CrossMargin, "fetch_collateral", untold)
-
-
-@planted("the distance of the margin wallet is the venue's")
-def haircut_out_of_distance(stack: ExitStack) -> None:
-    put(stack, MarginWallet, "level", property(lambda self: self.assets_usd / self.owed_usd))
-
-
-@planted("the margin wallet's distance to liquidation counts (R7)")
-def loans_out_of_distance(stack: ExitStack) -> None:
-    put(stack, MarginWallet, "distance", property(lambda self: FAR))
