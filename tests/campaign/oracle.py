@@ -252,7 +252,7 @@ class Oracle(Rules):
         self.marks[symbol], self.marked_s[symbol] = mark, self._now_s
         self.told_ms = int(self.world.market_ms)
         if symbol.removesuffix("USDT") in CORE:
-            self.core_moves(symbol, mark)
+            self.core_moves(symbol, mark, at_ms)
 
     def commanded(self, verb: str, limits: tuple[Decimal, Decimal], coin: str) -> None:
         super().commanded(verb, limits, coin)

@@ -89,11 +89,11 @@ class Rules(Losses):
         """The larger of both sides: one may be a slice ahead."""
         return max(map(abs, self.held(coin)))
 
-    def core_moves(self, symbol: str, mark: Mark) -> None:
-        """R6: a core coin's index, as it was just told."""
+    def core_moves(self, symbol: str, mark: Mark, now_ms: int) -> None:
+        """R6: a core coin's index, as it was just told, of a moment of market time."""
         if self.closed_for_good(self.world.market.by_symbol[Book.PERP, symbol].name):
             return  # it may be listed no more
-        now_ms, index = int(self.world.market_ms), float(mark.index)
+        index = float(mark.index)
         told = self._indices.setdefault(symbol, deque())
         while told and told[0][0] < now_ms - WINDOW_MS:
             told.popleft()
