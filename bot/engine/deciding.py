@@ -105,6 +105,8 @@ def decide(state: EngineState, nav: Decimal, out: Actions) -> None:
         hedge = state.book.hedge_of(proposal.venue, proposal.coin)
         if hedge is not None and guarding.adding(state, hedge) and ZERO < proposal.target_base <= hedge.target_base:
             continue  # R4's own addition is on its way; what closes is not held up by it
+        if hedge is not None and proposal.shrinks and hedge.target_base < proposal.target_base:
+            continue  # a rule has just demanded more than the strategy gives up
         if hedge is not None:
             aim(state, hedge, proposal.target_base, proposal.reason, out)
         elif proposal.target_base > 0:

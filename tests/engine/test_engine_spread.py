@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
+import pytest
 from playbook import Play, Playbook, said, saved, severity_of, silence
 
 from bot.domain.actions import Emit
@@ -15,8 +16,12 @@ from bot.domain.hedges import HedgeState
 from bot.domain.market import Mark
 from bot.domain.orders import OrderIntent, Purpose
 from bot.domain.time import HOUR_MS
+from bot.engine import deciding
 from bot.engine.recovery import restore
+from bot.engine.state import Actions
 from bot.risk.rules import r04_spread
+from bot.strategy.builders import estimate
+from bot.strategy.propose import Proposal
 
 D = Decimal
 NO_R5 = DrawdownLimits(soft=D("0.8"), hard=D("0.9"))
@@ -200,3 +205,18 @@ def test_the_window_forgets(play: Play) -> None:
     assert len(spread(book).moments.samples) <= 25
     assert spread(book).moments.mean_and_deviation()[0] < 1e-9
     assert book.market_ms // HOUR_MS - spread(book).moments.samples[0][0] <= 24
+
+
+def test_the_strategy_does_not_take_back_what_the_rule_demands(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one tick R4 reduces a hedge by a quarter, and the book gives up a tenth of it."""
+    book = play(kit.config(("BTC",))).scene().run()
+    hedge, pair = book.hedge, book.state.market.pairs[kit.VENUE, "BTC"]
+    asked = hedge.size_base * D("0.75")
+    for share, aimed in (("0.9", asked), ("0.5", hedge.size_base * D("0.5"))):
+        hedge.target_base = asked
+        found = estimate(book.state.book, pair, 0.0)
+        assert found is not None
+        proposal = Proposal(pair, hedge.size_base * D(share), True, "too much", found)
+        monkeypatch.setattr(deciding, "propose", lambda *_, given=proposal: [given])
+        deciding.decide(book.state, D(1_000_000), Actions())
+        assert hedge.target_base == aimed
