@@ -52,7 +52,8 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     if leg.kind is Kind.MARGIN:
         awaited = (fill.venue, instrument.base_asset) in state.market.repaid_ms  # for what was owed
         note_owed(state.market, leg, anew=held >= 0 and not awaited)
-    if not any(one.quantity_base or one.realized_quote for one in hedge.legs):
+    first = not any(one.quantity_base or one.realized_quote for one in hedge.legs)
+    if first or fill.traded_ms < hedge.opened_ms:  # a fill may be told before an earlier one
         hedge.opened_ms = fill.traded_ms  # by the venue's clock, as are the payments that it will be held against
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)

@@ -97,7 +97,7 @@ class Rules(Losses):
         told = self._indices.setdefault(symbol, deque())
         while told and told[0][0] < now_ms - WINDOW_MS:
             told.popleft()
-        if self._index_s.get(symbol) == self._now_s:
+        if told and self._index_s.get(symbol) == self._now_s:
             told.pop()  # of two at one moment the daemon sees the later one
         told.append((now_ms, index))
         self._index_s[symbol] = self._now_s

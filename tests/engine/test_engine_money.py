@@ -105,6 +105,19 @@ def test_a_payment_is_that_of_the_hedge_that_held_the_perpetual_by_the_venues_ow
     book.unmet.clear()
 
 
+def test_a_fill_that_is_told_after_a_later_one_says_since_when_a_hedge_is_open(play: Play) -> None:
+    """Its spot filled after the settlement and was told first: the payment is of its perpetual all the same."""
+    book = play().scene()
+    book.market_ms = SETTLED - 1000
+    book.alive() >> Tick() << said("hedge.aimed", coin="BTC")
+    book.unmet.clear()
+    spot, perp = (fill_of(book, book.last(leg)) for leg in ("spot", "perp"))
+    book.feed(replace(spot, fill=replace(spot.fill, traded_ms=SETTLED + 20)))
+    book.feed(replace(perp, fill=replace(perp.fill, traded_ms=SETTLED - 20)))
+    book >> receipt("BTC", "14.7", SETTLED, "78") << saved(Transaction, hedge_id=book.hedge.id)
+    book.unmet.clear()
+
+
 def test_a_receipt_of_a_position_that_was_never_ours_is_booked_as_foreign(play: Play) -> None:
     book = play().scene()
     book >> receipt("BTC", "-3", SETTLED, "5") << saved(Transaction, hedge_id="foreign")
