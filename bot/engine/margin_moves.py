@@ -88,7 +88,9 @@ def _needed_usd(state: EngineState, venue: str) -> float:
 def _unsellable_base(state: EngineState, hedge: Hedge) -> Decimal:
     """Coins whose market is closed: whatever the target is, only a perpetual of their size makes them safe."""
     pair = state.book.pair_of(hedge)
-    return ZERO if pair is None or pair.spot.trades else abs(hedge.legs[COIN].quantity_base)
+    if pair is None or pair.spot.trades or not pair.perp.trades:
+        return ZERO
+    return abs(hedge.legs[COIN].quantity_base)
 
 
 def _spot_wanted_usd(state: EngineState, venue: str) -> Decimal:
