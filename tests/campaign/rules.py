@@ -53,6 +53,8 @@ class Rules(Losses):
         self._index_s: dict[str, float] = {}
         """When each of them was last told."""
         self._moved_ms, self._moved_s = -STORM_MS, -1e9
+        self._event_ms = -STORM_MS
+        """When an extreme event was last told to begin or to end: in one storm nothing is cut twice."""
         self._cuts: dict[str, Decimal] = {}
         """Coin -> the most that R6 leaves of it, until that was seen."""
         self._extreme = False
@@ -80,6 +82,7 @@ class Rules(Losses):
         super().alarmed(emit)
         if emit.name in ("extreme.began", "extreme.ended"):
             self._extreme = emit.name == "extreme.began"
+            self._event_ms = int(self.world.market_ms)
             if self._extreme:  # what was being built has grown since the move
                 self._cuts = {
                     coin: max(left, max(map(abs, self.held(coin))) * CUT) for coin, left in self._cuts.items()
@@ -104,7 +107,7 @@ class Rules(Losses):
         move = max(abs(index / other - 1) for _, other in told)
         if move < MOVE:
             return
-        storm = now_ms - self._moved_ms < STORM_MS
+        storm = now_ms - max(self._moved_ms, self._event_ms) < STORM_MS
         self._moved_ms, self._moved_s = now_ms, self._now_s
         if (
             not storm
