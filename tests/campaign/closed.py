@@ -88,14 +88,18 @@ class Closed(Opening):
             self._settled_s.pop(coin, None)
 
     def out_of_hand(self, coin: str) -> bool:
-        """Whether nobody can make it whole now: neither leg trades; coins that cannot be sold are alone and nothing
-        may be opened; or the venue has turned them into others and the owner has not accepted that yet."""
+        """Whether nobody can make it whole now: neither leg trades; nothing may be opened, and coins that cannot be
+        sold are alone, or a short below the venue's least quantity is; or the venue has turned coins into others and
+        the owner has not accepted that yet."""
         if coin in self.turned or not (self.trades(coin, Book.SPOT) or self.trades(coin, Book.PERP)):
             return True
-        if self.control in ("", "running") or not self.closed_for_good(coin):
+        if self.control in ("", "running"):
             return False
         spot, perp = self.held(coin)
-        return abs(spot) > abs(perp)
+        listed = self.world.market.coins[coin]
+        if abs(spot) > abs(perp):
+            return self.closed_for_good(coin)
+        return 0 < abs(perp) < listed.perp.quantity_min * listed.multiplier
 
     def ended_unseen(self, coin: str) -> bool:
         """Whether its perpetual has ended and no daemon is there: time need not crawl by until one is."""

@@ -135,7 +135,8 @@ class Truth:
     def _price(self, coin: str) -> Decimal:
         """As the daemon was last told."""
         listed = self.world.market.coins[coin]
-        if self.by_quotes and (told := self.touch(f"binance:{listed.spot.symbol}:spot")):
+        trading = listed.spot if listed.spot.trades else listed.perp  # a closed market says nothing any more
+        if self.by_quotes and (told := self.touch(f"binance:{trading.symbol}:{trading.book.value}")):
             return sum(told, ZERO) / 2
         mark = self.marks.get(listed.perp.symbol) or self.world.market.mark(
             listed.perp.symbol, int(self.world.market_ms)
