@@ -49,6 +49,8 @@ class Owed(Truth):
         """Coin -> since when, in wall time in which nothing is done to the daemon, a recalled loan is owed."""
         self.interest_rows: dict[str, Decimal] = {}
         self._interest: dict[str, Decimal] = {}
+        self._interest_of: dict[str, str] = {}
+        """Asset, by the id of a charge."""
         self._entries_read = 0
 
     # -- which way a hedge stands ---------------------------------------------------------------------------
@@ -81,7 +83,16 @@ class Owed(Truth):
     def _gap(self, coin: str) -> tuple[Decimal, Decimal]:
         """Each hedge that ends a loan may leave what is too little to trade: the running hour is paid for as well."""
         gap, limit = super()._gap(coin)
-        return gap, limit * max(1, len(self.borrowers.get(coin, ())))
+        if coin not in self.borrowers:
+            return gap, limit
+        limit *= len(self.borrowers[coin])
+        return max(ZERO, gap - self._untold_interest(coin)) if gap > limit else gap, limit
+
+    def _untold_interest(self, coin: str) -> Decimal:
+        """What is owed and not in the books yet: the venue tells of interest when it is asked."""
+        charged = self._charged()
+        untold = charged.keys() - self.interest_rows.keys()
+        return sum((charged[venue_id] for venue_id in untold if self._interest_of[venue_id] == coin), ZERO)
 
     def _positions(self) -> None:
         """11: what closes a perpetual never takes it to the other side."""
@@ -165,7 +176,7 @@ class Owed(Truth):
         entries = self._account().margin.entries
         for one in entries[self._entries_read :]:
             if one.kind == "INTEREST":
-                self._interest[str(one.id)] = one.amount
+                self._interest[str(one.id)], self._interest_of[str(one.id)] = one.amount, one.asset
         self._entries_read = len(entries)
         return self._interest
 
