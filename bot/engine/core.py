@@ -216,9 +216,14 @@ def _value(state: EngineState, nav: Decimal, out: Actions) -> None:
 
 
 def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
-    """Nothing opens on this venue until the feed lives again and the venue's truth has been fetched."""
-    alive_ms = state.market.feed_alive_ms.pop(event.feed, state.book.now.mono_ms)
-    state.market.feed_out_ms.setdefault(event.feed, alive_ms)
+    """Nothing opens on this venue until the feed lives again and the venue's truth has been fetched.
+
+    R6 counts a feed that never lived as out since it is watched.
+    """
+    watched_ms = state.book.guards.extreme.watched_mono_ms
+    never_ms = state.book.now.mono_ms if watched_ms is None else watched_ms
+    alive_ms = state.market.feed_alive_ms.pop(event.feed, None)
+    state.market.feed_out_ms.setdefault(event.feed, never_ms if alive_ms is None else alive_ms)
     state.market.feed_lost_ms[event.feed] = state.book.now.mono_ms
     venue = event.feed.split(":")[0]
     state.book.ready[venue] = False

@@ -227,6 +227,17 @@ def test_the_owners_limits_hold(play: Play) -> None:
     book.unmet.clear()
 
 
+def test_a_feed_that_never_lived_is_out_since_the_start_and_not_since_it_was_first_told_lost(play: Play) -> None:
+    """Its connection stands, and the answer to its subscription takes as long as an outage may last."""
+    book = play().scene().run()
+    outage_s = book.config.limits.extreme.outage_s
+    book.state.market.feed_alive_ms.pop("binance:user-spot", None)
+    book.state.book.guards.extreme.watched_mono_ms = book.mono_ms
+    book.wait(outage_s - 1).alive().feed(FeedLost("binance:user-spot", "no answer"))
+    book.wait(1.5).alive() >> Tick() << said("extreme.began", rule="R6")
+    book.unmet.clear()
+
+
 def test_while_a_feed_is_silent_what_is_held_is_not_judged_by_its_old_prices(play: Play) -> None:
     """The perpetual falls far below a spot that was last heard of half a minute ago: no reason to leave."""
     book = play(coins=COINS).scene().run(30)
