@@ -25,6 +25,9 @@ SLICE_SHARE_MIN = Decimal("0.2")
 LARGEST_SHARE = Decimal("0.99")
 NO_QUOTE = "no quote"
 BASIS_NOTE = "basis below the entry's guard"
+AWRY = Decimal("0.05")
+"""A quote this far from the index (of a spot) or the mark (of a perpetual) is behind a jump, or wrong."""
+AWRY_NOTE = "a quote is far from the mark"
 FEE_GUESS = Decimal("0.001")
 """Taker fee of a spot whose rates are not known yet."""
 
@@ -78,6 +81,8 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
     if (grows or shrinks) and not pair.trades:  # one leg alone would be naked
         return Plan(_resting(situation), note=CLOSED_NOTE)
     if grows:
+        if _awry(book, situation):
+            return Plan(_resting(situation), note=AWRY_NOTE)
         if basis_min is not None and situation.edge < basis_min:
             return Plan(_resting(situation), note=BASIS_NOTE)
         return _grow(book, hedge, situation)
@@ -122,6 +127,15 @@ def _situation(book: Book, hedge: Hedge) -> Situation | None:
         fees.taker if fees is not None else FEE_GUESS,
         unheard_interest(book.market, hedge.legs[COIN], book.now.market_ms, hedge.opened_ms),
     )
+
+
+def _awry(book: Book, now: Situation) -> bool:
+    """Whether one of the quotes cannot be the present price: what is sized by it would be worth something else."""
+    mark = book.market.marks.get(now.pair.perp.id)
+    if mark is None or min(mark.mark, mark.index) <= 0:
+        return False
+    asked = (now.coin_quote.mid, mark.index), (now.perp_quote.mid, mark.mark)
+    return any(abs(quoted / told - 1) > AWRY for quoted, told in asked)
 
 
 def _grow(book: Book, hedge: Hedge, now: Situation) -> Plan:

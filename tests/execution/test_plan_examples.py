@@ -7,9 +7,10 @@ from plan_kit import ASK, BID, BUY_AT, PERP, SELL_AT, SPOT, D, book, hedge, plan
 
 from bot.domain.book import Book
 from bot.domain.hedges import HedgeState
+from bot.domain.market import Mark
 from bot.domain.orders import Purpose, Side
 from bot.execution.drafts import TOO_SMALL_NOTE, Draft, Plan
-from bot.execution.plan import BASIS_NOTE, NO_QUOTE
+from bot.execution.plan import AWRY_NOTE, BASIS_NOTE, NO_QUOTE
 
 
 def opening(coins: str, quantity: str) -> tuple[Draft, Draft]:
@@ -225,3 +226,23 @@ def test_a_limit_price_is_on_the_tick_and_within_the_guard() -> None:
     found = relisted(relisted(book(), SPOT, tick=D("0.1")), PERP, tick=D("0.1"))
     coin, perp = planned(found, hedge("0", "0", "1")).drafts
     assert (coin.limit_price, perp.limit_price) == (D("100.2"), D("99.8"))
+
+
+@pytest.mark.parametrize(
+    ("index", "mark", "grows"),
+    [
+        ("95.3", "95.3", True),
+        ("100", "105.2", True),
+        ("200", "200", False),
+        ("100", "94.9", False),
+        ("94.9", "100", False),
+    ],
+)
+def test_nothing_grows_by_a_quote_that_is_far_from_the_mark(index: str, mark: str, grows: bool) -> None:
+    """Prices have jumped, and a quote of before is all that was told: by it a slice would be worth twice as much."""
+    found = book()
+    found.market.marks[PERP] = Mark(PERP, D(mark), D(index), D(0), 0)
+    step = planned(found, hedge("0", "0", "1"))
+    assert step.note == ("" if grows else AWRY_NOTE)
+    assert bool(step.drafts) is grows
+    assert planned(found, hedge("0.5", "0.5", "0")).drafts, "what is to be left is left"

@@ -24,7 +24,7 @@ FIRST = [
     ("unexplained_balance", "R12", "venue.unexplained", "2024-06-01T03:00:40Z"),
     ("stale_feed", "R11", "risk.refused", "2024-06-01T01:00:16Z"),
     ("halt_over_a_restart", "R15", "control.halted", "2024-06-01T00:00:00Z"),
-    ("flatten_over_a_restart", "R15", "control.halted", "2024-06-02T00:06:40Z"),
+    ("flatten_over_a_restart", "R15", "control.halted", "2024-06-02T00:06:10Z"),
     ("margin_reduction", "R7", "risk.forced", "2024-06-02T02:37:01Z"),
     ("nav_under_ceiling", "R3", "risk.forced", "2024-06-02T01:30:10Z"),
     ("cut_due_in_a_halt", "R6", "risk.refused", "2024-06-02T00:16:05Z"),
