@@ -28,10 +28,14 @@ def watch(world: "World") -> None:
             socket.unread_s = now_s + 1e6
     if oracle.short_of_weight():  # a listen key is asked for within what is left of the minute, or after it
         world.streams.short_s = now_s
-    if now_s > max(world.faulty_until_s, world.streams.short_s) + BACK_S and now_s - world._born_s > BACK_S:
-        gone = unheard(world) - world.streams.missed
-        oracle.check(20, not gone, f"nobody listens to {', '.join(sorted(gone))} after {BACK_S:.0f} s of calm")
-        world.streams.missed |= gone
+    calm_s = max(world.faulty_until_s, world.streams.short_s, world._born_s)
+    unheard_s = world.streams.unheard_s = {
+        line: world.streams.unheard_s.get(line, now_s) for line in unheard(world)
+    }  # one that tells nothing in a quiet market is made anew by the daemon
+    gone = {line for line, since_s in unheard_s.items() if now_s - max(since_s, calm_s) > BACK_S}
+    gone -= world.streams.missed
+    oracle.check(20, not gone, f"nobody listens to {', '.join(sorted(gone))} after {BACK_S:.0f} s of calm")
+    world.streams.missed |= gone
 
 
 def unheard(world: "World") -> set[str]:

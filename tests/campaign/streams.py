@@ -100,6 +100,8 @@ class Streams:
         """When requests last had to wait for the next minute of weight."""
         self.damaged: Counter[int] = Counter()
         """Life -> damaged frames that it has read and has to complain of."""
+        self.unheard_s: dict[str, float] = {}
+        """Line -> since when nobody listens to it."""
         self.missed: set[str] = set()
         """Lines that were found missing."""
         self.calm()
