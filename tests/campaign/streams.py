@@ -46,6 +46,11 @@ class FaultyHub(Hub):
         super().__init__(sim)
         self._world = world
 
+    def _changed_tops(self) -> set[tuple[Book, str]]:
+        """In a market frozen in price nothing would be quoted, and lines that tell nothing are made anew."""
+        changed = super()._changed_tops()
+        return set(self._sim.market.listings) if self._world.plan.frozen else changed
+
     def deliver(
         self,
         connection: Connection,
