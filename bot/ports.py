@@ -1,6 +1,6 @@
 """The seams between the core and the world: clock, venue, store, ids. Shells depend on these, not on each other."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -95,8 +95,8 @@ class VenueRefusedError(VenueError):
 class Lender(Protocol):
     """The margin side of a venue's account: what coins cost to borrow, and what was charged. Raises VenueError."""
 
-    async def fetch_terms(self, assets: Sequence[str]) -> Sequence[BorrowTerms]:
-        """Rate and availability of each of these that the venue lends now."""
+    def fetch_terms(self, assets: Sequence[str]) -> AsyncIterator[BorrowTerms]:
+        """Rate and availability of each of these that the venue lends now, each as soon as it was told."""
         ...
 
     async def fetch_collateral(self) -> Sequence[CollateralRatio]:

@@ -157,7 +157,12 @@ class Pollers:
         What went wrong, or None.
         """
         wrong: VenueError | None = None
-        for ask in (lambda: lender.fetch_terms(wanted), lender.fetch_collateral, lender.fetch_recalls):
+        try:
+            async for terms in lender.fetch_terms(wanted):
+                self._deliver(terms)
+        except VenueError as error:
+            wrong = error
+        for ask in (lender.fetch_collateral, lender.fetch_recalls):
             try:
                 for fact in await ask():
                     self._deliver(fact)

@@ -11,6 +11,7 @@ from sane import PERP, SPOT, sane
 
 from bot.domain.events import VenueListed
 from bot.domain.instruments import FeeRates
+from bot.domain.market import BorrowTerms
 from bot.domain.numbers import ZERO
 from bot.ports import VenueError
 from bot.venues.binance.account import AccountReader
@@ -122,8 +123,12 @@ def test_the_margin_account(nasty: dict[str, Any]) -> None:
     assert len(answer(margin.listed(listing, Decimal(1))).instruments) == 3
     rest.update(nasty)
     answer(margin.balances())
-    for terms in answer(margin.fetch_terms(["BTC"])) or []:
-        assert terms.available_base >= 0
+
+    async def terms() -> list[BorrowTerms]:
+        return [one async for one in margin.fetch_terms(["BTC"])]
+
+    for one in answer(terms()) or []:
+        assert one.available_base >= 0
     answer(margin.fetch_recalls())
     answer(margin.fetch_interest(NOW_MS - 1))
     answer(margin.listed(listing, Decimal(1)))

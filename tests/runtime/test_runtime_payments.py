@@ -1,7 +1,7 @@
 """Funding and interest as they come between the requests that read the wallets, and the timers of loans."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 
 import pytest
@@ -78,9 +78,10 @@ class LendingVenue(QuietVenue):
         fees = {**listed.fees, twin.id: listed.fees["toy:BTCUSDT:spot"]}
         return ev.VenueListed("toy", (*listed.instruments, twin), fees, listed.tiers)
 
-    async def fetch_terms(self, assets: Sequence[str]) -> Sequence[BorrowTerms]:
+    async def fetch_terms(self, assets: Sequence[str]) -> AsyncIterator[BorrowTerms]:
         self._answer("terms")
-        return [BorrowTerms("toy", asset, D("0.00001"), D(5), self.now_ms) for asset in assets]
+        for asset in assets:
+            yield BorrowTerms("toy", asset, D("0.00001"), D(5), self.now_ms)
 
     async def fetch_collateral(self) -> Sequence[CollateralRatio]:
         self._answer("collateral")
@@ -192,7 +193,8 @@ async def test_a_recall_is_told_also_while_the_terms_are_not() -> None:
     venue, told = LendingVenue(), list[ev.Event]()
     venue.recalls.append(ev.LoanRecalled("toy", "BTC", START_MS + DAY_MS, "delisted"))
 
-    async def refused(assets: Sequence[str]) -> Sequence[BorrowTerms]:
+    async def refused(assets: Sequence[str]) -> AsyncIterator[BorrowTerms]:
+        yield BorrowTerms("toy", "SOL", D("0.00001"), D(5), START_MS)
         raise VenueError("no terms")
 
     venue.fetch_terms = refused  # type: ignore[method-assign]
@@ -203,7 +205,8 @@ async def test_a_recall_is_told_also_while_the_terms_are_not() -> None:
         task = tasks.create_task(pollers.loans(lambda: ["BTC"]))
         await _until(lambda: bool(told) and "fetch.failed" in lines)
         task.cancel()
-    assert {type(event) for event in told} == {CollateralRatio, ev.LoanRecalled}
+    assert {type(event) for event in told} == {BorrowTerms, CollateralRatio, ev.LoanRecalled}
+    assert {event.asset for event in told if isinstance(event, BorrowTerms)} == {"SOL"}, "what was told before stands"
 
 
 async def _until(done) -> None:  # type: ignore[no-untyped-def]

@@ -69,7 +69,7 @@ class TestBinanceLoans(LoanContract):
         spike = {"kind": "borrow_rate", "asset": "SOL", "rate_year": 8.76}
         recall = {"kind": "loan_recall", "asset": "SOL", "grace_s": 36_000}
         await bench.control("POST", "/faults", [limit, spike])
-        (terms,) = await bench.venue.lender.fetch_terms(["SOL"])
+        (terms,) = [one async for one in bench.venue.lender.fetch_terms(["SOL"])]
         assert (float(terms.rate_per_h), float(terms.available_base)) == (0.001, 15)
         await bench.control("POST", "/faults", recall)
         await bench.control("POST", "/clock", {"speed": 7_200})
@@ -264,7 +264,7 @@ async def test_what_is_owed_can_be_bought_back_when_it_is_lent_no_more(account: 
     listing = await lender.listed(listed_spot(), Decimal(1))
     assert (Kind.MARGIN in {i.kind for i in listing.instruments}) is listed
     assert [one.asset for one in await lender.fetch_recalls()] == ["BTC"], "told either way: it may be lent again"
-    assert [one.available_base for one in await lender.fetch_terms(["BTC"])] == ([0] if listed else [])
+    assert [one.available_base async for one in lender.fetch_terms(["BTC"])] == ([0] if listed else [])
     rest.margin = {"userAssets": []}
     again = await lender.listed(listed_spot(), Decimal(1))
     assert again.instruments == listing.instruments, "what was listed may have an order on its way"
@@ -273,4 +273,4 @@ async def test_what_is_owed_can_be_bought_back_when_it_is_lent_no_more(account: 
 async def test_an_asset_that_is_lent_no_more_takes_no_other_rates_with_it() -> None:
     lender = margin.CrossMargin("binance", "main", ToldRest(OWING), MarketClock())  # type: ignore[arg-type]
     lender._lent = frozenset({"BTC", "ETH", "SOL", "XRP"})
-    assert [one.asset for one in await lender.fetch_terms(["SOL", "BTC", "ETH", "XRP"])] == ["BTC", "XRP"]
+    assert [one.asset async for one in lender.fetch_terms(["SOL", "BTC", "ETH", "XRP"])] == ["BTC", "XRP"]

@@ -28,7 +28,7 @@ class TestPaperLoans(LoanContract):
         prices = bench.venue.account.prices
         rates = {}
         for coin in ("BTC", "SOL"):
-            (terms,) = await bench.venue.lender.fetch_terms([coin])
+            (terms,) = [one async for one in bench.venue.lender.fetch_terms([coin])]
             paid = max(0.0, -float(prices.predicted_rate(f"{coin}USDT"))) / 8
             rates[coin] = float(terms.rate_per_h)
             assert rates[coin] == pytest.approx(0.10 / 8_760 + 0.5 * paid, rel=1e-3)

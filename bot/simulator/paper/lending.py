@@ -1,6 +1,6 @@
 """What coins cost to borrow on paper: a model, as the venue tells its own terms only to a key."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from bot.domain.events import LoanRecalled
 from bot.domain.hedges import Interest
@@ -21,7 +21,7 @@ class PaperLender:
         self._account = account
         self._model = model
 
-    async def fetch_terms(self, assets: Sequence[str]) -> list[BorrowTerms]:
+    async def fetch_terms(self, assets: Sequence[str]) -> AsyncIterator[BorrowTerms]:
         """Of what has a live price; the account's interest is charged at these rates from now on."""
         funding = self._funding_per_h()
         for asset in set(assets) & self._account.loans.twins.keys():
@@ -33,7 +33,9 @@ class PaperLender:
             rate = self._model.rate_per_h(funding.get(spot.coin, 0.0))
             self._account.lend(asset, rate, self._model.pool(float(top.bid)))
         priced = self._account.loans.terms(self._account.now_ms)
-        return [terms for terms in priced if terms.asset in assets]
+        for terms in priced:
+            if terms.asset in assets:
+                yield terms
 
     async def fetch_collateral(self) -> list[CollateralRatio]:
         """Nothing is cut on paper."""

@@ -5,7 +5,7 @@ The account has no private stream here: a margin order takes or ends at once and
 happens to it (interest, a liquidation) is asked for. Source: https://developers.binance.com/docs/margin_trading
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
@@ -162,23 +162,20 @@ class CrossMargin:
         self._quote_held = sum((row.net for row in rows if row.asset == QUOTE_ASSET), ZERO)
         return {row.asset: row.net for row in rows if row.net}
 
-    async def fetch_terms(self, assets: Sequence[str]) -> list[BorrowTerms]:
+    async def fetch_terms(self, assets: Sequence[str]) -> AsyncIterator[BorrowTerms]:
         """`available_base` is the smaller of the venue's inventory and what the account's limit leaves."""
         wanted = [asset for asset in assets if asset in self._lent]
         if not wanted:
-            return []
+            return
         limits, inventory = await self._limits(), await self._inventory()
         now_ms = self._clock.now_ms()
-        found = []
         for first in range(0, len(wanted), RATES_AT_ONCE):
-            some = wanted[first : first + RATES_AT_ONCE]
-            for row in await self._rates(some):
+            async for row in self._rates(wanted[first : first + RATES_AT_ONCE]):
                 left = limits.get(row.asset, ZERO) - self._owed.get(row.asset, ZERO)
                 available = max(ZERO, min(left, inventory.get(row.asset, ZERO)))
-                found.append(BorrowTerms(self._venue, row.asset, row.rate, available, now_ms))
-        return found
+                yield BorrowTerms(self._venue, row.asset, row.rate, available, now_ms)
 
-    async def _rates(self, assets: Sequence[str]) -> list[RateRow]:
+    async def _rates(self, assets: Sequence[str]) -> AsyncIterator[RateRow]:
         """Rates of at most `RATES_AT_ONCE`; one that is lent no more is left out and takes no other with it."""
         asked = {"assets": ",".join(assets), "isIsolated": "FALSE"}
         try:
@@ -186,9 +183,13 @@ class CrossMargin:
         except VenueRefusedError as error:
             if error.code not in NOT_LENT:
                 raise
-            half = len(assets) // 2
-            return [*await self._rates(assets[:half]), *await self._rates(assets[half:])] if half else []
-        return _rows("next-hourly-interest-rate", reply, RateRow)
+            if half := len(assets) // 2:
+                for some in (assets[:half], assets[half:]):
+                    async for row in self._rates(some):
+                        yield row
+            return
+        for row in _rows("next-hourly-interest-rate", reply, RateRow):
+            yield row
 
     async def fetch_collateral(self) -> list[CollateralRatio]:
         """What the quote currency that is held counts for; nothing where the venue has no word on it."""
