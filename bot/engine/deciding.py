@@ -13,7 +13,14 @@ from bot.engine.hedging import aim, guard, open_hedge
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
 from bot.risk.review import entry_refusal, forced_changes
-from bot.risk.rules import r01_negative_funding, r01c_funding_stop, r08_universe, r11_stale, r14_cash_rate
+from bot.risk.rules import (
+    r01_negative_funding,
+    r01c_funding_stop,
+    r08_universe,
+    r10_leg_imbalance,
+    r11_stale,
+    r14_cash_rate,
+)
 from bot.risk.verdicts import Forced, judge
 from bot.strategy.builders import estimate
 from bot.strategy.drift import trims
@@ -105,6 +112,12 @@ def decide(state: EngineState, nav: Decimal, out: Actions) -> None:
         hedge = state.book.hedge_of(proposal.venue, proposal.coin)
         if hedge is not None and guarding.adding(state, hedge) and ZERO < proposal.target_base <= hedge.target_base:
             continue  # R4's own addition is on its way; what closes is not held up by it
+        if (
+            hedge is not None
+            and not r10_leg_imbalance.allows(hedge)
+            and ZERO < proposal.target_base < hedge.target_base
+        ):
+            continue  # it may not grow until its legs match, which is no reason to want less of it
         if hedge is not None and proposal.shrinks and hedge.target_base < proposal.target_base:
             continue  # a rule has just demanded more than the strategy gives up
         if hedge is not None:

@@ -11,6 +11,7 @@ from bot.domain.config import CoreConfig, Execution
 from bot.domain.events import Tick
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Fill, OrderIntent, OrderState, Purpose
+from bot.domain.time import HOUR_MS
 
 
 def test_both_legs_of_a_slice_leave_together_after_their_intents_were_saved(play: Play) -> None:
@@ -105,6 +106,16 @@ def test_two_empty_handed_orders_are_tried_again_after_a_pause(play: Play) -> No
     book.wait(0.1).alive() >> Tick() << silence()
     book.wait(0.2).alive() >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
     assert book.sent[-1].client_id == "cb1-1-4", "a new try is a new order"
+
+
+def test_what_is_being_built_keeps_its_aim_when_a_decision_falls_into_a_repair(play: Play) -> None:
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    book >> fills("spot") << silence()
+    book >> refused("perp", "rate limit") << orders("sell perp 0.199")
+    book.until(book.market_ms + 5 * HOUR_MS).alive() >> Tick() << said("risk.refused", rule="R10", coin="BTC")
+    assert book.hedge.target_base == Decimal("0.49")
+    book >> fills("perp") << said("hedge.balanced") << orders("buy spot 0.1992", "sell perp 0.199")
 
 
 def test_a_refused_second_leg_is_completed(play: Play) -> None:
