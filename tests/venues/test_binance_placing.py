@@ -29,6 +29,7 @@ SPOT = Instrument(
     *("BTC", "USDT", "USDT"),
     *(ONE, ONE, ONE, ONE * 100, ONE),
 )
+PERP = replace(SPOT, id="binance:BTCUSDT:perp", kind=Kind.PERP, wallet=Wallet.PERP)
 INTENT = OrderIntent(
     *("cb1-1-1", "h1", 0, "binance", SPOT.id, Side.BUY, ONE, ONE),
     *(TimeInForce.IOC, False, Purpose.OPEN, 0, ONE),
@@ -98,8 +99,10 @@ class FullRest:
     def __init__(self) -> None:
         self.urgency: list[Priority] = []
 
-    async def order(self, endpoint: str, params: Any, *, priority: Priority, counted: bool) -> Any:
-        del endpoint, params, counted
+    async def order(self, endpoint: str, params: Any, *, priority: Priority, counted: bool, admitted: bool) -> Any:
+        del endpoint, params
+        assert counted
+        assert not admitted
         self.urgency.append(priority)
         raise NotSentError("rate limit: not admitted within 0 s")
 
@@ -121,3 +124,53 @@ async def test_how_urgent_an_order_is(purpose: Purpose, reducing: bool, priority
     (told,) = heard
     assert isinstance(told, OrderReported)
     assert told.state is OrderState.REJECTED, "it never left: what comes next is decided anew"
+
+
+class PressedRest:
+    """Has room for requests to the spot API and none for the perpetual's; remembers what left."""
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+
+    async def admit(self, endpoint: str, *, priority: Priority, counted: bool) -> None:
+        assert counted
+        if "fapi" in endpoint and priority is Priority.OPENING:
+            await asyncio.sleep(0)
+            raise NotSentError("rate limit: not admitted within 0 s")
+
+    async def order(self, endpoint: str, params: Any, *, admitted: bool = False, **more: Any) -> Any:
+        if not admitted:
+            await self.admit(endpoint, **{"counted": True, **more})
+        self.left.append(endpoint)
+        raise NoAnswerError("time-out")
+
+
+def pair(second: Instrument, purpose: Purpose) -> tuple[OrderIntent, OrderIntent]:
+    return (
+        replace(INTENT, purpose=purpose),
+        replace(INTENT, client_id="cb1-1-2", leg=1, instrument=second.id, side=Side.SELL, purpose=purpose),
+    )
+
+
+async def test_legs_that_open_leave_together_or_not_at_all() -> None:
+    """Where one of two orders has to wait for request weight, the other would be a naked leg for as long."""
+    rest, heard = PressedRest(), list[Event]()
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT, PERP)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    await desk.place(pair(PERP, Purpose.OPEN), reducing=False, deliver=heard.append)
+    assert rest.left == []
+    assert [(one.client_id, one.state) for one in heard if isinstance(one, OrderReported)] == [
+        ("cb1-1-1", OrderState.REJECTED),
+        ("cb1-1-2", OrderState.REJECTED),
+    ]
+    await desk.query("cb1-1-1", SPOT.id, None, 1, heard.append)
+    assert "has not ended" not in str(heard[-1]), "nothing is under way any more"
+    await desk.place(pair(PERP, Purpose.CLOSE), reducing=True, deliver=heard.append)
+    assert sorted(rest.left[-2:]) == ["fapiPrivatePostOrder", "privatePostOrder"], "what closes waits for nobody"
+
+
+async def test_a_leg_that_is_not_listed_keeps_the_other_one_back() -> None:
+    rest, heard = PressedRest(), list[Event]()
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    await desk.place(pair(PERP, Purpose.OPEN), reducing=False, deliver=heard.append)
+    assert rest.left == []
+    assert {one.reason for one in heard if isinstance(one, OrderReported)} == {"not sent: instrument is not listed"}

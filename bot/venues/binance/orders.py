@@ -28,6 +28,7 @@ from bot.venues.binance.outcomes import (
     AnsweredError,
     NoAnswerError,
     NotSentError,
+    RequestError,
     Verdict,
     judge_lookup,
     judge_order,
@@ -99,30 +100,48 @@ class OrderDesk:
         """Client ids of orders that wait to be sent or have no answer yet."""
 
     async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
-        """All at once; returns when each has an outcome."""
-        if len(intents) == 1:
-            await self._place_one(intents[0], _priority(intents[0], reducing=reducing), deliver)
-            return
-        async with asyncio.TaskGroup() as group:
+        """All at once; returns when each has an outcome. Legs that open a slice leave together or not at all."""
+        ids = {intent.client_id for intent in intents}
+        self._placing |= ids
+        together = len(intents) > 1 and not reducing
+        try:
+            if together:
+                await self._admit(intents)
+            async with asyncio.TaskGroup() as group:
+                for intent in intents:
+                    priority = _priority(intent, reducing=reducing)
+                    group.create_task(self._place_one(intent, priority, deliver, admitted=together))
+        except NotSentError as error:
             for intent in intents:
-                group.create_task(self._place_one(intent, _priority(intent, reducing=reducing), deliver))
-
-    async def _place_one(self, intent: OrderIntent, priority: Priority, deliver: Deliver) -> None:
-        self._placing.add(intent.client_id)
-        try:
-            await self._send(intent, priority, deliver)
+                deliver(_failure(intent, error))
         finally:
-            self._placing.discard(intent.client_id)
+            self._placing -= ids
 
-    async def _send(self, intent: OrderIntent, priority: Priority, deliver: Deliver) -> None:
+    async def _admit(self, intents: Sequence[OrderIntent]) -> None:
+        """Returns when all may leave. Raises NotSentError when one may not: without it the others would be naked."""
+        kinds = [self._request(intent)[0].kind for intent in intents]
+        asked = (self._rest.admit(_ENDPOINTS[k].new, priority=Priority.OPENING, counted=True) for k in kinds)
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+
+    def _request(self, intent: OrderIntent) -> tuple[Instrument, dict[str, Any]]:
+        """Instrument and parameters. Raises NotSentError for an order that the venue cannot be asked for."""
         instrument = self._book().by_id.get(intent.instrument)
-        params = order_params(intent, instrument) if instrument is not None else None
-        if instrument is None or params is None:
-            why = "instrument is not listed" if instrument is None else "quantity is not on the lot grid"
-            deliver(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, reason=f"not sent: {why}"))
-            return
+        if instrument is None:
+            raise NotSentError("instrument is not listed")
+        params = order_params(intent, instrument)
+        if params is None:
+            raise NotSentError("quantity is not on the lot grid")
+        return instrument, params
+
+    async def _place_one(
+        self, intent: OrderIntent, priority: Priority, deliver: Deliver, *, admitted: bool = False
+    ) -> None:
         try:
-            reply = await self._rest.order(_ENDPOINTS[instrument.kind].new, params, priority=priority, counted=True)
+            instrument, params = self._request(intent)
+            endpoint = _ENDPOINTS[instrument.kind].new
+            reply = await self._rest.order(endpoint, params, priority=priority, counted=True, admitted=admitted)
             row = convert(reply, OrderRow)
             if row.client_id != intent.client_id:
                 raise DecodeError("the reply is about another order")
@@ -131,14 +150,11 @@ class OrderDesk:
                 deliver(fill)
             deliver(report_of(row, instrument))
         except _FAILURES as error:
-            judged = judge_order(error)
-            if judged.verdict is Verdict.REFUSED:
-                told = judged.reason, judged.short, judged.misfit
-                deliver(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, None, *told))
-            else:
-                deliver(OrderOutcomeUnknown(intent.client_id, judged.reason))
+            deliver(_failure(intent, error))
         except DecodeError as error:
             deliver(OrderOutcomeUnknown(intent.client_id, f"unreadable reply: {error}"))
+        finally:
+            self._placing.discard(intent.client_id)
 
     async def cancel(self, client_id: str, instrument_id: str, deliver: Deliver) -> None:
         """Delivers the cancelled order's report; an order that is no longer open is asked for."""
@@ -280,6 +296,16 @@ def _priority(intent: OrderIntent, *, reducing: bool) -> Priority:
     if not reducing:
         return Priority.OPENING
     return Priority.COMPLETING if intent.purpose is Purpose.COMPLETE else Priority.REDUCING
+
+
+def _failure(intent: OrderIntent, error: RequestError) -> OrderReported | OrderOutcomeUnknown:
+    """What is known of an order whose request failed."""
+    judged = judge_order(error)
+    if judged.verdict is Verdict.REFUSED:
+        return OrderReported(
+            intent.client_id, OrderState.REJECTED, ZERO, None, judged.reason, judged.short, judged.misfit
+        )
+    return OrderOutcomeUnknown(intent.client_id, judged.reason)
 
 
 def order_params(intent: OrderIntent, instrument: Instrument) -> dict[str, Any] | None:

@@ -179,14 +179,27 @@ class BinanceRest:
         except (AnsweredError, NoAnswerError, NotSentError) as error:
             raise as_venue_error(endpoint, error) from None
 
-    async def order(
-        self, endpoint: str, params: Mapping[str, Any], *, priority: Priority, counted: bool = False
-    ) -> Any:
-        """A request about an order or a transfer. Raises AnsweredError, NoAnswerError or NotSentError."""
-        gate = self._gates[api_of(endpoint)]
+    async def admit(self, endpoint: str, *, priority: Priority, counted: bool) -> None:
+        """Returns when a request about an order or a transfer may be sent. Raises NotSentError."""
         opens = priority in (Priority.OPENING, Priority.COMPLETING)
         within_s = min(OPENING_WITHIN_S, self.timeout_s) if opens else self.timeout_s
-        await gate.enter(priority, within_s=within_s, counted=counted)
+        await self._gates[api_of(endpoint)].enter(priority, within_s=within_s, counted=counted)
+
+    async def order(
+        self,
+        endpoint: str,
+        params: Mapping[str, Any],
+        *,
+        priority: Priority,
+        counted: bool = False,
+        admitted: bool = False,
+    ) -> Any:
+        """A request about an order or a transfer. Raises AnsweredError, NoAnswerError or NotSentError.
+
+        One that is `admitted` already leaves at once.
+        """
+        if not admitted:
+            await self.admit(endpoint, priority=priority, counted=counted)
         refused = None if "Get" in endpoint else self.permit()
         if refused is not None:
             raise NotSentError(refused)

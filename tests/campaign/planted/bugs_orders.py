@@ -22,9 +22,11 @@ ZERO = Decimal(0)
 def resend_after_timeout(stack: ExitStack) -> None:
     place = OrderDesk._place_one
 
-    async def twice(self: OrderDesk, intent: OrderIntent, priority: Any, deliver: Any) -> None:
+    async def twice(
+        self: OrderDesk, intent: OrderIntent, priority: Any, deliver: Any, *, admitted: bool = False
+    ) -> None:
         heard: list[Any] = []
-        await place(self, intent, priority, heard.append)
+        await place(self, intent, priority, heard.append, admitted=admitted)
         if any(isinstance(event, OrderOutcomeUnknown) for event in heard):
             heard.clear()
             await place(self, intent, priority, heard.append)
