@@ -13,6 +13,7 @@ from bot.ports import Deliver, VenueError
 from bot.runtime.daemon import Daemon, Plan
 from bot.runtime.pollers import Rhythm
 from bot.venues.binance import venue as binance_venue
+from bot.venues.binance.gate import WEIGHT_SHARE_OPENING
 from bot.venues.binance.streams import OPEN_WITHIN_S, StreamKeeper
 from bot.venues.binance.venue import BinanceVenue
 from tests.campaign.answers import CANARY, HANG_S, KEY
@@ -56,6 +57,7 @@ class CampaignVenue(BinanceVenue):
         rest = self._rest
         assert isinstance(rest, RestOfCampaign)
         rest.connect_to(life.world.wire, life)
+        self.budgets = rest.budgets
 
     def _keeper_of(self, deliver: Deliver) -> StreamKeeper:
         return KeeperOfCampaign(self.life, deliver, self._log)
@@ -85,6 +87,11 @@ class Life:
         """It knows all that it needs before it opens anything: depth is asked for last, and may wait for weight."""
         desk = self.daemon._desks.get(VENUE)
         return desk is not None and desk.pollers.liquidity_known.is_set()
+
+    @property
+    def pressed(self) -> bool:
+        """So much request weight is used up that nothing may open before the minute is over."""
+        return any(budget.pause_s(WEIGHT_SHARE_OPENING) > 0 for budget in self.venue.budgets.values())
 
     async def alive(self) -> None:
         """Returns to the living; the dead wait for ever."""

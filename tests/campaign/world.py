@@ -34,7 +34,7 @@ CRAWL_SPEED, CRAWL_MS = 20.0, 40_000
 SLOW_AFTER_ORDER_S = 1.5
 SETTLE_S = 150.0
 STOP_S = 15.0
-YOUNG_S = 10.0
+YOUNG_S, AFTER_PRESSURE_S = 10.0, 31.0
 """In a frozen market no settlement may pass while a daemon recovers, nor before it may open: books are compared."""
 LATE_IN_MINUTE_S = 48
 """Used weight counts until its minute is over: pressed at its beginning, days of market time would pass unused."""
@@ -93,7 +93,7 @@ class World:
         await self._finale()
 
     async def _step(self) -> None:
-        young = self.plan.frozen and (self.loop.now_s - self._born_s < YOUNG_S or not self.life.informed)
+        young = self.plan.frozen and self._recovering()
         while self._jumps_ms and self._jumps_ms[0] + CRAWL_MS < self.market_ms:
             del self._jumps_ms[0]
         crawls = bool(self._jumps_ms) and self._jumps_ms[0] - CRAWL_MS < self.market_ms
@@ -126,6 +126,13 @@ class World:
         self.streams.tick()
         self.oracle.tick()
 
+    def _recovering(self) -> bool:
+        """Whether this life may not open yet, or has had no time to: what is refused is tried again after a pause."""
+        if self.life.pressed:
+            self._pressed_s = self.loop.now_s
+        young = self.loop.now_s - self._born_s < YOUNG_S or not self.life.informed
+        return young or self.loop.now_s - self._pressed_s < AFTER_PRESSURE_S
+
     _told: set[Fault]
 
     def step_venue(self) -> None:
@@ -148,7 +155,7 @@ class World:
     def new_life(self) -> None:
         self._told = getattr(self, "_told", set())
         self.lives.append(Life(self, len(self.lives) + 1))
-        self._born_s = self.loop.now_s
+        self._born_s, self._pressed_s = self.loop.now_s, -AFTER_PRESSURE_S
         self.slow(2.0)
 
     def slow(self, seconds: float) -> None:
