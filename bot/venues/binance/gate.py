@@ -64,8 +64,8 @@ class WeightBudget:
     seen_s: float = -_MINUTE_S
     """When that was reported, and until when nothing is sent: monotonic seconds."""
     blocked_until_s: float = 0.0
-    clock_offset_s: float = 0.0
-    """Venue's wall clock less ours: the minute is the venue's."""
+    clock_offset_s: float | None = None
+    """Venue's wall clock less our monotonic one, which never jumps: the minute is the venue's. None while unknown."""
     clock_error_s: float = 0.0
     """How far that may be wrong."""
 
@@ -83,7 +83,8 @@ class WeightBudget:
         if blocked_s > 0:
             return blocked_s
         edge_s = max(EDGE_S, self.clock_error_s)
-        into_minute_s = (time_ns() / 1e9 + self.clock_offset_s - edge_s) % _MINUTE_S
+        now_s = time_ns() / 1e9 if self.clock_offset_s is None else monotonic() + self.clock_offset_s
+        into_minute_s = (now_s - edge_s) % _MINUTE_S
         of_this_minute = monotonic() - self.seen_s <= into_minute_s - BLUR_S
         if self.used <= self.limit * share or not of_this_minute:
             return 0.0

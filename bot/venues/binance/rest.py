@@ -215,9 +215,10 @@ class BinanceRest:
         reply = await self.data("publicGetTime")
         error_ms = int((monotonic() - sent_s) * 500)
         try:
-            offset_ms = int(reply["serverTime"]) - (sent_ms + error_ms)
+            told_ms = int(reply["serverTime"])
         except (KeyError, TypeError, ValueError):
             raise VenueError("publicGetTime: the reply has no serverTime") from None
+        offset_ms = told_ms - (sent_ms + error_ms)
         self.clock_refused.clear()
         vague = self._clock_error_ms is not None and error_ms > self._clock_error_ms
         if vague and not proven_wrong and abs(offset_ms - self.clock_offset_ms) <= error_ms:
@@ -226,7 +227,8 @@ class BinanceRest:
         for instance in (self._data, self._orders):
             instance.options["timeDifference"] = -offset_ms
         for budget in self.budgets.values():
-            budget.clock_offset_s, budget.clock_error_s = offset_ms / 1000, error_ms / 1000
+            budget.clock_offset_s = told_ms / 1000 - (sent_s + error_ms / 1000)
+            budget.clock_error_s = error_ms / 1000
         return offset_ms
 
     def signed_call(self) -> dict[str, Any]:
