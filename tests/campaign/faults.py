@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
     "data_lost": Kind(DATA, 2, LOST),
     "trades_lag": Kind(TRADES, 1.5, size=(0.3, 2.5)),
     "account_stale": Kind(ACCOUNT, 1.5, size=(0.5, 3)),
-    "receipts_late": Kind(INCOME, 2, ("", *COIN), (1, 9)),
+    "receipts_late": Kind(HOUR, 2, ("", *COIN), (2, 9)),
     "receipts_repeated": Kind(INCOME, 1),
     # transfers
     "transfer_lost": Kind(TRANSFER, 2, ("hang", "reset", "502", "unknown")),
@@ -173,19 +173,19 @@ KINDS: Mapping[str, Kind] = {
 }
 MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)
 REACH: Mapping[str, tuple[float, float]] = {
-    ORDER: (1, 60),
-    QUERY: (1, 12),
-    DATA: (20, 150),
-    TRADES: (1, 12),
-    ACCOUNT: (3, 30),
-    INCOME: (1, 12),
+    ORDER: (1, 120),
+    QUERY: (1, 40),
+    DATA: (20, 500),
+    TRADES: (1, 40),
+    ACCOUNT: (3, 80),
+    INCOME: (1, 50),
     TRANSFER: (1, 3.99),
-    CALL: (60, 400),
-    COMMIT: (5, 180),
+    CALL: (60, 900),
+    COMMIT: (5, 350),
     HOUR: (0.2, 62),
     START: STARTS_H,
-    LOAN_ORDER: (1, 12),
-    INTEREST: (1, 8),
+    LOAN_ORDER: (1, 25),
+    INTEREST: (1, 30),
     MOVE: (1, 5.99),
 }
 """When a fault of each trigger may strike."""

@@ -74,6 +74,9 @@ def strike(world: "World", fault: Fault) -> None:
             world.streams.shuffle_until_s = now_s + size
         case "events_missed":
             world.streams.miss_until_s = now_s + size
+        case "receipts_late":
+            world.wire.hide_receipts(fault.how, size)
+            world.patient(size)
         case "unanswered":
             world.wire.unanswered.waiting.append(fault)
             return
@@ -109,7 +112,7 @@ def strike(world: "World", fault: Fault) -> None:
             raise AssertionError(fault)
     world.fired(fault.kind)
     world.log[-1] += f"  ({fault})"
-    if not fault.kind.startswith("events_"):
+    if not fault.kind.startswith(("events_", "receipts_")):  # market time flies, so that the next ones come first
         world.trouble(size + 1.0)
 
 

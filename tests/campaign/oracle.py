@@ -249,6 +249,7 @@ class Oracle(Rules):
     def marked(self, symbol: str, mark: Mark, at_ms: int) -> None:
         if self.older(f"mark {symbol}", at_ms):
             return
+        self.marks_before[symbol] = self.marks.get(symbol, mark)
         self.marks[symbol], self.marked_s[symbol] = mark, self._now_s
         self.told_ms = int(self.world.market_ms)
         if symbol.removesuffix("USDT") in CORE:

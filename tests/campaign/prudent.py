@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bot.simulator.model import Book, Listing
+from bot.simulator.model import Book, Listing, Mark
 from tests.campaign.audit import Audit
 from tests.campaign.truth import MARGIN, ZERO
 
@@ -20,6 +20,8 @@ GUARD, REPAIR_GUARD = Decimal("0.0015"), Decimal("0.006")
 REPAIRS = ("complete", "unwind")
 TOLD_S = 1.0
 """A decision may be as old as this when it is committed."""
+AT_ONCE_S = 0.02
+"""A mark that came so short a time before the commit came when the orders were decided already."""
 NEVER = Decimal(10) ** 12
 ROOM = Decimal("0.24")
 """The shipped warning distance of R7 less a hundredth: marks and wallets move between the decision and the commit."""
@@ -61,24 +63,31 @@ class Prudent(Audit):
     def far_from_liquidation(self, names: str) -> None:
         """10: with all that may still fill, a joint move of R7's distance leaves the perp wallet its maintenance."""
         coming = self._coming()
+        late = {symbol for symbol, at_s in self.marked_s.items() if self._now_s - at_s < AT_ONCE_S}
+        marks = {symbol: self.marks_before[symbol] if symbol in late else mark for symbol, mark in self.marks.items()}
         for move in (1 + ROOM, 1 - ROOM):
-            left = self.margin_left(move, coming)
+            left = max(self.margin_left(move, coming), self.margin_left(move, coming, marks))
             self.check(10, left >= 0, f"{names}: a move to {move} of all marks leaves {left:.0f} of margin")
 
-    def margin_left(self, move: Decimal, coming: Mapping[tuple[str, str], Decimal]) -> Decimal:
+    def margin_left(
+        self,
+        move: Decimal,
+        coming: Mapping[tuple[str, str], Decimal],
+        marks: Mapping[str, Mark] | None = None,
+    ) -> Decimal:
         """Of the perp wallet, less its maintenance, once all marks have moved by a factor and `coming` has filled."""
-        account = self._account()
+        account, marks = self._account(), self.marks if marks is None else marks
         held = {symbol: (one.quantity, _signed(one.quantity, one.cost)) for symbol, one in account.holdings.items()}
         for coin in self.world.market.coins.values():
             coins = coming.get((coin.name, "long"), ZERO) - coming.get((coin.name, "perp"), ZERO)
             more = coins / coin.multiplier
-            mark = self.marks.get(coin.perp.symbol)
+            mark = marks.get(coin.perp.symbol)
             if more and mark is not None:
                 quantity, cost = held.get(coin.perp.symbol, (ZERO, ZERO))
                 held[coin.perp.symbol] = quantity + more, cost + more * mark.mark
         left: Decimal = account.perp_wallet
         for symbol, (quantity, cost) in held.items():
-            mark = self.marks.get(symbol)
+            mark = marks.get(symbol)
             if mark is not None:
                 value = quantity * mark.mark * move
                 listing = self.world.market.by_symbol[Book.PERP, symbol].perp

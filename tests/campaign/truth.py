@@ -45,6 +45,8 @@ class Truth:
         self.violations: list[tuple[int, str]] = []
         self.checked: Counter[int] = Counter()
         self.marks: dict[str, Mark] = {}
+        self.marks_before: dict[str, Mark] = {}
+        """Those that the last ones took the place of."""
         self.marked_s: dict[str, float] = {}
         self.by_quotes = False
         """Whether coins are worth what their spot quotes said last, instead of the index that came with the mark."""

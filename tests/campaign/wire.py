@@ -133,6 +133,19 @@ class Wire(UserStreams):
         """A view of the account tells less than there is, for so long."""
         self.lag_until_s = max(self.lag_until_s, self.world.loop.now_s + seconds)
 
+    def hide_receipts(self, coin: str, seconds: float) -> None:
+        """What is paid for a coin (all, if none is named) is told later, perhaps after the next settlement's.
+
+        Of coins that are not held the next one that is stands in.
+        """
+        self.lags(seconds)
+        account = self.world.exchange._state.accounts.get(KEY)
+        holdings = account.holdings.items() if account is not None else ()
+        held = sorted(self.world.market.by_symbol[Book.PERP, symbol].name for symbol, one in holdings if one.quantity)
+        if coin and held:
+            coin = next((name for name in held if name >= coin), held[0])
+        self.receipts_hidden = self.world.loop.now_s + seconds, int(self.world.market_ms), coin
+
     # -- the private streams --------------------------------------------------------------------------------
 
     def report(self, api_key: str, happenings: Sequence[Happening]) -> None:
@@ -310,9 +323,6 @@ class Wire(UserStreams):
             case "account_stale":
                 self.lags(fault.size)
                 self.stale_until_s = now_s + fault.size
-            case "receipts_late":
-                self.lags(fault.size)
-                self.receipts_hidden = now_s + fault.size, int(world.market_ms), fault.how
             case "receipts_repeated":
                 self.repeat_receipts = True
         return None

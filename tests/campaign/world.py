@@ -206,10 +206,7 @@ class World:
                 strike(self, fault)
                 continue
             self.fired(fault.kind)
-            if fault.kind == "receipts_late":  # the next settlement shall come before they do
-                self.faulty_until_s = max(self.faulty_until_s, self.loop.now_s + fault.size)
-            else:
-                self.trouble(min(fault.size, 12.0) + 1.0)
+            self.trouble(min(fault.size, 12.0) + 1.0)
             self.log[-1] += f"  ({fault})"
             return [fault]
         return []
