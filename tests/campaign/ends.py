@@ -20,9 +20,9 @@ CONVERTED_MS = HOUR_MS // 2
 """So long after the end of the spot."""
 PERP_LATER_MS = 6 * HOUR_MS
 UNHEARD_BEFORE_H = 50.0
-RETURNS_H = (0.2, 3.0, 14.0)
+RETURNS_H = (0.2, 3.0, 14.0, 14.0)
 """Hours after an end of which no daemon heard until one starts: then the coins are still there, or were turned into
-others, or the venue does not list the market any more."""
+others, or, the rarest to be met otherwise, the venue does not list the market any more."""
 REDENOMINATED = Decimal(1000)
 POSTPONED_MS = 30 * 24 * HOUR_MS
 FINALE_MS = 12 * HOUR_MS
@@ -37,12 +37,12 @@ class Ends:
     def announce(self, fault: Fault) -> bool:
         """The venue tells of an end; False when it has done so, or there is nothing left that could end.
 
-        It comes for something that is held, if anything is. One in three comes while no daemon listens, and that ends
+        It comes for something that is held, if anything is. Every other one comes while no daemon listens, and ends
         before one does: most of what a daemon is told of in time it has sold by then.
         """
         world, now_ms = self.world, int(self.world.market_ms)
         coin = world.market.coins[self._name(fault)]
-        unheard = _drawn(fault, 100, 3) == 0 and world.life.running and fault.at < UNHEARD_BEFORE_H
+        unheard = _drawn(fault, 100, 2) == 0 and world.life.running and fault.at < UNHEARD_BEFORE_H
         hours = fault.size if unheard else fault.size**2
         ends_ms = now_ms + int(hours * HOUR_MS)
         told = self._end(coin.perp if fault.kind == "end_announced" else coin.spot, ends_ms)

@@ -37,7 +37,7 @@ def test_what_ends_in_half_a_day_is_left_in_time() -> None:
     assert not said["perpetual settled"]
 
 
-@pytest.mark.parametrize("at", [12.0, 12.031, 12.0321], ids=["coins still there", "coins turned", "listed no more"])
+@pytest.mark.parametrize("at", [12.0, 12.001, 12.0021], ids=["coins still there", "coins turned", "listed no more"])
 def test_coins_that_were_turned_into_others_are_given_up_by_their_owner(at: float) -> None:
     said = _said(RENAMED, at, 2.0).said
     assert said["hedge.coins_gone"] == 1

@@ -8,7 +8,7 @@ from statistics import median
 from tests.campaign import runner, session
 from tests.campaign.planted.bugs import grown
 
-SEEDS_MAX = 60
+SEEDS_MAX = 120
 HUNTS = 3
 STRIDE = 1_000
 """Hunts begin so many seeds apart."""
