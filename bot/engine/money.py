@@ -42,10 +42,10 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     if hedge is None or leg is None:
         out.warning("fill.foreign", instrument=fill.instrument, client_id=fill.client_id, quantity=fill.quantity_base)
         return True
-    if fill.client_id.startswith(TAKEN_PREFIXES) or (order is None and _bought_back(fill, leg)):
-        if hedge.live:
-            _taken(state, hedge, fill, out)
-    elif order is None:
+    taken_by_venue = fill.client_id.startswith(TAKEN_PREFIXES) or (order is None and _bought_back(fill, leg))
+    if taken_by_venue and hedge.live:
+        _taken(state, hedge, fill, out)
+    elif order is None and not (taken_by_venue and leg.quantity_base * fill.side.sign < 0):
         out.critical("fill.unexpected", hedge=hedge.id, coin=hedge.coin, client_id=fill.client_id, price=fill.price)
     taken = fill.fee if fill.fee_asset == instrument.base_asset and instrument.kind.is_coin else ZERO
     held = leg.quantity_base
@@ -146,7 +146,7 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
     """The hedge and leg that a fill belongs to: by its order, by our client id, or (liquidations) by position.
 
     What trades in the margin account is the hedge's whoever did it: the account is the bot's alone. Of a closed hedge
-    the venue may still take what was too little to trade.
+    the venue may still take what was too little to trade, or have bought back what its own last order bought as well.
     """
     hedge = state.hedges.get(order.intent.hedge_id) if order is not None else None
     if hedge is None and fill.client_id.startswith(OWN_PREFIX):
@@ -156,7 +156,7 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
     lent = state.market.instruments[fill.instrument].kind is Kind.MARGIN and not fill.client_id.startswith(OWN_PREFIX)
     if hedge is None and (lent or fill.client_id.startswith(TAKEN_PREFIXES)):
         hedge = next((h for h in state.hedges.values() if _leg(h, fill.instrument) is not None), None)
-        hedge = hedge or _left_over(state, fill)
+        hedge = hedge or _left_over(state, fill) or (_bought_twice(state, fill) if lent else None)
     return (hedge, _leg(hedge, fill.instrument)) if hedge is not None else (None, None)
 
 
@@ -166,6 +166,17 @@ def _left_over(state: EngineState, fill: Fill) -> Hedge | None:
         hedge = hedges.get(fill.instrument)
         leg = _leg(hedge, fill.instrument) if hedge is not None else None
         if leg is not None and leg.quantity_base * fill.side.sign < 0:
+            return hedge
+    return None
+
+
+def _bought_twice(state: EngineState, fill: Fill) -> Hedge | None:
+    """The closed hedge whose loan the venue bought back while it still owed: such coins are too many, and ours."""
+    for hedges in (state.last_hedge, state.former_hedge):
+        hedge = hedges.get(fill.instrument)
+        if hedge is None or hedge.closed_ms is None or fill.side is not Side.BUY:
+            continue
+        if hedge.opened_ms <= fill.traded_ms <= hedge.closed_ms:
             return hedge
     return None
 

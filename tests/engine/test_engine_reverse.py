@@ -26,7 +26,8 @@ from playbook import (
 )
 from reverse_kit import both_fill, config, interest, opened, scene, terms
 
-from bot.domain.events import Event, OrderFilled, Tick, TransferSettled
+from bot.domain.actions import Severity
+from bot.domain.events import CloseCoin, Event, OrderFilled, Tick, TransferSettled
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.ledger import Transaction
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side
@@ -205,6 +206,25 @@ def test_what_the_venue_buys_back_of_a_crumb_is_its_hedges(play: Play, left: str
     assert severity_of(book, "position.taken") is None
     assert hedge.legs[0].quantity_base == (D("0.000599") if D(left) else 0)
     assert not book.state.book.removals[kit.VENUE, "BTC", -1].removed
+    book.unmet.clear()
+
+
+@pytest.mark.parametrize(("late_ms", "owner"), [(-1_000, "h1"), (60_000, "foreign")])
+def test_what_the_venue_bought_back_as_the_hedge_did_is_sold_again(play: Play, late_ms: int, owner: str) -> None:
+    """Liquidated and told late, the hedge has bought the same coins once more; later ones are nobody's loan."""
+    book = opened(play)
+    hedge, lot = book.hedge, book.sent[0]
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    assert hedge.state is HedgeState.CLOSED
+    assert hedge.closed_ms is not None
+    fill = replace(_taken(book, lot, "autoclose-9").fill, traded_ms=hedge.closed_ms + late_ms)
+    book >> (lambda _: [OrderFilled(fill)]) << saved(Transaction, hedge_id=owner)
+    if owner == "h1":
+        assert severity_of(book, "fill.unexpected") is Severity.CRITICAL
+        book.run(20)
+        assert hedge.state is HedgeState.CLOSED
+    assert abs(hedge.legs[0].quantity_base) < D("0.0001")
     book.unmet.clear()
 
 
