@@ -149,7 +149,7 @@ def leg_usd(book: Book, leg: Leg) -> Decimal:
 
 
 def worst_usd(book: Book, hedge: Hedge, extra: Sequence[OrderIntent] = ()) -> Decimal:
-    """Value of the larger side if everything that may still fill fills at the worse of limit and touch.
+    """Value of the larger side if everything that may still fill fills at the worst of limit, touch and price of now.
 
     Counts open and unknown orders and the `extra` ones that are about to be sent for this hedge.
     """
@@ -157,10 +157,10 @@ def worst_usd(book: Book, hedge: Hedge, extra: Sequence[OrderIntent] = ()) -> De
     flying += [(intent, intent.quantity_base) for intent in extra if intent.hedge_id == hedge.id]
     sides = []
     for position, leg in enumerate(hedge.legs):
-        usd = leg_usd(book, leg)
+        usd, price = leg_usd(book, leg), book.market.price(leg.instrument) or ZERO
         for intent, open_base in flying:
             if intent.leg == position and intent.side.sign == leg.direction:
-                usd += open_base * max(intent.limit_price, intent.decided_price)
+                usd += open_base * max(intent.limit_price, intent.decided_price, price)
         sides.append(usd)
     return max(sides, default=ZERO)
 

@@ -12,6 +12,7 @@ from bot.domain.events import Tick
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Fill, OrderIntent, OrderState, Purpose
 from bot.domain.time import HOUR_MS
+from bot.domain.valuation import worst_usd
 
 
 def test_both_legs_of_a_slice_leave_together_after_their_intents_were_saved(play: Play) -> None:
@@ -219,3 +220,13 @@ def test_the_repair_limits_are_the_owners(play: Play) -> None:
     book.wait(0.3).alive() >> Tick() << orders("sell spot 0.199")
     assert isinstance(book.config, CoreConfig)
     assert all(order.state is not OrderState.UNKNOWN for order in book.state.orders.values())
+
+
+def test_what_is_under_way_counts_at_the_price_of_now(play: Play) -> None:
+    """An order that waited while its coin rose by a half is worth as much more, whatever its limit."""
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    before = worst_usd(book.state.book, book.hedge)
+    book.price("BTC", "150000")
+    assert worst_usd(book.state.book, book.hedge) > before * Decimal("1.4")
+    assert worst_usd(book.state.book, book.hedge) == Decimal("0.1992") * 150_000
