@@ -48,6 +48,8 @@ class Truth:
         self.marks_before: dict[str, Mark] = {}
         """Those that the last ones took the place of."""
         self.marked_s: dict[str, float] = {}
+        self.by_quotes = False
+        """Whether coins are worth what their spot quotes said last, instead of the index that came with the mark."""
         self.turned: dict[str, Decimal] = {}
         """Coin -> how much of it the venue has turned into another one, which the owner has not accepted yet."""
         self.renamed: set[str] = set()
@@ -133,19 +135,15 @@ class Truth:
         raise NotImplementedError
 
     def _price(self, coin: str) -> Decimal:
-        """As the daemon was last told: the index that came with the mark."""
+        """As the daemon was last told."""
         listed = self.world.market.coins[coin]
+        trading = listed.spot if listed.spot.trades else listed.perp  # a closed market says nothing any more
+        if self.by_quotes and (told := self.touch(f"binance:{trading.symbol}:{trading.book.value}")):
+            return sum(told, ZERO) / 2
         mark = self.marks.get(listed.perp.symbol) or self.world.market.mark(
             listed.perp.symbol, int(self.world.market_ms)
         )
         return mark.index / listed.multiplier
-
-    def _quoted(self, coin: str) -> Decimal:
-        """As the daemon was last told by a quote, where it was."""
-        listed = self.world.market.coins[coin]
-        trading = listed.spot if listed.spot.trades else listed.perp  # a closed market says nothing any more
-        told = self.touch(f"binance:{trading.symbol}:{trading.book.value}")
-        return sum(told, ZERO) / 2 if told else self._price(coin)
 
     def nav(self) -> Decimal:
         account = self._account()

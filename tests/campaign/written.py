@@ -174,17 +174,26 @@ class Written(Owed):
     def _within_limits(self, opening: Sequence[Mapping[str, Any]]) -> None:
         """10: what is held, and everything that may still fill, at the prices that the daemon was told.
 
-        Marks and quotes come through different connections: where one of them is behind, either may be gone by, of
-        each coin for itself. What the account is worth is judged by marks and indices, which come in one message.
+        Marks and quotes come through different connections: where one of them is behind, either may be gone by. What
+        the account is worth is judged by marks and indices, which come together for both legs.
         """
-        nav, coming = self.nav(), self._coming()
+        nav = self.nav()
+        beyond = self._beyond_limits(opening, nav)
+        if beyond:
+            self.by_quotes = True
+            beyond = self._beyond_limits(opening, nav)
+            self.by_quotes = False
+        self.check(10, not beyond, "; ".join(beyond))
+
+    def _beyond_limits(self, opening: Sequence[Mapping[str, Any]], nav: Decimal) -> list[str]:
+        coming = self._coming()
         worst: dict[str, Decimal] = {}
         for coin in COINS:
             spot, perp = self.held(coin)
             side = max(spot + coming[coin, "spot"], -perp + coming[coin, "perp"])
             if self.world.plan.lent:
                 side = max(side, -spot + coming[coin, MARGIN], perp + coming[coin, "long"])
-            worst[coin] = side * min(self._price(coin), self._quoted(coin))
+            worst[coin] = side * self._price(coin)
         names = ", ".join(str(row["client_id"]) for row in opening)
         found = []
         cap = max(self.caps) * nav * CAP_SLACK + CAP_SLACK_USD
@@ -196,7 +205,7 @@ class Written(Owed):
         total = sum(worst.values())
         if total > ceiling:
             found.append(f"{names}: the book may reach {total:.0f} of {ceiling:.0f}")
-        self.check(10, not found, "; ".join(found))
+        return found
 
     def _coming(self) -> dict[tuple[str, str], Decimal]:
         """What opening orders that are not at the venue yet may still bring, by coin and book."""
