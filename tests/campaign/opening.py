@@ -129,8 +129,9 @@ class Opening(Room):
         least = max(coin.spot.notional_min, coin.perp.notional_min)
         lots = max(coin.spot.quantity_min, coin.perp.quantity_min * coin.multiplier) * self._price(coin.name)
         # What would be left may not be less than the venue takes: then it goes along.
-        most = max(self.slice_usd(coin) * Decimal("1.3") + least * 4, lots * Decimal("2.1"))
-        self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {self.slice_usd(coin):.0f}")
+        slice_usd = self.slice_usd(coin)
+        most = max(slice_usd * Decimal("1.3") + least * 4, (max(slice_usd, lots) + lots) * Decimal("1.05"))
+        self.check(2, usd <= most, f"{sent.client_id} is of {usd:.0f} USD, a slice is {slice_usd:.0f}")
 
     def hedges_again(self, intent: Mapping[str, Any]) -> bool:
         """Whether it makes coins whole that cannot be sold."""
