@@ -102,9 +102,8 @@ def _give_up(state: EngineState, event: AcceptDifference, lacking: Decimal, out:
         lacking -= quantity
         measured, price = r05_drawdown.measure(state.book), price_of(state.book, hedge)
         move_leg(leg, -quantity, price)
-        if measured is not None:
-            r05_drawdown.capital_moved(state.book, measured[0], -quantity * price)
-            save_mark(state, out)
+        r05_drawdown.capital_moved(state.book, measured[0] if measured is not None else None, -quantity * price)
+        save_mark(state, out)
         hedge.target_base, hedge.reason, hedge.wait_until_mono_ms = ZERO, event.reason, 0
         out.persist(hedge)
         out.critical(

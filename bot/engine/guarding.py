@@ -261,8 +261,8 @@ def book_capital(state: EngineState, name: str, event: CapitalMoved, out: Action
     if transaction is None:
         return False
     out.persist(transaction)
-    if event.asset in USD_ASSETS and measured is not None and not event.internal:
-        r05_drawdown.capital_moved(state.book, measured[0], event.amount)
+    if event.asset in USD_ASSETS and not event.internal:
+        r05_drawdown.capital_moved(state.book, measured[0] if measured is not None else None, event.amount)
         save_mark(state, out)
     return True
 

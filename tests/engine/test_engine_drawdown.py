@@ -192,6 +192,30 @@ def test_withdrawals_and_deposits_leave_the_drawdown_as_it_is(play: Play) -> Non
     assert abs(book.state.book.guards.drawdown.share - share) < D("0.0001")
 
 
+def test_money_that_goes_while_nothing_can_be_measured_is_no_loss(play: Play) -> None:
+    book = scene(play)
+    book.wait(6).feed(Tick())
+    assert r05_drawdown.measure(book.state.book) is None, "marks are too old"
+    book.feed(CapitalMoved(kit.VENUE, "spot", "USDT", D(-300_000), "w1", book.market_ms))
+    for _ in range(4):
+        assert not ticked(basis(book, 0), "drawdown.hard")
+    assert book.state.book.guards.drawdown.share < D("0.0005")
+
+
+def test_a_hedge_that_is_half_done_does_not_lift_the_mark(play: Play) -> None:
+    """In a jump one leg is sold at the price of now, and the other one is still valued at the last."""
+    book = scene(play)
+    before = book.state.book.guards.drawdown.high_usd
+    book.hedge.unbalanced_mono_ms = book.mono_ms
+    book.state.ledger.balances["venue:binance:spot", "USDT"] += D(5000)
+    ticked(basis(book, 0), "")
+    assert book.state.book.guards.drawdown.high_usd == before
+    assert book.hedge.unbalanced_mono_ms is None, "the legs cancel"
+    ticked(basis(book, 0), "")
+    assert before is not None
+    assert abs((book.state.book.guards.drawdown.high_usd or D(0)) - before - 5000) < 1
+
+
 def test_no_judgement_without_fresh_marks(play: Play) -> None:
     book = scene(play)
     basis(book, 900).wait(6)

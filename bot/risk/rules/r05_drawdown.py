@@ -52,6 +52,11 @@ def measure(book: Book) -> tuple[Decimal, Decimal] | None:
     return worth, worth - gains
 
 
+def _half_done(book: Book) -> bool:
+    """Whether legs may not cancel now: in a jump one is sold at the price of now, the other valued at the last."""
+    return any(hedge.order_ids or hedge.unbalanced_mono_ms is not None for hedge in book.live_hedges())
+
+
 def _fresh_mark(book: Book, hedge: Hedge) -> Mark | None:
     """Mark and index of a hedge's perpetual; None without a pair, or while they are missing or old.
 
@@ -103,7 +108,7 @@ def update(book: Book) -> Breach | None:
         drawdown.deeper_mono_ms = None
         return None
     worth, lifting = found
-    if drawdown.high_usd is None or lifting > drawdown.high_usd:
+    if drawdown.high_usd is None or (lifting > drawdown.high_usd and not _half_done(book)):
         drawdown.high_usd = max(lifting, ZERO)
     high = drawdown.high_usd
     drawdown.share = max(ZERO, ONE - worth / high) if high > 0 else ZERO
@@ -155,10 +160,16 @@ def accept(book: Book) -> None:
     drawdown.targets.clear()
 
 
-def capital_moved(book: Book, before_usd: Decimal, usd: Decimal) -> None:
-    """A deposit or withdrawal of `usd` on top of a worth of `before_usd`: the drawdown's share stays what it was."""
+def capital_moved(book: Book, before_usd: Decimal | None, usd: Decimal) -> None:
+    """A deposit or withdrawal of `usd` on top of a worth of `before_usd`: the drawdown's share stays what it was.
+
+    None: it cannot be measured now; then it is what it was when it was measured last.
+    """
     drawdown = book.guards.drawdown
-    if drawdown.high_usd is not None and before_usd > 0:
+    if drawdown.high_usd is None:
+        return
+    before_usd = drawdown.high_usd * (ONE - drawdown.share) if before_usd is None else before_usd
+    if before_usd > 0:
         drawdown.high_usd *= max(ZERO, before_usd + usd) / before_usd
 
 
