@@ -16,7 +16,7 @@ from bot.ledger import postings
 
 
 class StateView:
-    """`reconcile.AccountView` of one venue over the engine's state."""
+    """What a reconciliation asks of the engine's state about one venue."""
 
     def __init__(self, state: EngineState, venue: str) -> None:
         self._state = state
@@ -41,7 +41,7 @@ class StateView:
     def suspects(self, report: AccountReported) -> Sequence[str]:
         """Those of them that a difference points at: both legs of each coin that differs, and unsettled orders'."""
         positions = self._positions()
-        differing = {asset for (_, asset), gap in self._gaps(report).items() if gap}
+        differing = {asset for _, asset in self._gaps(report)}
         found = {record.intent.instrument for record in self.unsettled()}
         for pair in self._state.market.all_pairs():
             moved = report.positions.get(pair.perp.id, ZERO) != positions.get(pair.perp.id, ZERO)
@@ -55,7 +55,7 @@ class StateView:
         positions = {name: quantity for name, quantity in report.positions.items() if quantity}
         if positions != self._positions():
             return False
-        return not any(gap for place, gap in self._gaps(report).items() if money or not _paid_into(*place))
+        return not any(money or not _paid_into(*place) for place in self._gaps(report))
 
     def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
         """Venue less books by (wallet, asset), of what funding and interest change."""
@@ -100,6 +100,7 @@ class StateView:
         return {name: quantity for name, quantity in held.items() if quantity}
 
     def _gaps(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
+        """Venue less books by (wallet, asset), where that is not zero."""
         gaps: dict[tuple[str, str], Decimal] = {}
         for wallet, assets in report.balances.items():
             for asset, amount in assets.items():
@@ -109,7 +110,7 @@ class StateView:
             venue, _, wallet = place.partition(":")
             if kind == "venue" and venue == self._venue:
                 gaps[wallet, asset] = gaps.get((wallet, asset), ZERO) - amount
-        return gaps
+        return {place: gap for place, gap in gaps.items() if gap}
 
     @property
     def empty(self) -> bool:

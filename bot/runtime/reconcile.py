@@ -15,7 +15,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Protocol
 
 from bot.domain.actions import Severity
 from bot.domain.events import (
@@ -27,11 +26,11 @@ from bot.domain.events import (
     TransferFailed,
     TransferSettled,
 )
-from bot.domain.hedges import Interest, Receipt, TransferIntent
+from bot.domain.hedges import TransferIntent
 from bot.domain.instruments import Wallet
-from bot.domain.orders import OrderRecord
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.ports import Clock, Deliver, TransferBooked, Venue, VenueError, VenueHistory
+from bot.runtime.account import StateView
 from bot.runtime.payments import Payment, of_interest, of_receipt, split
 from bot.runtime.vitals import Report, Vitals
 
@@ -52,21 +51,6 @@ CAPITAL_OVERLAP_MS = 7 * DAY_MS
 BACKOFF_S_MAX = 10.0
 
 
-class AccountView(Protocol):
-    """What the core knows about one venue's account; read between steps only."""
-
-    def unsettled(self) -> Sequence[OrderRecord]: ...
-    def pending_transfers(self) -> Sequence[TransferIntent]: ...
-    def instruments(self) -> Sequence[str]: ...
-    def suspects(self, report: AccountReported) -> Sequence[str]: ...
-    def agrees(self, report: AccountReported, *, money: bool = True) -> bool: ...
-    def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]: ...
-    def booked(self, receipt: Receipt) -> bool: ...
-    def charged(self, interest: Interest) -> bool: ...
-    def in_opening(self, wallet: str, at_ms: int) -> bool: ...
-    def knows_capital(self, venue_id: str) -> bool: ...
-
-
 @dataclass(slots=True)
 class BooksEnd:
     """Where the books of a venue begin and how far they are known to be complete (market time)."""
@@ -85,7 +69,7 @@ class Reconciler:
     def __init__(
         self,
         venue: Venue,
-        view: AccountView,
+        view: StateView,
         books: BooksEnd,
         clock: Clock,
         deliver: Deliver,
@@ -207,6 +191,8 @@ class Reconciler:
         """
         began_ms = self._clock.market_ms()
         report = await self._venue.fetch_account()
+        if self._too_soon(report):
+            return report, False
         if not self._agreed(report) and self._only_money(report):
             payments = await self._unbooked(report, self._since_ms(began_ms))
             await self._flush()
@@ -227,8 +213,7 @@ class Reconciler:
 
     async def _ask_for_capital(self, report: AccountReported) -> None:
         """Deliver charges of liquidations, deposits, withdrawals and moves that are not ours; seldom: it is dear."""
-        rested = time.monotonic() - self._capital_s >= CAPITAL_EVERY_S
-        if not (self._books.floor_ms and rested and self._quiet()):
+        if not (self._books.floor_ms and self._rested() and self._quiet()):
             return
         self._capital_s = time.monotonic()
         since_ms = max(self._books.floor_ms, self._books.complete_ms - CAPITAL_OVERLAP_MS)
@@ -247,9 +232,17 @@ class Reconciler:
 
     def _note_gap(self, report: AccountReported) -> None:
         """Since when the money differs as it does."""
-        gap = {place: amount for place, amount in self._view.money_gap(report).items() if amount}
+        gap = self._view.money_gap(report)
         if gap != self._gap[0]:
             self._gap = gap, time.monotonic() if gap else -math.inf
+
+    def _rested(self) -> bool:
+        return time.monotonic() - self._capital_s >= CAPITAL_EVERY_S
+
+    def _too_soon(self, report: AccountReported) -> bool:
+        """Whether the whole history left this very gap, and the owner's moves, which may explain it, must wait."""
+        unasked = self._capital_s < self._gap[1] and not self._rested()
+        return unasked and self._only_money(report) and self._view.money_gap(report) == self._gap[0]
 
     def _move_capital(
         self, venue_id: str, wallet: str, asset: str, amount: Decimal, at_ms: int, *, internal: bool = False
@@ -261,7 +254,7 @@ class Reconciler:
         receipts = await self._venue.fetch_receipts(since_ms)
         payments = [of_receipt(one) for one in receipts if not self._view.booked(one)]
         lender, gaps = self._venue.lender, self._view.money_gap(report)
-        if lender is not None and any(gap for (wallet, _), gap in gaps.items() if wallet == Wallet.MARGIN):
+        if lender is not None and any(wallet == Wallet.MARGIN for wallet, _ in gaps):
             charged = await lender.fetch_interest(since_ms)
             payments += [of_interest(one) for one in charged if not self._view.charged(one)]
         return payments

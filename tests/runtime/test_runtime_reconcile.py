@@ -1,5 +1,6 @@
 """Reconciliation: the order of what is delivered, and when balances may be called complete."""
 
+import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ from bot.engine.money import TAKEN
 from bot.engine.recovery import restore
 from bot.ports import CapitalBooked, TransferBooked, VenueError, VenueHistory
 from bot.runtime.account import StateView
-from bot.runtime.reconcile import BooksEnd, Reconciler
+from bot.runtime.reconcile import CAPITAL_EVERY_S, BooksEnd, Reconciler
 from bot.runtime.vitals import Vitals
 
 
@@ -483,6 +484,24 @@ class TestCapital:
         assert await rig.reconciler.once("regular")
         await rig.flush()
         assert rig.state.ledger.balance("equity:capital", "USDT") == -120
+
+    async def test_a_difference_that_the_history_left_is_not_asked_for_again_and_again(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        rig.venue.balances["spot"]["USDT"] += 50
+        for _ in range(4):
+            await rig.reconciler.once("regular")
+            await rig.flush()
+        rig.reconciler._capital_s = time.monotonic() - CAPITAL_EVERY_S / 2
+        rig.reconciler._gap = rig.reconciler._gap[0], time.monotonic()
+        rig.venue.asked.clear()
+        assert not await rig.reconciler.once("regular")
+        assert set(rig.venue.asked) == {"account"}, (
+            "only what the owner moved can explain it, and that is asked for later"
+        )
+        rig.venue.balances["spot"]["USDT"] += 1
+        rig.venue.asked.clear()
+        await rig.reconciler.once("regular")
+        assert "receipts" in rig.venue.asked, "it is another difference"
 
     async def test_agreeing_balances_cost_no_dear_question(self) -> None:
         rig = await Rig(QuietVenue()).start()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -104,10 +104,12 @@ class Played:
 
 
 class PlayedKeeper(StreamKeeper):
-    def __init__(self, plays: list[Played], deliver: Callable[[Any], None]) -> None:
+    """Gives one connection after the other; none is refused."""
+
+    def __init__(self, plays: Sequence[Played | None], deliver: Callable[[Any], None]) -> None:
         self.logged: list[str] = []
         super().__init__(None, deliver, lambda severity, name, fields: self.logged.append(name), random.Random(1))
-        self._plays = plays
+        self._plays = list(plays)
         self.connected = asyncio.Event()
         """All connections that were given have been taken."""
 
@@ -117,6 +119,8 @@ class PlayedKeeper(StreamKeeper):
         play = self._plays.pop(0)
         if not self._plays:
             self.connected.set()
+        if play is None:
+            raise ConnectionRefusedError
         yield play
 
 
@@ -142,6 +146,25 @@ async def test_a_malformed_frame_is_complained_of_and_the_next_one_is_read(monke
     assert [event for event in told if isinstance(event, FeedLost)] == [
         FeedLost("venue:spot", "quotes: ConnectionClosedError")
     ]
+
+
+async def test_what_cannot_be_connected_again_is_lost_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each loss has the whole account asked for: refused for ten seconds, that took the weight of a minute."""
+    monkeypatch.setattr(streams, "BACKOFF_FIRST_S", 0.001)
+    told: list[Any] = []
+    plays = [None, None, Played([], ends=True), None, None, None, Played([], ends=False)]
+    keeper = PlayedKeeper(plays, told.append)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        task = group.create_task(keeper.keep(replace(line(), resync=True)))
+        await keeper.connected.wait()
+        await asyncio.sleep(0.01)
+        task.cancel()
+    assert [event.reason for event in told if isinstance(event, FeedLost)] == [
+        "quotes: ConnectionRefusedError",
+        "quotes: ConnectionClosedError",
+        "quotes: connected again: events in between were not sent",
+    ]
+    assert keeper.logged.count("venue.stream_lost") == 6, "each attempt is still logged"
 
 
 async def test_a_connection_that_tells_nothing_readable_ends(monkeypatch: pytest.MonkeyPatch) -> None:

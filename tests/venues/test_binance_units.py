@@ -14,7 +14,6 @@ from bot.venues.binance import gate
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.gate import (
     EDGE_S,
-    WEIGHT_SHARE_ACCOUNT,
     WEIGHT_SHARE_ALL,
     WEIGHT_SHARE_OPENING,
     OrderGate,
@@ -26,7 +25,7 @@ from bot.venues.binance.liquidity import depth_usd
 from bot.venues.binance.orders import order_params
 from bot.venues.binance.outcomes import NotSentError
 from bot.venues.binance.rates import Settled
-from bot.venues.binance.rest import BORROWING_LIMITS, BinanceRest
+from bot.venues.binance.rest import BORROWING_LIMITS, BinanceRest, share_of
 from bot.venues.binance.symbols import price_text, quantity_text, to_base_price, to_base_quantity
 from tests.venues.test_binance_decode import BTC_SPOT, PEPE, instrument
 
@@ -186,16 +185,19 @@ async def test_weight_is_kept_for_what_reduces(monkeypatch: pytest.MonkeyPatch) 
         await queue.enter(priority, within_s=0.05, counted=True)
 
 
-@pytest.mark.parametrize(("weight", "opening", "account", "all_"), [(80, 0, 0, 0), (81, 30, 0, 0), (96, 30, 30, 0)])
-def test_the_account_is_asked_for_longer_than_public_data(
-    monkeypatch: pytest.MonkeyPatch, weight: int, opening: int, account: int, all_: int
+@pytest.mark.parametrize(
+    ("weight", "public", "history", "account"), [(80, 0, 0, 0), (81, 30, 0, 0), (91, 30, 30, 0), (96, 30, 30, 30)]
+)
+def test_the_account_is_asked_for_longer_than_its_history_and_that_longer_than_public_data(
+    monkeypatch: pytest.MonkeyPatch, weight: int, public: int, history: int, account: int
 ) -> None:
     Minute(monkeypatch, 30)
     budget = WeightBudget(100)
     budget.observe(used(weight), 200)
-    shares = WEIGHT_SHARE_OPENING, WEIGHT_SHARE_ACCOUNT, WEIGHT_SHARE_ALL
-    expected = [pause_s and pause_s + EDGE_S for pause_s in (opening, account, all_)]
-    assert [budget.pause_s(share) for share in shares] == pytest.approx(expected)
+    questions = "publicGetDepth", "fapiPrivateGetIncome", "fapiPrivateV3GetAccount"
+    expected = [pause_s and pause_s + EDGE_S for pause_s in (public, history, account)]
+    assert [budget.pause_s(share_of(one)) for one in questions] == pytest.approx(expected)
+    assert budget.pause_s(WEIGHT_SHARE_ALL) == 0, "orders that reduce are never held back for weight"
 
 
 def test_used_weight_counts_in_the_venues_minute(monkeypatch: pytest.MonkeyPatch) -> None:

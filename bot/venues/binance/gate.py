@@ -3,7 +3,8 @@
 Binance counts request weight per IP address and minute, separately for the spot API, the wallet API (sapi) and
 the USD-M API, and orders per account and window. Anyone who goes on after HTTP 429 is banned (418), so nothing
 is sent to an API before its Retry-After has passed. Above 80 % of the weight nothing opens and nothing public is
-asked for, above 95 % only orders and questions about them go on: what reduces, completes a hedge or ends a doubt.
+asked for, above 90 % no history, above 95 % only orders and questions about them go on: what reduces, completes a
+hedge or ends a doubt.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from bot.venues.binance.outcomes import NotSentError
 
 WEIGHT_SHARE_OPENING = 0.8
 """Of a limit, for what opens and for public data."""
+WEIGHT_SHARE_HISTORY = 0.9
+"""For what was traded, paid and moved: dear questions, which must not cost the view of what is held now."""
 WEIGHT_SHARE_ACCOUNT = 0.95
 """For questions about the account: while a reconciliation waits for its answers, nothing at its venue is repaired."""
 WEIGHT_SHARE_ALL = 1.0

@@ -21,6 +21,7 @@ import ccxt.async_support as ccxt
 from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance.gate import (
     WEIGHT_SHARE_ACCOUNT,
+    WEIGHT_SHARE_HISTORY,
     WEIGHT_SHARE_OPENING,
     Api,
     OrderGate,
@@ -47,24 +48,29 @@ ACCOUNT_ENDPOINTS = frozenset(
         "publicGetTime",
         "privateGetAccount",
         "privateGetOpenOrders",
-        "privateGetMyTrades",
-        "sapiGetAssetTransfer",
         "sapiGetMarginAccount",
-        "sapiGetMarginInterestHistory",
-        "sapiGetMarginMyTrades",
         "sapiGetMarginOpenOrders",
         "fapiPublicGetPremiumIndex",
         "fapiPublicGetFundingRate",
         "fapiPrivateV3GetAccount",
         "fapiPrivateV3GetPositionRisk",
         "fapiPrivateGetOpenOrders",
-        "fapiPrivateGetUserTrades",
-        "fapiPrivateGetIncome",
         "fapiPrivatePostListenKey",
         "fapiPrivatePutListenKey",
     }
 )
 """What a reconciliation, the clock and the private streams need: it does not wait for weight as public data does."""
+HISTORY_ENDPOINTS = frozenset(
+    {
+        "privateGetMyTrades",
+        "sapiGetAssetTransfer",
+        "sapiGetMarginInterestHistory",
+        "sapiGetMarginMyTrades",
+        "fapiPrivateGetUserTrades",
+        "fapiPrivateGetIncome",
+    }
+)
+"""What a reconciliation needs where the account differs from the books."""
 WEIGHT_LIMITS: Mapping[str, int] = {Api.SPOT: 6_000, Api.SAPI: 12_000, Api.PERP: 2_400}
 SPOT_ORDER_LIMITS = ((90, 10.0),)
 MARGIN_ORDER_LIMITS = ((90, 10.0),)
@@ -173,8 +179,7 @@ class BinanceRest:
     async def data(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Any:
         """A reading request. Raises VenueRefusedError (with the venue's code) or VenueError."""
         try:
-            share = WEIGHT_SHARE_ACCOUNT if endpoint in ACCOUNT_ENDPOINTS else WEIGHT_SHARE_OPENING
-            await self.budgets[api_of(endpoint)].admit(share, within_s=DATA_PATIENCE_S)
+            await self.budgets[api_of(endpoint)].admit(share_of(endpoint), within_s=DATA_PATIENCE_S)
             return await self._call(self._data, endpoint, params)
         except (AnsweredError, NoAnswerError, NotSentError) as error:
             raise as_venue_error(endpoint, error) from None
@@ -281,6 +286,13 @@ class BinanceRest:
         except (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             # ccxt puts the signed URL into the text: only the kind of error is kept
             raise NoAnswerError(type(error).__name__) from None
+
+
+def share_of(endpoint: str) -> float:
+    """How much of the weight may be used when this question goes out."""
+    if endpoint in ACCOUNT_ENDPOINTS:
+        return WEIGHT_SHARE_ACCOUNT
+    return WEIGHT_SHARE_HISTORY if endpoint in HISTORY_ENDPOINTS else WEIGHT_SHARE_OPENING
 
 
 def as_venue_error(what: str, error: RequestError) -> VenueError:

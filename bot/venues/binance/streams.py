@@ -141,8 +141,12 @@ class StreamKeeper:
         self.complaints = Complaints(log)
 
     async def keep(self, line: Line) -> None:
-        """Connects again and again, waiting longer after each failure in a row; ends only by cancellation."""
-        failures, was_connected = 0, False
+        """Connects again and again, waiting longer after each failure in a row; ends only by cancellation.
+
+        A loss is told once: each time it is told the account is asked for everything, and what could not be connected
+        again has missed no more than before.
+        """
+        failures, was_connected, told = 0, False, False
         self.pulse.expect(line)
         try:
             while True:
@@ -151,7 +155,9 @@ class StreamKeeper:
                 living = self._live(line, reconnect=was_connected)
                 reason, up_s = await asyncio.create_task(living, name=line.name)  # noqa: TID251 - awaited at once
                 was_connected = was_connected or up_s is not None
-                self.pulse.lost(line, reason)
+                if up_s is not None or not told:
+                    self.pulse.lost(line, reason)
+                    told = True
                 failures = 0 if up_s is not None and monotonic() - up_s > STEADY_AFTER_S else failures + 1
                 wait_s = self._backoff_s(failures)
                 fields: Fields = {"line": line.name, "reason": reason, "wait_s": round(wait_s, 2)}
