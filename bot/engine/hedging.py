@@ -282,6 +282,7 @@ def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
     state.announced.discard(hedge.id)
     state.empty_handed.discard(hedge.id)
     state.fruitless.pop(hedge.id, None)
+    state.stuck.discard(hedge.id)
     setbacks.forget(state, hedge)
     dust = hedge.imbalance_base
     out.info(
@@ -320,6 +321,7 @@ def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool
         if hedge.unbalanced_mono_ms is not None and hedge.rehedges:
             out.info("hedge.balanced", hedge=hedge.id, coin=hedge.coin, after_ms=now - hedge.unbalanced_mono_ms)
         hedge.unbalanced_mono_ms, hedge.rehedges = None, 0
+        state.stuck.discard(hedge.id)
         setbacks.settled(state, hedge)
         return
     if hedge.unbalanced_mono_ms is None:
@@ -330,8 +332,8 @@ def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool
     if hedge.rehedges > state.config.execution.rehedges_max:
         over = hedge.rehedges - state.config.execution.rehedges_max
         hedge.wait_until_mono_ms = now + min(PAUSE_MS * 2 ** min(over, 10), PAUSE_MS_MAX)
-        late = r10_leg_imbalance.overdue(state.book, hedge)
-        if late and over == 1:
+        if r10_leg_imbalance.overdue(state.book, hedge) and hedge.id not in state.stuck:
+            state.stuck.add(hedge.id)
             out.critical(
                 "hedge.stuck",
                 hedge=hedge.id,

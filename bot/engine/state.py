@@ -94,6 +94,8 @@ class EngineState:
     """Hedges whose filled leg is being taken back because the other one did not fill."""
     setbacks: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Hedge -> entries in a row that had to be undone, and the monotonic time before which it does not grow."""
+    stuck: set[str] = field(default_factory=set)
+    """Hedges of which the owner was told that they cannot be made whole."""
     announced: set[str] = field(default_factory=set)
     """Hedges whose opening was told."""
     refusals: dict[tuple[str, str], str] = field(default_factory=dict)
