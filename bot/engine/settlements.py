@@ -17,7 +17,10 @@ RATES_OVERLAP_MS = DAY_MS
 
 
 def mark_seen(state: EngineState, mark: Mark) -> None:
-    """Take a mark in; when its next funding time has moved on, a settlement has passed."""
+    """Take a mark in; when its next funding time has come and moved on, a settlement has passed.
+
+    One that moves on before it has come was put off: the venue has made the interval longer.
+    """
     market = state.market
     if mark.instrument not in market.instruments:
         return  # a stream may speak before its listing is known
@@ -27,6 +30,8 @@ def mark_seen(state: EngineState, mark: Mark) -> None:
     if before is None or not before.next_funding_ms or mark.next_funding_ms <= before.next_funding_ms:
         return
     passed_ms = before.next_funding_ms
+    if passed_ms > state.book.now.market_ms + r12_receipts.EDGE_MS:
+        return
     state.rates_due_ms[mark.instrument] = passed_ms
     _expect_receipt(state, mark.instrument, passed_ms)
 

@@ -96,3 +96,14 @@ def test_a_settlement_while_the_daemon_was_down_is_expected_too(play: Play) -> N
     for rate in kit.history("BTC", NEXT, days=2):
         book.feed(rate)
     assert list(book.state.receipts_due_ms) == [(kit.perp_id("BTC"), NEXT)]
+
+
+def test_a_settlement_that_is_put_off_owes_nothing(play: Play) -> None:
+    """The venue makes the interval longer while the hedge is held: the next funding time moves before it has come."""
+    book = play().scene().run()
+    book.until(SETTLED - HOUR_MS).alive()
+    book >> kit.mark("BTC", next_ms=NEXT) << silence(FetchReceipts)
+    late(over(book, SETTLED)) >> Tick() << silence(FetchReceipts)
+    assert severity_of(book, "funding.missing") is None
+    assert not book.state.rates_due_ms, "and its rate is asked for by nobody"
+    late(over(book, NEXT)) >> Tick() << said("funding.missing", settled_ms=NEXT)
