@@ -15,7 +15,7 @@ from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
 from bot.risk.review import approve_orders
-from bot.risk.rules import r06_extreme, r08_universe, r10_leg_imbalance, r11_stale
+from bot.risk.rules import r06_extreme, r07_liquidation, r08_universe, r10_leg_imbalance, r11_stale
 from bot.risk.verdicts import judge
 from bot.strategy.propose import Proposal
 
@@ -211,8 +211,13 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
     hedge.orders_made += len(intents)
     setbacks.note(state, hedge, step, out)
     _change(state, hedge, step.state, out)
-    send(state, hedge, intents, out)
+    send(state, hedge, intents, out, apart=step.state in SHRINKS and _in_danger(state, hedge))
     return True
+
+
+def _in_danger(state: EngineState, hedge: Hedge) -> bool:
+    """Whether liquidation is nearer than R7's minimum: then one leg made smaller is better than none."""
+    return r07_liquidation.distance(state.book, hedge.venue) < state.config.limits.liquidation.min
 
 
 def _intent(state: EngineState, hedge: Hedge, position: int, draft: Draft) -> OrderIntent:

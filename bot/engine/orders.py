@@ -14,8 +14,13 @@ SOURCES_NEEDED = 2
 """Independent views of the venue that must agree before 'not found' is believed."""
 
 
-def send(state: EngineState, hedge: Hedge, intents: tuple[OrderIntent, ...], out: Actions) -> None:
-    """Commit the intents (the shell does it before anything else of this step) and place them together."""
+def send(
+    state: EngineState, hedge: Hedge, intents: tuple[OrderIntent, ...], out: Actions, *, apart: bool = False
+) -> None:
+    """Commit the intents (the shell does it before anything else of this step) and place them together.
+
+    `apart`: each leaves whatever becomes of the others.
+    """
     for intent in intents:
         record = OrderRecord(intent, sent_mono_ms=state.book.now.mono_ms)
         state.orders[intent.client_id] = record
@@ -25,7 +30,8 @@ def send(state: EngineState, hedge: Hedge, intents: tuple[OrderIntent, ...], out
     state.empty_handed.add(hedge.id)
     state.book.guards.spent.add(state.book.now.market_ms, orders=len(intents))
     out.persist(hedge)
-    out.append(PlaceOrders(intents, all(intent.purpose is not Purpose.OPEN for intent in intents)))
+    reducing = all(intent.purpose is not Purpose.OPEN for intent in intents)
+    out.extend(PlaceOrders(some, reducing) for some in (((one,) for one in intents) if apart else (intents,)))
 
 
 def reported(state: EngineState, event: OrderReported, out: Actions) -> Hedge | None:

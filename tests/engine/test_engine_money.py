@@ -19,7 +19,7 @@ from playbook import (
     silence,
 )
 
-from bot.domain.actions import FetchRates, FetchReceipts, Persist, Reconcile, Severity, TransferEnded
+from bot.domain.actions import FetchRates, FetchReceipts, Persist, PlaceOrders, Reconcile, Severity, TransferEnded
 from bot.domain.config import Limits
 from bot.domain.events import (
     CloseCoin,
@@ -376,7 +376,21 @@ def test_below_the_minimum_with_nothing_to_move_both_legs_shrink_together(play: 
     forced = book.sent[-2:]
     assert {intent.purpose.value for intent in forced} == {"reduce"}
     assert forced[0].quantity_base == forced[1].quantity_base
+    assert placed(book) == [1, 1], "so near to liquidation one leg is better than none: neither waits for the other"
     book.unmet.clear()
+
+
+def test_far_from_liquidation_the_legs_of_a_smaller_hedge_are_placed_together(play: Play) -> None:
+    book = play().scene().run()
+    book >> CloseCoin("BTC", "by hand")
+    book.wait(0.3).alive() >> Tick()
+    assert placed(book) == [2]
+    book.unmet.clear()
+
+
+def placed(book: Playbook) -> list[int]:
+    """How many orders each request to place some names."""
+    return [len(action.intents) for action in book.actions if isinstance(action, PlaceOrders)]
 
 
 def test_below_the_minimum_with_a_refused_transfer_both_legs_shrink(play: Play) -> None:

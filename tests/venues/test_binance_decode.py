@@ -14,6 +14,7 @@ from bot.domain.instruments import Instrument, Kind, Payoff, Wallet
 from bot.domain.market import Mark, Quote
 from bot.domain.orders import Fill, OrderState, Side
 from bot.venues.binance.decode import (
+    STREAM_ENDS,
     DecodeError,
     OtherEvent,
     PerpOrderUpdate,
@@ -300,3 +301,11 @@ def test_an_unknown_status_is_an_error_not_an_end() -> None:
 def test_a_refused_subscription() -> None:
     frame = b'{"id":"subscribe","status":401,"error":{"code":-2015,"msg":"Invalid API-key"}}'
     assert decode_reply(frame).status == 401
+
+
+def test_a_key_that_expired_is_told_with_its_time_as_text() -> None:
+    """As the venue documents it; all other events have a number."""
+    told = decode_private(b'{"e": "listenKeyExpired", "E": "1736996475556", "listenKey": "k"}')
+    assert isinstance(told, OtherEvent)
+    assert told.kind in STREAM_ENDS
+    assert told.event_ms == 1_736_996_475_556

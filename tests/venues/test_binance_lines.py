@@ -12,10 +12,18 @@ import pytest
 from websockets import ConnectionClosedError
 
 from bot.domain.events import FeedAlive, FeedLost
-from bot.venues.binance import sequence, streams
+from bot.ports import VenueError, VenueRefusedError
+from bot.venues.binance import rest as rest_module
+from bot.venues.binance import sequence, streams, user_lines
+from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import DecodeError
+from bot.venues.binance.gate import Api
+from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.sequence import Newest
-from bot.venues.binance.streams import FeedPulse, Line, StreamKeeper
+from bot.venues.binance.streams import ConnectionLostError, FeedPulse, Line, StreamKeeper
+from bot.venues.binance.symbols import SymbolBook
+from bot.venues.binance.trades import OrderNames
+from bot.venues.binance.user_lines import UserLines
 
 
 class Clock:
@@ -201,3 +209,69 @@ async def test_each_connection_is_a_task_that_nobody_has_cancelled(monkeypatch: 
         await asyncio.sleep(0.01)
         task.cancel()
     assert cancelled == [0, 0, 0]
+
+
+class Keys:
+    """Refuses to extend the listen key, and counts how often it was asked to."""
+
+    def __init__(self, error: VenueError) -> None:
+        self.error, self.asked = error, 0
+
+    async def data(self, endpoint: str) -> Any:
+        assert endpoint == "fapiPrivatePutListenKey"
+        self.asked += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [(VenueRefusedError("-1125", "This listenKey does not exist."), 1), (VenueError("time-out"), 11)],
+)
+async def test_a_key_that_is_gone_ends_its_stream_at_once(
+    monkeypatch: pytest.MonkeyPatch, error: VenueError, asked: int
+) -> None:
+    """Its connection answers pings and tells nothing any more; an answer that got lost is asked for again."""
+    monkeypatch.setattr(user_lines, "KEEP_ALIVE_EVERY_S", 0.0)
+    monkeypatch.setattr(user_lines, "KEEP_ALIVE_RETRY_S", 0.0)
+    keys = Keys(error)
+    lines = UserLines("venue", keys, lambda: SymbolBook.of(()), OrderNames(), MarketClock(), lambda *_: None)  # type: ignore[arg-type]
+    (private,) = [one for one in lines.lines(lambda event: None) if one.upkeep is not None]
+    assert private.upkeep is not None
+    with pytest.raises(VenueError):
+        await private.upkeep()
+    assert keys.asked == asked
+
+
+class Answering:
+    """A socket of the websocket API that gives one answer."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = json.dumps(answer).encode()
+
+    async def send(self, request: str) -> None:
+        del request
+
+    async def recv(self, decode: bool | None = None) -> bytes:
+        del decode
+        return self._answer
+
+
+async def test_the_spot_websocket_heeds_the_ban_of_its_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both count in one minute, and who goes on after a ban is banned for longer."""
+    monkeypatch.setattr(rest_module, "DATA_PATIENCE_S", 0.01)
+    rest = BinanceRest("key", "secret", None)
+    lines = UserLines("venue", rest, lambda: SymbolBook.of(()), OrderNames(), MarketClock(), lambda *_: None)
+    (spot,) = [one for one in lines.lines(lambda event: None) if one.opened is not None]
+    assert spot.opened is not None
+    await rest.open()
+    try:
+        assert await spot.uri()
+        times = {"serverTime": 1_790_000_000_000, "retryAfter": 1_790_000_030_000}
+        answer = {"id": "subscribe", "status": 418, "error": {"code": -1003, "msg": "banned", "data": times}}
+        with pytest.raises(ConnectionLostError):
+            await spot.opened(Answering(answer))  # type: ignore[arg-type]
+        assert 29 < rest.budgets[Api.SPOT].pause_s(1.0) <= 30
+        with pytest.raises(VenueError):
+            await spot.uri()
+    finally:
+        await rest.close()

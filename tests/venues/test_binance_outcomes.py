@@ -47,8 +47,10 @@ R, U, N = Verdict.REFUSED, Verdict.UNKNOWN, Verdict.NOT_FOUND
         (AnsweredError(429, None, "no JSON"), R),
         (AnsweredError(418, -1003, "Way too much request weight used; IP banned"), R),
         (AnsweredError(429, -1015, "Too many new orders"), R),
-        (AnsweredError(503, -1008, "Request throttled by system-level protection."), R),
-        (AnsweredError(503, None, "Service Unavailable."), R),
+        (AnsweredError(503, -1008, "Request throttled by system-level protection.", perp=True), R),
+        (AnsweredError(503, None, "Service Unavailable.", perp=True), R),
+        (AnsweredError(503, -1008, "Server is currently overloaded with other requests."), U),
+        (AnsweredError(503, None, "Service Unavailable."), U),
         (AnsweredError(503, None, "Unknown error, please check your request or try again later."), U),
         (AnsweredError(503, -1001, "Internal error; unable to process your request."), U),
         (AnsweredError(500, -1013, "a known code under a server error proves nothing"), U),
@@ -196,7 +198,17 @@ def test_only_418_and_429_say_by_themselves_that_nothing_was_done(status: int, v
 def test_a_server_error_proves_something_in_two_cases_only(
     status: int, code: int | None, message: str, verdict: Verdict
 ) -> None:
-    assert judge_order(AnsweredError(status, code, message)).verdict is verdict
+    assert judge_order(AnsweredError(status, code, message, perp=True)).verdict is verdict
+    assert status < 500 or judge_order(AnsweredError(status, code, message)).verdict is U, "of spot nothing is known"
+
+
+@pytest.mark.parametrize(("host", "verdict"), [("fapi.binance.com/fapi/v1", R), ("api.binance.com/api/v3", U)])
+def test_whose_server_error_it_is(host: str, verdict: Verdict) -> None:
+    rest = BinanceRest("key", "secret", None)
+    exchange, url, reply = rest._instance(limited=False), f"https://{host}/order", {"code": -1008, "msg": "busy"}
+    with pytest.raises(AnsweredError) as raised:
+        exchange.handle_errors(503, "", url, "POST", {}, "{}", reply, None, None)
+    assert judge_order(raised.value).verdict is verdict
 
 
 def test_reasons_name_the_code_or_the_status_and_the_venues_words() -> None:

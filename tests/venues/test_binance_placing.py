@@ -1,6 +1,7 @@
 """Orders on their way out: with which priority, and that one which waits in our own queue is not asked for."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,9 +12,10 @@ from bot.domain.events import Event, OrderNotFound, OrderOutcomeUnknown, OrderRe
 from bot.domain.instruments import Instrument, Kind, Payoff, Wallet, margin_twin
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
 from bot.domain.time import DAY_MS
-from bot.venues.binance.gate import Priority
+from bot.venues.binance.gate import Api, OrderGate, Priority
 from bot.venues.binance.orders import OrderDesk
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError
+from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.symbols import SymbolBook
 from bot.venues.binance.trades import OrderNames
 
@@ -132,15 +134,15 @@ class PressedRest:
     def __init__(self) -> None:
         self.left: list[str] = []
 
-    async def admit(self, endpoint: str, *, priority: Priority, counted: bool) -> None:
+    async def admit(self, endpoints: Sequence[str], *, priority: Priority, counted: bool) -> None:
         assert counted
-        if "fapi" in endpoint and priority is Priority.OPENING:
+        if priority is Priority.OPENING and any("fapi" in endpoint for endpoint in endpoints):
             await asyncio.sleep(0)
             raise NotSentError("rate limit: not admitted within 0 s")
 
     async def order(self, endpoint: str, params: Any, *, admitted: bool = False, **more: Any) -> Any:
         if not admitted:
-            await self.admit(endpoint, **{"counted": True, **more})
+            await self.admit([endpoint], **{"counted": True, **more})
         self.left.append(endpoint)
         raise NoAnswerError("time-out")
 
@@ -165,7 +167,7 @@ async def test_legs_that_open_leave_together_or_not_at_all() -> None:
     await desk.query("cb1-1-1", SPOT.id, None, 1, heard.append)
     assert "has not ended" not in str(heard[-1]), "nothing is under way any more"
     await desk.place(pair(PERP, Purpose.CLOSE), reducing=True, deliver=heard.append)
-    assert sorted(rest.left[-2:]) == ["fapiPrivatePostOrder", "privatePostOrder"], "what closes waits for nobody"
+    assert sorted(rest.left[-2:]) == ["fapiPrivatePostOrder", "privatePostOrder"], "there is room for what closes"
 
 
 async def test_a_leg_that_is_not_listed_keeps_the_other_one_back() -> None:
@@ -174,3 +176,52 @@ async def test_a_leg_that_is_not_listed_keeps_the_other_one_back() -> None:
     await desk.place(pair(PERP, Purpose.OPEN), reducing=False, deliver=heard.append)
     assert rest.left == []
     assert {one.reason for one in heard if isinstance(one, OrderReported)} == {"not sent: instrument is not listed"}
+
+
+class LosingRest(BinanceRest):
+    """The real queues and limits; what leaves is noted, and gets no answer."""
+
+    def __init__(self) -> None:
+        super().__init__("key", "secret", None)
+        self.left: list[str] = []
+
+    async def _call(self, instance: Any, endpoint: str, params: Any) -> Any:
+        del instance, params
+        self.left.append(endpoint)
+        raise NoAnswerError("time-out")
+
+
+def ban(rest: BinanceRest, api: str) -> None:
+    rest.budgets[api].observe({"retry-after": "60"}, 429)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.OPEN, Purpose.CLOSE])
+@pytest.mark.parametrize("api", [Api.SPOT, Api.PERP])
+async def test_a_ban_that_comes_while_the_other_leg_waits_keeps_both(api: str, purpose: Purpose) -> None:
+    """The leg that waits for nothing may not leave any more, and the other one alone would be naked."""
+    rest, heard = LosingRest(), list[Event]()
+    waits = Api.PERP if api == Api.SPOT else Api.SPOT
+    rest._gates[waits] = gate = OrderGate(rest.budgets[waits], ((10, 0.1),))
+    for _ in range(10):
+        await gate.enter(Priority.REDUCING, within_s=1, counted=True)
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT, PERP)), OrderNames(), lambda *_: None)
+    both = pair(PERP, purpose)
+    placing = asyncio.ensure_future(desk.place(both, reducing=purpose is Purpose.CLOSE, deliver=heard.append))
+    await asyncio.sleep(0.02)
+    assert rest.left == []
+    ban(rest, api)
+    await placing
+    assert rest.left == []
+    assert [one.state for one in heard if isinstance(one, OrderReported)] == [OrderState.REJECTED] * 2
+
+
+@pytest.mark.parametrize("api", [Api.SPOT, Api.PERP])
+async def test_legs_that_close_stay_together_while_one_api_is_banned(api: str) -> None:
+    """A ban lasts for minutes or days: half of a closed hedge would be naked for as long."""
+    rest, heard = LosingRest(), list[Event]()
+    rest.timeout_s = 0.05
+    ban(rest, api)
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT, PERP)), OrderNames(), lambda *_: None)
+    await desk.place(pair(PERP, Purpose.CLOSE), reducing=True, deliver=heard.append)
+    assert rest.left == []
+    assert [one.state for one in heard if isinstance(one, OrderReported)] == [OrderState.REJECTED] * 2

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from decimal import Decimal
+from typing import Any
 
+import ccxt.async_support as ccxt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.instruments import Kind, margin_twin
 from bot.domain.orders import OrderIntent, Purpose, Side, TimeInForce
+from bot.ports import VenueError
 from bot.venues.binance import gate
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.gate import (
@@ -235,3 +238,23 @@ async def test_nothing_goes_before_retry_after() -> None:
         await budget.admit(WEIGHT_SHARE_ALL, within_s=0.5)
     await budget.admit(WEIGHT_SHARE_ALL, within_s=2)
     assert budget.pause_s(WEIGHT_SHARE_ALL) == 0
+
+
+async def test_what_stands_in_the_clients_own_queue_heeds_a_ban_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All were let out before the first one's answer asked for a pause."""
+    left: list[str] = []
+
+    async def answered(exchange: Any, url: str, *more: Any) -> Any:
+        left.append(url)
+        exchange.handle_errors(429, "", url, "GET", {"Retry-After": "60"}, "{}", {"code": -1003}, None, None)
+
+    monkeypatch.setattr(ccxt.binance, "fetch", answered)
+    rest = BinanceRest("", "", None)
+    await rest.open()
+    try:
+        asked = (rest.data("publicGetDepth", {"symbol": "BTCUSDT", "limit": 100}) for _ in range(4))
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    finally:
+        await rest.close()
+    assert len(left) == 1, "no request before a Retry-After has passed"
+    assert all(isinstance(answer, VenueError) for answer in answers)

@@ -47,7 +47,7 @@ class UserStreams:
         """Tells the listeners of a listen key that its 60 minutes are over, and forgets it."""
         for key in self._sim.listen_keys.drop_expired():
             self._sim.touch()
-            event = {"e": "listenKeyExpired", "E": self._sim.now_ms, "listenKey": key.text}
+            event = {"e": "listenKeyExpired", "E": str(self._sim.now_ms), "listenKey": key.text}
             for connection in list(self._hub.connections):
                 if key.text in connection.listen_keys:
                     frame = wrap_for(connection, key.text, encode(event))

@@ -217,7 +217,10 @@ class PerpOrderUpdate(msgspec.Struct, gc=False):
 
 
 class OtherEvent(msgspec.Struct, gc=False):
-    """A private event of no interest here, a subscription's answer, or a sign that the stream ends."""
+    """A private event of no interest here, a subscription's answer, or a sign that the stream ends.
+
+    The time of `listenKeyExpired` is text.
+    """
 
     kind: str = msgspec.field(name="e", default="")
     event_ms: TimeMs = msgspec.field(name="E", default=0)
@@ -238,7 +241,7 @@ _KINDS: Mapping[str, Any] = {
     "executionReport": msgspec.json.Decoder(SpotExecution),
     "ORDER_TRADE_UPDATE": msgspec.json.Decoder(PerpOrderUpdate),
 }
-_other_decoder = msgspec.json.Decoder(OtherEvent)
+_other_decoder = msgspec.json.Decoder(OtherEvent, strict=False)
 
 
 def decode_private(frame: bytes | str) -> PrivateEvent:

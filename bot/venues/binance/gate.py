@@ -72,6 +72,13 @@ class WeightBudget:
     clock_error_s: float = 0.0
     """How far that may be wrong."""
 
+    def tell_clock(self, offset_s: float, error_s: float) -> None:
+        """Our monotonic clock stands still while the machine sleeps. What allows the offset that is known, and says
+        less, changes nothing."""
+        known_s = self.clock_offset_s
+        if known_s is None or error_s <= self.clock_error_s or abs(offset_s - known_s) > error_s:
+            self.clock_offset_s, self.clock_error_s = offset_s, error_s
+
     def observe(self, headers: Mapping[str, str], status: int) -> None:
         """`headers` with lower-case names."""
         for name in ("x-mbx-used-weight-1m", "x-sapi-used-ip-weight-1m"):
@@ -79,6 +86,12 @@ class WeightBudget:
                 self.used, self.seen_s = int(headers[name]), monotonic()
         if status in {418, 429}:
             self.blocked_until_s = max(self.blocked_until_s, monotonic() + retry_after_s(headers))
+
+    def heed_ban(self) -> None:
+        """Raises NotSentError while nothing at all may be sent."""
+        blocked_s = self.blocked_until_s - monotonic()
+        if blocked_s > 0:
+            raise NotSentError(f"rate limit: {blocked_s:.1f} s to wait")
 
     def pause_s(self, share: float) -> float:
         """How long to wait before a request that may use this share of the limit; 0 when it may go."""

@@ -100,13 +100,13 @@ class OrderDesk:
         """Client ids of orders that wait to be sent or have no answer yet."""
 
     async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
-        """All at once; returns when each has an outcome. Legs that open a slice leave together or not at all."""
+        """All at once; returns when each has an outcome. Legs that are given together leave so, or not at all."""
         ids = {intent.client_id for intent in intents}
         self._placing |= ids
-        together = len(intents) > 1 and not reducing
+        together = len(intents) > 1
         try:
             if together:
-                await self._admit(intents)
+                await self._admit(intents, _priority(intents[0], reducing=reducing))
             async with asyncio.TaskGroup() as group:
                 for intent in intents:
                     priority = _priority(intent, reducing=reducing)
@@ -117,13 +117,10 @@ class OrderDesk:
         finally:
             self._placing -= ids
 
-    async def _admit(self, intents: Sequence[OrderIntent]) -> None:
+    async def _admit(self, intents: Sequence[OrderIntent], priority: Priority) -> None:
         """Returns when all may leave. Raises NotSentError when one may not: without it the others would be naked."""
-        kinds = [self._request(intent)[0].kind for intent in intents]
-        asked = (self._rest.admit(_ENDPOINTS[k].new, priority=Priority.OPENING, counted=True) for k in kinds)
-        for answer in await asyncio.gather(*asked, return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
+        endpoints = [_ENDPOINTS[self._request(intent)[0].kind].new for intent in intents]
+        await self._rest.admit(endpoints, priority=priority, counted=True)
 
     def _request(self, intent: OrderIntent) -> tuple[Instrument, dict[str, Any]]:
         """Instrument and parameters. Raises NotSentError for an order that the venue cannot be asked for."""

@@ -20,14 +20,20 @@ class Verdict(StrEnum):
 
 
 class AnsweredError(Exception):
-    """The venue answered with an error: HTTP status, its own code (None when the body is unreadable), its text."""
+    """The venue answered with an error: HTTP status, its own code (None when the body is unreadable), its text.
 
-    def __init__(self, status: int, code: int | None, message: str, retry_after_s: float | None = None) -> None:
+    `perp`: by the USD-M API, which calls some 5xx a failure; of the other APIs' 5xx nothing is ever known.
+    """
+
+    def __init__(
+        self, status: int, code: int | None, message: str, retry_after_s: float | None = None, *, perp: bool = False
+    ) -> None:
         super().__init__(f"HTTP {status}, code {code}: {message}")
         self.status = status
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.perp = perp
 
 
 class NoAnswerError(Exception):
@@ -188,7 +194,7 @@ def _judge(error: RequestError, refused: Mapping[int, str]) -> Judged:
         return Judged(Verdict.REFUSED, words)
     text = error.message.strip().lower()
     if error.status >= 500:
-        certain = error.code == -1008 or (error.status == 503 and text == _SERVICE_UNAVAILABLE)
+        certain = error.perp and (error.code == -1008 or (error.status == 503 and text == _SERVICE_UNAVAILABLE))
         return Judged(Verdict.REFUSED if certain else Verdict.UNKNOWN, words)
     if error.code == -2010 and text.startswith(_DUPLICATE):
         return Judged(Verdict.UNKNOWN, words)

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from time import monotonic, time_ns
 from typing import Any
@@ -87,6 +87,11 @@ class _Exchange(ccxt.binance):  # type: ignore[misc]
 
     budgets: Mapping[str, WeightBudget]
 
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        """The request leaves now: while it stood in ccxt's own queue, another one's answer may have been a ban."""
+        self.budgets[api_of(url)].heed_ban()
+        return await super().fetch(url, method, headers, body)
+
     def on_json_response(self, response_body: str) -> Any:
         return json.loads(response_body, parse_float=Decimal)
 
@@ -113,7 +118,8 @@ class _Exchange(ccxt.binance):  # type: ignore[misc]
         if venue_code is None and response is None:
             message = body.strip()[:80] if code == 503 and len(body) < 80 else f"no JSON ({len(body)} characters)"
         waits = code in {418, 429}
-        raise AnsweredError(code, venue_code, message, retry_after_s(lower) if waits else None)
+        perp = api_of(url) == Api.PERP
+        raise AnsweredError(code, venue_code, message, retry_after_s(lower) if waits else None, perp=perp)
 
 
 def _error_in(response: Any) -> tuple[int | None, str]:
@@ -184,11 +190,34 @@ class BinanceRest:
         except (AnsweredError, NoAnswerError, NotSentError) as error:
             raise as_venue_error(endpoint, error) from None
 
-    async def admit(self, endpoint: str, *, priority: Priority, counted: bool) -> None:
-        """Returns when a request about an order or a transfer may be sent. Raises NotSentError."""
+    async def admit_socket(self) -> None:
+        """Returns when the spot websocket API may be connected to: it counts in the spot API's minute, and is banned
+        with it. Raises VenueError."""
+        try:
+            await self.budgets[Api.SPOT].admit(WEIGHT_SHARE_ACCOUNT, within_s=DATA_PATIENCE_S)
+        except NotSentError as error:
+            raise as_venue_error("websocket API", error) from None
+
+    def socket_refused(self, status: int, error: Mapping[str, Any] | None) -> None:
+        """An answer of the spot websocket API: a ban is told as two times instead of a header."""
+        try:
+            times = (error or {})["data"]
+            headers = {"retry-after": str((int(times["retryAfter"]) - int(times["serverTime"])) / 1000)}
+        except (KeyError, TypeError, ValueError):
+            headers = {}
+        self.budgets[Api.SPOT].observe(headers, status)
+
+    async def admit(self, endpoints: Sequence[str], *, priority: Priority, counted: bool) -> None:
+        """Returns when requests about orders or transfers may be sent, all of them. Raises NotSentError."""
         opens = priority in (Priority.OPENING, Priority.COMPLETING)
         within_s = min(OPENING_WITHIN_S, self.timeout_s) if opens else self.timeout_s
-        await self._gates[api_of(endpoint)].enter(priority, within_s=within_s, counted=counted)
+        apis = [api_of(endpoint) for endpoint in endpoints]
+        asked = (self._gates[api].enter(priority, within_s=within_s, counted=counted) for api in apis)
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+        for api in apis:
+            self.budgets[api].heed_ban()  # it may have come while another one waited
 
     async def order(
         self,
@@ -204,7 +233,7 @@ class BinanceRest:
         One that is `admitted` already leaves at once.
         """
         if not admitted:
-            await self.admit(endpoint, priority=priority, counted=counted)
+            await self.admit([endpoint], priority=priority, counted=counted)
         refused = None if "Get" in endpoint else self.permit()
         if refused is not None:
             raise NotSentError(refused)
@@ -224,6 +253,8 @@ class BinanceRest:
         except (KeyError, TypeError, ValueError):
             raise VenueError("publicGetTime: the reply has no serverTime") from None
         offset_ms = told_ms - (sent_ms + error_ms)
+        for budget in self.budgets.values():
+            budget.tell_clock(told_ms / 1000 - (sent_s + error_ms / 1000), error_ms / 1000)
         self.clock_refused.clear()
         vague = self._clock_error_ms is not None and error_ms > self._clock_error_ms
         if vague and not proven_wrong and abs(offset_ms - self.clock_offset_ms) <= error_ms:
@@ -231,9 +262,6 @@ class BinanceRest:
         self.clock_offset_ms, self._clock_error_ms = offset_ms, error_ms
         for instance in (self._data, self._orders):
             instance.options["timeDifference"] = -offset_ms
-        for budget in self.budgets.values():
-            budget.clock_offset_s = told_ms / 1000 - (sent_s + error_ms / 1000)
-            budget.clock_error_s = error_ms / 1000
         return offset_ms
 
     def signed_call(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection
 
 from bot.domain.actions import Severity
 from bot.domain.instruments import Instrument, Kind
-from bot.ports import Deliver, VenueError
+from bot.ports import Deliver, VenueError, VenueRefusedError
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import (
     STREAM_ENDS,
@@ -35,6 +35,8 @@ SPOT_SOCKET_API = "wss://ws-api.binance.com:443/ws-api/v3"
 PERP_PRIVATE_STREAM = "wss://fstream.binance.com/private/ws?listenKey="
 KEEP_ALIVE_EVERY_S = 1_800.0
 KEEP_ALIVE_RETRY_S = 60.0
+KEY_GONE = "-1125"
+"""The venue knows no such listen key: its connection answers pings and tells nothing any more."""
 OUR_PREFIX = "cb"
 """Client ids of the bot's own orders start with this; others are foreign."""
 
@@ -82,6 +84,7 @@ class UserLines:
         ]
 
     async def _spot_uri(self) -> str:
+        await self._rest.admit_socket()
         return SPOT_SOCKET_API
 
     async def _subscribe(self, socket: ClientConnection) -> None:
@@ -93,6 +96,7 @@ class UserLines:
         await socket.send(msgspec.json.encode(request).decode())
         reply = decode_reply(await socket.recv(decode=False))
         if reply.status != 200:
+            self._rest.socket_refused(reply.status, reply.error)
             code = (reply.error or {}).get("code")
             raise ConnectionLostError(f"subscription refused: HTTP {reply.status}, code {code}")
 
@@ -114,7 +118,8 @@ class UserLines:
                 wait_s, failures = KEEP_ALIVE_EVERY_S, 0
             except VenueError as error:
                 failures += 1
-                if failures > 10:
+                gone = isinstance(error, VenueRefusedError) and error.code == KEY_GONE
+                if gone or failures > 10:
                     raise
                 wait_s = KEEP_ALIVE_RETRY_S
                 self._log(Severity.WARNING, "venue.listen_key_not_extended", {"error": str(error)})
