@@ -67,31 +67,31 @@ async def test_not_found_is_no_answer_while_the_order_may_still_leave() -> None:
 
 
 class ForgetfulRest:
-    """Forgets margin orders by their id, and tells of at most 24 hours of them."""
+    """Forgets orders by their id, and tells of at most the latest day or week of them."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
 
     async def order(self, endpoint: str, params: Any, **more: Any) -> Any:
-        if endpoint == "sapiGetMarginOrder":
+        if endpoint in ("sapiGetMarginOrder", "fapiPrivateGetOrder"):
             raise AnsweredError(400, -2013, "Order does not exist.")
-        if endpoint != "sapiGetMarginAllOrders":
+        if not endpoint.endswith("AllOrders"):
             return []
         self.asked.append(dict(params))
-        last_day = "endTime" not in params
+        latest = "endTime" not in params
         row = {"symbol": "BTCUSDT", "orderId": 7, "status": "EXPIRED", "executedQty": "0", "side": "SELL"}
-        return [] if last_day else [{**row, "clientOrderId": INTENT.client_id}]
+        return [] if latest else [{**row, "clientOrderId": INTENT.client_id}]
 
 
-async def test_a_margin_order_of_days_ago_is_looked_for_on_its_own_day() -> None:
+@pytest.mark.parametrize(("instrument", "days"), [(margin_twin(SPOT), 1), (PERP, 7)])
+async def test_an_order_of_long_ago_is_looked_for_in_its_own_time(instrument: Instrument, days: int) -> None:
     rest, heard = ForgetfulRest(), list[Event]()
-    lent = margin_twin(SPOT)
-    desk = OrderDesk(rest, lambda: SymbolBook.of((lent,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
-    await desk.query(INTENT.client_id, lent.id, None, 1_800_000_000_000, heard.append)
+    desk = OrderDesk(rest, lambda: SymbolBook.of((instrument,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    await desk.query(INTENT.client_id, instrument.id, None, 1_800_000_000_000, heard.append)
     (report,) = heard
     assert isinstance(report, OrderReported)
     assert report.state is OrderState.CANCELLED
-    assert rest.asked[0]["endTime"] - rest.asked[0]["startTime"] == DAY_MS - 1
+    assert rest.asked[0]["endTime"] - rest.asked[0]["startTime"] == days * DAY_MS - 1
     assert rest.asked[0]["startTime"] < 1_800_000_000_000
 
 
@@ -168,6 +168,24 @@ async def test_legs_that_open_leave_together_or_not_at_all() -> None:
     assert "has not ended" not in str(heard[-1]), "nothing is under way any more"
     await desk.place(pair(PERP, Purpose.CLOSE), reducing=True, deliver=heard.append)
     assert sorted(rest.left[-2:]) == ["fapiPrivatePostOrder", "privatePostOrder"], "there is room for what closes"
+
+
+class SlowRest(PressedRest):
+    """Lets everything out, after a while."""
+
+    async def admit(self, endpoints: Sequence[str], *, priority: Priority, counted: bool) -> None:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_listing_that_comes_while_legs_wait_parts_nobody() -> None:
+    """What was decided by the old one leaves by the old one: the venue may refuse a leg, but no leg stays behind."""
+    rest, heard, book = SlowRest(), list[Event](), [SymbolBook.of((SPOT, PERP))]
+    desk = OrderDesk(rest, lambda: book[0], OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    placing = asyncio.ensure_future(desk.place(pair(PERP, Purpose.OPEN), reducing=False, deliver=heard.append))
+    await asyncio.sleep(0)
+    book[0] = SymbolBook.of((SPOT,))
+    await placing
+    assert sorted(rest.left) == ["fapiPrivatePostOrder", "privatePostOrder"]
 
 
 async def test_a_leg_that_is_not_listed_keeps_the_other_one_back() -> None:

@@ -19,7 +19,7 @@ from bot.domain.hedges import TransferIntent
 from bot.domain.instruments import Instrument, Kind
 from bot.domain.numbers import ZERO, text
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
-from bot.domain.time import DAY_MS, MINUTE_MS
+from bot.domain.time import MINUTE_MS
 from bot.ports import Deliver, VenueError
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.gate import Priority
@@ -38,7 +38,7 @@ from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.rows import OrderRow, convert, convert_list, fills_of_reply, report_of
 from bot.venues.binance.streams import Log
 from bot.venues.binance.symbols import SymbolBook, price_text, quantity_text
-from bot.venues.binance.trades import OrderNames, TradeReader
+from bot.venues.binance.trades import WINDOWS_MS, OrderNames, TradeReader
 
 ORDERS_PAGES = {Kind.SPOT: 1_000, Kind.MARGIN: 500, Kind.PERP: 1_000}
 """Rows of one page of an account's orders."""
@@ -105,22 +105,19 @@ class OrderDesk:
         self._placing |= ids
         together = len(intents) > 1
         try:
+            requests = [self._request(intent) for intent in intents]
             if together:
-                await self._admit(intents, _priority(intents[0], reducing=reducing))
+                endpoints = [_ENDPOINTS[instrument.kind].new for instrument, _ in requests]
+                await self._rest.admit(endpoints, priority=_priority(intents[0], reducing=reducing), counted=True)
             async with asyncio.TaskGroup() as group:
-                for intent in intents:
+                for intent, request in zip(intents, requests, strict=True):
                     priority = _priority(intent, reducing=reducing)
-                    group.create_task(self._place_one(intent, priority, deliver, admitted=together))
-        except NotSentError as error:
+                    group.create_task(self._place_one(intent, request, priority, deliver, admitted=together))
+        except NotSentError as error:  # of one: without it the others would be naked
             for intent in intents:
                 deliver(_failure(intent, error))
         finally:
             self._placing -= ids
-
-    async def _admit(self, intents: Sequence[OrderIntent], priority: Priority) -> None:
-        """Returns when all may leave. Raises NotSentError when one may not: without it the others would be naked."""
-        endpoints = [_ENDPOINTS[self._request(intent)[0].kind].new for intent in intents]
-        await self._rest.admit(endpoints, priority=priority, counted=True)
 
     def _request(self, intent: OrderIntent) -> tuple[Instrument, dict[str, Any]]:
         """Instrument and parameters. Raises NotSentError for an order that the venue cannot be asked for."""
@@ -133,11 +130,17 @@ class OrderDesk:
         return instrument, params
 
     async def _place_one(
-        self, intent: OrderIntent, priority: Priority, deliver: Deliver, *, admitted: bool = False
+        self,
+        intent: OrderIntent,
+        request: tuple[Instrument, dict[str, Any]],
+        priority: Priority,
+        deliver: Deliver,
+        *,
+        admitted: bool,
     ) -> None:
+        instrument, params = request
+        endpoint = _ENDPOINTS[instrument.kind].new
         try:
-            instrument, params = self._request(intent)
-            endpoint = _ENDPOINTS[instrument.kind].new
             reply = await self._rest.order(endpoint, params, priority=priority, counted=True, admitted=admitted)
             row = convert(reply, OrderRow)
             if row.client_id != intent.client_id:
@@ -234,9 +237,9 @@ class OrderDesk:
         page_params = dict(params)
         if since_ms > 0:
             page_params["startTime"] = start_ms = max(1, since_ms - MINUTE_MS)
-            if instrument.kind is Kind.MARGIN:
-                # Otherwise it tells of the last 24 hours, and an order may be older when its question comes.
-                page_params["endTime"] = start_ms + DAY_MS - 1
+            if instrument.kind in WINDOWS_MS:
+                # Otherwise it tells of the latest time alone, and an order may be older when its question comes.
+                page_params["endTime"] = start_ms + WINDOWS_MS[instrument.kind] - 1
         for _ in range(PAGES_MAX):
             page = convert_list(await self._ask(endpoint, page_params), OrderRow)
             for row in page:
