@@ -10,16 +10,12 @@ from decimal import Decimal
 
 from bot.domain.actions import Reconcile
 from bot.domain.events import AcceptDifference, CapitalMoved
-from bot.domain.hedges import Hedge, Leg
 from bot.domain.numbers import ZERO, text
-from bot.domain.valuation import price_of
-from bot.engine import trust
+from bot.engine import holdings, trust
 from bot.engine.comparing import DIFFERENCE_CONFIRMED, POSITION
-from bot.engine.guarding import book_capital, save_mark
-from bot.engine.money import move_leg
+from bot.engine.guarding import book_capital
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
-from bot.risk.rules import r05_drawdown
 
 
 def standing(state: EngineState, asset: str) -> list[tuple[str, str, str]]:
@@ -41,8 +37,9 @@ def refusal(state: EngineState, event: AcceptDifference) -> str | None:
         )
     if difference != event.amount:
         return f"the difference is {text(difference)} {event.asset}, not {text(event.amount)}"
-    held, lacking = _held_base(state, event), _lacking_base(state, event)
-    if lacking and any(state.market.instruments[leg.instrument].trades for _, leg in _holding(state, event)):
+    place = event.venue, event.wallet, event.asset
+    held, lacking = holdings.held_base(state, *place), _lacking_base(state, event)
+    if lacking and any(state.market.instruments[leg.instrument].trades for _, leg in holdings.holding(state, *place)):
         return (
             f"hedges hold {text(held)} {event.asset}, and {text(held - lacking)} would be left: "
             "buy the rest back at the venue"
@@ -50,25 +47,9 @@ def refusal(state: EngineState, event: AcceptDifference) -> str | None:
     return None
 
 
-def _holding(state: EngineState, event: AcceptDifference) -> list[tuple[Hedge, Leg]]:
-    """Coin legs of live hedges that lie in this wallet as this asset, the oldest first."""
-    found = []
-    for hedge in (hedge for hedge in state.book.live_hedges() if hedge.venue == event.venue):
-        for leg in (leg for leg in hedge.legs if leg.kind.is_coin):
-            instrument = state.market.instruments.get(leg.instrument)
-            if instrument and (instrument.base_asset, instrument.wallet.value) == (event.asset, event.wallet):
-                found.append((hedge, leg))
-    return sorted(found, key=lambda one: one[0].number)
-
-
-def _held_base(state: EngineState, event: AcceptDifference) -> Decimal:
-    """Coins of this asset that live hedges hold in this wallet."""
-    return sum((leg.quantity_base for _, leg in _holding(state, event)), ZERO)
-
-
 def _lacking_base(state: EngineState, event: AcceptDifference) -> Decimal:
     """What hedges hold beyond what would be left of it in the wallet."""
-    held = _held_base(state, event)
+    held = holdings.held_base(state, event.venue, event.wallet, event.asset)
     if event.amount >= 0 or held <= 0:
         return ZERO
     account = postings.wallet_account(event.venue, event.wallet)
@@ -94,25 +75,11 @@ def accept(state: EngineState, event: AcceptDifference, out: Actions) -> None:
 
 
 def _give_up(state: EngineState, event: AcceptDifference, lacking: Decimal, out: Actions) -> None:
-    """Hedges hold the coins no more: they left at their last price, as a withdrawal does, and not as a loss."""
-    for hedge, leg in _holding(state, event):
+    """Hedges hold the coins no more, and end."""
+    for hedge, leg in holdings.holding(state, event.venue, event.wallet, event.asset):
         quantity = min(lacking, max(ZERO, leg.quantity_base))
         if not quantity:
             continue
         lacking -= quantity
-        measured, price = r05_drawdown.measure(state.book), price_of(state.book, hedge)
-        move_leg(leg, -quantity, price)
-        r05_drawdown.capital_moved(state.book, measured[0] if measured is not None else None, -quantity * price)
-        save_mark(state, out)
-        hedge.target_base, hedge.reason, hedge.wait_until_mono_ms = ZERO, event.reason, 0
-        out.persist(hedge)
-        out.critical(
-            "hedge.coins_gone",
-            hedge=hedge.id,
-            coin=hedge.coin,
-            quantity_base=quantity,
-            price=price,
-            left_base=leg.quantity_base,
-            done="the hedge holds them no more and ends: what is left of its other leg is closed",
-            remedy="none needed; what became of the coins is yours",
-        )
+        hedge.target_base = ZERO
+        holdings.give_up(state, hedge, leg, quantity, event.reason, out)

@@ -17,6 +17,7 @@ from bot.engine import (
     comparing,
     control,
     guarding,
+    holdings,
     liquidations,
     margin_moves,
     markets,
@@ -82,6 +83,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
         case ev.AccountReported():
             guarding.answered(state, event.venue)
             comparing.compare_account(state, event, out)
+            holdings.compared(state, event, out)
             borrowing.compared(state, event.venue, out)
         case _:
             _rare(state, event, out)

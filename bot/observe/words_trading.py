@@ -87,8 +87,8 @@ HEDGES = {
         "If the market closed for good, move or convert what is held there and close the other leg by hand.",
     ),
     "hedge.coins_gone": Wording(
-        "Hedge {hedge} ({coin}) held {quantity_base} {coin} that you accepted to be gone.",
-        "The hedge holds them no more and ends: what is left of its perpetual is closed.",
+        "Hedge {hedge} ({coin}) held {quantity_base} {coin} that have left the wallet, by you or by your word.",
+        "The hedge holds them no more: its perpetual is brought down to the coins that are left.",
         "Nothing needs to be done; what became of the coins lies in your wallet and is yours.",
     ),
     "market.reopened": Wording(

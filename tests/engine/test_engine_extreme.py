@@ -208,7 +208,8 @@ def test_a_running_event_and_its_cuts_survive_a_restart(play: Play) -> None:
         Remembered("R6", book.hedge_of("PEPE").id, "cut", left, book.market_ms),
     ]
     hedges = list(book.state.book.live_hedges())
-    again = play(coins=COINS, state=restore(Books(epoch=2, hedges=hedges, remembered=memory), book.config))
+    books = Books(epoch=2, hedges=hedges, remembered=memory, balances=dict(book.state.ledger.balances))
+    again = play(coins=COINS, state=restore(books, book.config))
     again.market_ms, again.mono_ms = book.market_ms, book.mono_ms
     again.scene()
     again >> Tick() << silence()

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from bot.domain.instruments import Pair
-from bot.engine import accepting, money
+from bot.engine import holdings, money
 from bot.venues.binance import account, listing
 from tests.campaign.planted.catalogue import planted, put
 
@@ -41,4 +41,4 @@ def gone_market_forgotten(stack: ExitStack) -> None:
 
 @planted("a hedge gives up the coins that its owner accepted to be gone")
 def renamed_coins_kept(stack: ExitStack) -> None:
-    put(stack, accepting, "_give_up", lambda *_: None)
+    put(stack, holdings, "give_up", lambda *_: None)

@@ -1,0 +1,84 @@
+"""Coins that hedges hold lie in a wallet: what has left it is theirs no more, and their perpetual may not outlast it.
+
+An owner's withdrawal, move or sale is booked by the venue's own record, so that the books agree again, also where the
+coins were a hedge's: its short would be naked, and nothing would differ. Only balances that agree are believed.
+"""
+
+from decimal import Decimal
+
+from bot.domain.events import AccountReported
+from bot.domain.hedges import Hedge, Leg
+from bot.domain.numbers import ZERO, floor_to
+from bot.domain.valuation import price_of
+from bot.engine.guarding import save_mark
+from bot.engine.hedging import aim
+from bot.engine.money import move_leg
+from bot.engine.state import Actions, EngineState
+from bot.ledger import postings
+from bot.risk.rules import r05_drawdown
+
+GONE = "its coins have left the wallet"
+
+
+def holding(state: EngineState, venue: str, wallet: str, asset: str) -> list[tuple[Hedge, Leg]]:
+    """Coin legs of live hedges that lie in this wallet as this asset, the oldest first."""
+    found = []
+    for hedge in (hedge for hedge in state.book.live_hedges() if hedge.venue == venue):
+        for leg in (leg for leg in hedge.legs if leg.kind.is_coin):
+            instrument = state.market.instruments.get(leg.instrument)
+            if instrument and (instrument.base_asset, instrument.wallet.value) == (asset, wallet):
+                found.append((hedge, leg))
+    return sorted(found, key=lambda one: one[0].number)
+
+
+def held_base(state: EngineState, venue: str, wallet: str, asset: str) -> Decimal:
+    """Coins of this asset that live hedges hold in this wallet."""
+    return sum((leg.quantity_base for _, leg in holding(state, venue, wallet, asset)), ZERO)
+
+
+def compared(state: EngineState, event: AccountReported, out: Actions) -> None:
+    """Balances were looked at: where they agree, hedges give up what they hold beyond them, and aim at the rest."""
+    if not event.complete:
+        return
+    for wallet, asset in sorted(_places(state, event.venue)):
+        if (event.venue, wallet, asset) in state.differences:
+            continue
+        account = postings.wallet_account(event.venue, wallet)
+        lacking = held_base(state, event.venue, wallet, asset) - state.ledger.balance(account, asset)
+        for hedge, leg in holding(state, event.venue, wallet, asset):
+            pair, quantity = state.book.pair_of(hedge), min(lacking, leg.quantity_base)
+            if pair is None or quantity <= pair.tolerance:
+                continue  # a crumb, as of fees that were paid in this coin, makes no short naked
+            lacking -= quantity
+            give_up(state, hedge, leg, quantity, GONE, out)
+            left = max(ZERO, floor_to(leg.quantity_base, pair.step))
+            if left < hedge.target_base:
+                aim(state, hedge, left, GONE, out)
+
+
+def _places(state: EngineState, venue: str) -> set[tuple[str, str]]:
+    """(wallet, asset) of what live hedges hold at a venue."""
+    legs = (leg for hedge in state.book.live_hedges() if hedge.venue == venue for leg in hedge.legs)
+    names = (leg.instrument for leg in legs if leg.kind.is_coin and leg.quantity_base > 0)
+    known = (state.market.instruments[name] for name in names if name in state.market.instruments)
+    return {(one.wallet.value, one.base_asset) for one in known}
+
+
+def give_up(state: EngineState, hedge: Hedge, leg: Leg, quantity: Decimal, reason: str, out: Actions) -> None:
+    """The hedge holds so many coins less: they left at their last price, as a withdrawal does, and not as a loss."""
+    measured, price = r05_drawdown.measure(state.book), price_of(state.book, hedge)
+    move_leg(leg, -quantity, price)
+    r05_drawdown.capital_moved(state.book, measured[0] if measured is not None else None, -quantity * price)
+    save_mark(state, out)
+    hedge.reason, hedge.wait_until_mono_ms = reason, 0
+    out.persist(hedge)
+    out.critical(
+        "hedge.coins_gone",
+        hedge=hedge.id,
+        coin=hedge.coin,
+        quantity_base=quantity,
+        price=price,
+        left_base=leg.quantity_base,
+        done="the hedge holds them no more: its other leg is brought down to what is left",
+        remedy="none needed; what became of the coins is yours",
+    )
