@@ -52,8 +52,10 @@ class Socket:
         self.listen_keys: set[str] = set()
         self.account_subscriptions: dict[int, str] = {}
         self.address = "here"
-        self.asked = uri.partition("=")[2].split("/") if "=" in uri else []
+        first, *more = uri.partition("?")[2].split("&")
+        self.asked = [name for name in first.partition("=")[2].split("/") if name]
         """Names in the URI: streams, or a listen key."""
+        self.events = frozenset(more[0].partition("=")[2].split("/")) if more else None
         self.resumed = False
         """Whether its owner has to fetch what was told before it was connected."""
         self.half_open = False

@@ -275,3 +275,18 @@ async def test_the_spot_websocket_heeds_the_ban_of_its_api(monkeypatch: pytest.M
             await spot.uri()
     finally:
         await rest.close()
+
+
+class Granting:
+    async def data(self, endpoint: str) -> Any:
+        assert endpoint == "fapiPrivatePostListenKey"
+        return {"listenKey": "k"}
+
+
+async def test_the_private_stream_names_what_it_must_be_told() -> None:
+    """Trades of liquidations come by this stream alone, and so does the end of its key."""
+    lines = UserLines("venue", Granting(), lambda: SymbolBook.of(()), OrderNames(), MarketClock(), lambda *_: None)  # type: ignore[arg-type]
+    (private,) = [one for one in lines.lines(lambda event: None) if one.upkeep is not None]
+    base, _, events = (await private.uri()).partition("&events=")
+    assert base == "wss://fstream.binance.com/private/ws?listenKey=k"
+    assert {"ORDER_TRADE_UPDATE", "listenKeyExpired"} <= set(events.split("/"))

@@ -207,7 +207,7 @@ class Server:
             return refusal
         await socket.prepare(request)
         names, combined = _names_of(request)
-        connection = Connection(socket, request, SOCKET_BOOKS[area], combined=combined)
+        connection = Connection(socket, request, SOCKET_BOOKS[area], combined=combined, events=_events_of(request))
         calls = area in {Area.SPOT_WSAPI, Area.FUTURES_WSAPI}
         self.clients += 1
         try:
@@ -234,6 +234,12 @@ def _names_of(request: web.Request) -> tuple[list[str], bool]:
     if request.query.get("listenKey"):
         names.append(request.query["listenKey"])
     return names, combined
+
+
+def _events_of(request: web.Request) -> frozenset[str] | None:
+    """What a connection by listen key asks to be told; None: all."""
+    events = request.query.get("events")
+    return None if events is None else frozenset(events.split("/"))
 
 
 def _reset(request: web.Request) -> web.StreamResponse:

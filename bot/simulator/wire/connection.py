@@ -19,11 +19,23 @@ GOING_AWAY = 1001
 
 
 class Connection:
-    """`book` decides the venue's ping rhythm and message limit. `combined` wraps frames with their stream."""
+    """`book` decides the venue's ping rhythm and message limit. `combined` wraps frames with their stream.
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, book: Book, *, combined: bool) -> None:
+    `events` are those of a listen key that it is told; None: all.
+    """
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        book: Book,
+        *,
+        combined: bool,
+        events: frozenset[str] | None = None,
+    ) -> None:
         self.book = book
         self.combined = combined
+        self.events = events
         self.names: set[str] = set()
         self.listen_keys: set[str] = set()
         self.account_subscriptions: dict[int, str] = {}

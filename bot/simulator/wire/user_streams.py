@@ -3,11 +3,12 @@
 For faults the stream of an event is named `userData@<event>`, for example `userData@ORDER_TRADE_UPDATE`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from bot.simulator.model import Book, Happening, Order, Status, Trade
+from bot.simulator.wire.connection import Connection
 from bot.simulator.wire.futures_account import entry_text
 from bot.simulator.wire.futures_orders import average_text
 from bot.simulator.wire.orders import cancel_id
@@ -49,7 +50,7 @@ class UserStreams:
             self._sim.touch()
             event = {"e": "listenKeyExpired", "E": str(self._sim.now_ms), "listenKey": key.text}
             for connection in list(self._hub.connections):
-                if key.text in connection.listen_keys:
+                if key.text in connection.listen_keys and _wanted(connection, event):
                     frame = wrap_for(connection, key.text, encode(event))
                     self._hub.deliver(
                         connection, frame, "userData@listenKeyExpired", api_key=key.api_key, book=key.book
@@ -62,7 +63,7 @@ class UserStreams:
         own_keys = {k.text for k in self._sim.listen_keys.valid() if k.api_key == api_key and k.book is book}
         symbol = event.get("s") or event.get("o", {}).get("s")
         for connection in list(self._hub.connections):
-            for text in connection.listen_keys & own_keys:
+            for text in connection.listen_keys & own_keys if _wanted(connection, event) else ():
                 frame = wrap_for(connection, text, body)
                 self._hub.deliver(connection, frame, name, api_key=api_key, book=book, symbol=symbol)
             for number, subscriber in connection.account_subscriptions.items():
@@ -263,3 +264,8 @@ def _reason(reason: str, delta: Decimal) -> str:
     if reason == "TRANSFER":
         return "DEPOSIT" if delta > 0 else "WITHDRAW"
     return _REASONS.get(reason, "ADJUSTMENT")
+
+
+def _wanted(connection: Connection, event: Mapping[str, Any]) -> bool:
+    """Whether a connection by listen key asked for this kind of event."""
+    return connection.events is None or event["e"] in connection.events

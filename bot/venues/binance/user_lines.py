@@ -33,6 +33,8 @@ from bot.venues.binance.trades import OrderNames
 
 SPOT_SOCKET_API = "wss://ws-api.binance.com:443/ws-api/v3"
 PERP_PRIVATE_STREAM = "wss://fstream.binance.com/private/ws?listenKey="
+PERP_EVENTS = "&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/listenKeyExpired"
+"""What this path is asked to tell. By some reports a connection without a list is told all, by others nothing."""
 KEEP_ALIVE_EVERY_S = 1_800.0
 KEEP_ALIVE_RETRY_S = 60.0
 KEY_GONE = "-1125"
@@ -103,7 +105,7 @@ class UserLines:
     async def _perp_uri(self) -> str:
         reply = await self._rest.data("fapiPrivatePostListenKey")
         try:
-            return PERP_PRIVATE_STREAM + str(reply["listenKey"])
+            return PERP_PRIVATE_STREAM + str(reply["listenKey"]) + PERP_EVENTS
         except (KeyError, TypeError):
             raise VenueError("listenKey: the reply has none") from None
 

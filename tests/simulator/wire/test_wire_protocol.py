@@ -273,6 +273,23 @@ async def test_listen_keys(site: Site, sim: tuple[Site, Host]) -> None:
     assert (await site.call("PUT", url, key=KEY)).code == -1125
 
 
+async def test_a_listen_key_tells_the_events_that_are_asked_for(site: Site, sim: tuple[Site, Host]) -> None:
+    key = (await site.call("POST", f"{FUTURES}/fapi/v1/listenKey", key=KEY)).body["listenKey"]
+    private = f"wss://fstream.binance.com/private/ws?listenKey={key}"
+    async with (
+        site.socket(f"{private}&events=ACCOUNT_UPDATE") as other,
+        site.socket(f"{private}&events=ACCOUNT_UPDATE/listenKeyExpired") as told,
+        site.socket(private) as all_told,
+        asyncio.timeout(3),
+    ):
+        await site.control("POST", "/listen-keys/expire")
+        for socket in (told, all_told):
+            assert json.loads(await socket.recv())["e"] == "listenKeyExpired"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await other.recv()
+
+
 async def test_socket_commands(site: Site) -> None:
     async with site.socket("wss://fstream.binance.com/ws") as socket, asyncio.timeout(5):
 

@@ -194,9 +194,10 @@ async def test_private_streams(busy: Site) -> None:
     spot = (await busy.call("POST", f"{SPOT}/api/v3/userDataStream", key="demo-key")).body["listenKey"]
     perp = (await busy.call("POST", f"{FUTURES}/fapi/v1/listenKey", key="demo-key")).body["listenKey"]
     seen: dict[str, Any] = {}
+    events = "&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE"
     async with (
         busy.socket(f"wss://stream.binance.com:9443/ws/{spot}") as one,
-        busy.socket(f"wss://fstream.binance.com/private/ws?listenKey={perp}") as other,
+        busy.socket(f"wss://fstream.binance.com/private/ws?listenKey={perp}{events}") as other,
         asyncio.timeout(5),
     ):
         for url in (f"{SPOT}/api/v3/order", f"{FUTURES}/fapi/v1/order"):
