@@ -10,7 +10,7 @@ from bot.domain.market import SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
 from bot.domain.valuation import USD_ASSETS
-from bot.engine.comparing import before_opening
+from bot.engine.comparing import POSITION, before_opening
 from bot.engine.state import EngineState
 from bot.ledger import postings
 
@@ -49,13 +49,19 @@ class StateView:
                 found |= {pair.spot.id, pair.perp.id}
         return sorted(found & self._state.market.instruments.keys())
 
+    def difference(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
+        """Venue less books, where that is not zero: by (wallet, asset), and positions by ("position", instrument)."""
+        held = self._positions()
+        moved = {
+            (POSITION, name): report.positions.get(name, ZERO) - held.get(name, ZERO)
+            for name in held.keys() | report.positions.keys()
+        }
+        return self._gaps(report) | {place: amount for place, amount in moved.items() if amount}
+
     def agrees(self, report: AccountReported, *, money: bool = True) -> bool:
         """Whether the venue's balances and positions are exactly those of the books; without `money`, all but what
         funding and interest change: USD, and the margin wallet."""
-        positions = {name: quantity for name, quantity in report.positions.items() if quantity}
-        if positions != self._positions():
-            return False
-        return not any(money or not _paid_into(*place) for place in self._gaps(report))
+        return not any(money or not _paid_into(*place) for place in self.difference(report))
 
     def money_gap(self, report: AccountReported) -> dict[tuple[str, str], Decimal]:
         """Venue less books by (wallet, asset), of what funding and interest change."""

@@ -46,6 +46,8 @@ WHOLE_AFTER = 2
 TRANSFER_SLACK_MS = HOUR_MS
 """How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
 CAPITAL_EVERY_S = 10.0
+LAG_S = 3.0
+"""A venue's trades may be seen so much later than what they changed."""
 CAPITAL_OVERLAP_MS = 7 * DAY_MS
 """A deposit may be told this much later than its time."""
 BACKOFF_S_MAX = 10.0
@@ -96,6 +98,8 @@ class Reconciler:
         self._missing: dict[str, int] = {}
         self._capital_s = -CAPITAL_EVERY_S
         self._gap: tuple[Mapping[tuple[str, str], Decimal], float] = {}, -math.inf
+        self._left: tuple[Mapping[tuple[str, str], Decimal], float] = {}, -math.inf
+        """What the history did not explain, and since when."""
         self._short = 0
         """Passes in a row that could not be complete."""
         self.passes = 0
@@ -231,18 +235,23 @@ class Reconciler:
         await self._flush()
 
     def _note_gap(self, report: AccountReported) -> None:
-        """Since when the money differs as it does."""
-        gap = self._view.money_gap(report)
+        """Since when the money, and all of it, differs as it does."""
+        gap, difference = self._view.money_gap(report), self._view.difference(report)
         if gap != self._gap[0]:
             self._gap = gap, time.monotonic() if gap else -math.inf
+        if difference != self._left[0]:
+            self._left = difference, time.monotonic()
 
     def _rested(self) -> bool:
         return time.monotonic() - self._capital_s >= CAPITAL_EVERY_S
 
     def _too_soon(self, report: AccountReported) -> bool:
-        """Whether the whole history left this very gap, and the owner's moves, which may explain it, must wait."""
-        unasked = self._capital_s < self._gap[1] and not self._rested()
-        return unasked and self._only_money(report) and self._view.money_gap(report) == self._gap[0]
+        """Whether the history left this very difference, and the owner's moves, which may explain it, must wait."""
+        difference, since_s = self._left
+        if self._rested() or self._capital_s >= self._gap[1] or not self._quiet():
+            return False
+        known = self._only_money(report) or time.monotonic() - since_s >= LAG_S
+        return known and self._view.difference(report) == difference
 
     def _move_capital(
         self, venue_id: str, wallet: str, asset: str, amount: Decimal, at_ms: int, *, internal: bool = False
