@@ -5,13 +5,16 @@ from collections import defaultdict
 from decimal import Decimal
 from itertools import pairwise
 
-from bot.simulator.model import Book, Settlement
+from bot.simulator.model import Book, Settlement, Status
 from tests.campaign.answers import CANARY
 from tests.campaign.figures import Figures
-from tests.campaign.market import COINS
+from tests.campaign.hands import OWN_PREFIX
+from tests.campaign.market import COINS, HOUR_MS
 from tests.campaign.moves import Moves
 from tests.campaign.truth import ZERO
 
+TOLD_BEFORE_MS = 3 * HOUR_MS
+"""Where market time flies, the price that was last told may be of hours before."""
 INTERVALS_S = {hours * 3_600 for hours in (1, 2, 4, 8)}
 """The first settlement by a longer interval comes sooner after the last one by a shorter: that is none of these."""
 
@@ -61,9 +64,11 @@ class Audit(Moves):
         self.check(
             9, stored == self.receipt_rows, f"{stored} receipts are stored, {self.receipt_rows} were committed"
         )
+        self._audit_totals()
         self._audit_ledger()
         self._audit_capital()
         self._audit_moves()
+        self._audit_left_alone()
         self._audit_legs()
         self._audit_hedges()
         self._audit_figures()
@@ -85,6 +90,28 @@ class Audit(Moves):
         for (account, asset), amount in self.ledger.items():  # hedges may bear other numbers
             kinds[f"ledger: {account.partition(':')[0]} in {asset}"] += amount
         return found | kinds
+
+    def _audit_left_alone(self) -> None:
+        """13: nobody cancelled what the owner left in the book, unless its market has closed."""
+        for order in self._account().orders.values():
+            asked = order.request
+            if asked.client_id.startswith(OWN_PREFIX) and order.status is Status.CANCELED:
+                coin = self.world.market.by_symbol[asked.book, asked.symbol].name
+                self.check(13, not self.trades(coin, asked.book), f"the owner's {asked.client_id} was cancelled")
+
+    def _audit_totals(self) -> None:
+        """9: what the owner is shown of each coin's funding is the sum of its receipts."""
+        sums: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
+        for coin, asset, payment in self.world.database.rows("SELECT coin, asset, payment FROM receipts"):
+            sums[coin, asset].append(Decimal(payment))
+        shown = {
+            (coin, asset): (number, Decimal(payment))
+            for coin, asset, number, payment in self.world.database.rows(
+                "SELECT coin, asset, receipts, payment FROM receipt_totals"
+            )
+        }
+        right = {key: (len(payments), sum(payments, ZERO)) for key, payments in sums.items()}
+        self.check(9, shown == right, f"receipts sum to {right}, the totals say {shown}")
 
     def _audit_ledger(self) -> None:
         rows, chain, expected = self.world.database.rows, "", 1
@@ -110,7 +137,7 @@ class Audit(Moves):
     def _audit_figures(self) -> None:
         """What each hedge is said to hold, to have earned and to have cost."""
         renamed = {f"binance:{self.world.market.coins[coin].spot.symbol}:spot" for coin in self.renamed}
-        wrong = [*Figures(self.world.database.rows, self._least, renamed).wrong()]
+        wrong = [*Figures(self.world.database.rows, self._least, self._prices_since, renamed).wrong()]
         self.check(8, not wrong, f"{len(wrong)} figures of hedges are wrong: {wrong[:3]}")
 
     def _audit_rates(self) -> None:
@@ -128,7 +155,13 @@ class Audit(Moves):
                     self.check(22, right, f"{symbol} settled {one.rate} after {gap_s} s, the books say {row}")
 
     def _least(self, instrument: str) -> Decimal:
-        return self.tradeable(self.world.market.by_symbol[Book.PERP, instrument.split(":")[1]].name)
+        return self.tradeable(self._coin(instrument))
+
+    def _prices_since(self, coin: str, at_ms: int) -> tuple[Decimal, Decimal]:
+        """The lowest and the highest since a moment: interest is told late, and counts at the price of then."""
+        listed = self.world.market.coins[coin]
+        prices = listed.path[listed.step(at_ms - TOLD_BEFORE_MS) : listed.step(int(self.world.market_ms)) + 1]
+        return Decimal(min(prices)), Decimal(max(prices))
 
     def _audit_hedges(self) -> None:
         """Each hedge by itself is whole, also a closed one: a fill must not count for another one's leg."""

@@ -56,6 +56,11 @@ class Capital(Written):
         """USD that came, or went, of which the venue keeps no record."""
         return self._untold["spot", "USDT"] - self._given_up_usd
 
+    def recorded(self) -> Decimal:
+        """USD that the venue recorded as the owner's: came less what went, and did not come back."""
+        kept = (one for one in self._account().capital if one.id not in self.world.hands.returned)
+        return sum((one.quantity - one.fee for one in kept), ZERO)
+
     def _unrecorded(self) -> dict[Place, Decimal]:
         """What no record explains and nobody accepted. A margin wallet that went below nothing was paid for."""
         total = defaultdict(Decimal, self._untold)
@@ -145,7 +150,7 @@ class Capital(Written):
             elif kind == "capital" and account.startswith("venue:"):
                 self.check(8, asset == "USDT", f"{amount} {asset} are booked as the owner's, who moved none")
                 booked += Decimal(amount)
-        recorded = sum((one.quantity - one.fee for one in self._account().capital), ZERO)
+        recorded = self.recorded()
         self.check(8, booked == recorded, f"{booked} USDT are booked as the owner's, the venue recorded {recorded}")
         ours = defaultdict[str, Decimal](Decimal)
         for (_, asset), amount in self._accepted.items():

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
-from tests.campaign.commands import Command, drawn_ceiling, drawn_commands
+from tests.campaign.commands import Command, drawn_ceiling, drawn_commands, drawn_end, drawn_repayment, drawn_universe
 from tests.campaign.damage import FORMS
+from tests.campaign.hands import Act, drawn_acts
 from tests.campaign.market import COINS, Shape
 from tests.campaign.shaping import STARTS_H, shape
 
@@ -27,6 +28,14 @@ tells of that."""
 LOANS_SHARE = 0.3
 """Of the seeds, those in which coins are borrowed."""
 HALTED_H_MIN = 3.0
+OWED_RATE = -0.0007
+"""Below it the funding of a coin is such that it is borrowed."""
+LONGER = 0.35
+"""Days that are added where a coin was closed for good: three positive ones of its funding must be over."""
+LEANS_SHARE = 0.3
+"""Of the seeds, those where more is asked than bid for, or the reverse."""
+SINGLE_SHARE = 0.25
+"""Of the seeds, those with a cap of its own for a coin, and those with a young perpetual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,9 @@ RULES = "rules"
 """What the rules of the book are there for, in all seeds."""
 HAIRCUTS = "haircuts"
 """Drawn apart, one or two where coins are borrowed: the venue counts less of the collateral behind them."""
+STARTS, LOAN_STARTS = "starts", "loan starts"
+"""Drawn apart, up to two in each seed, and two more where coins are borrowed: what a daemon finds at its start, and
+request weight that is used up where coins are borrowed alone."""
 TERMS = "terms"
 """Drawn apart, up to two in each seed: what was agreed or taken for granted changes."""
 RENAMES, RENAMED_SHARE = "renames", 0.3
@@ -170,6 +182,12 @@ KINDS: Mapping[str, Kind] = {
     "haircut_cut": Kind(HOUR, 1, size=(0.74, 0.86), where=HAIRCUTS),
     "depeg": Kind(START, 0.7, ("4", "6", "8", "12"), (0.02, 0.12), TERMS),
     "renamed": Kind(HOUR, 1, COIN, (1, 6), RENAMES),
+    # the daemon is started anew in order, while it builds; or it dies over an order that is on its way, or hidden
+    # from all views, and is back before that one is seen; or while interest that was charged is not told yet
+    "restarted": Kind(ORDER, 1, where=STARTS),
+    "order_over_crash": Kind(ORDER, 1, ("late", "hidden"), (1.1, 1.45), STARTS),
+    "interest_over_crash": Kind(HOUR, 1, size=(4, 9), where=LOAN_STARTS),
+    "loans_pressed": Kind(LOAN_ORDER, 1, size=(5, 14), where=LOAN_STARTS),
 }
 MARKET_KINDS = frozenset(name for name, kind in KINDS.items() if kind.on == START)
 REACH: Mapping[str, tuple[float, float]] = {
@@ -206,6 +224,12 @@ class Plan:
     shared_receipt_ids: bool = False
     """The venue gives all payments of one settlement time the same id: unique only with the instrument."""
     flatten_at_end: bool = False
+    override: tuple[str, Decimal] | None = None
+    """A coin with a cap of its own, and that one, a share of NAV."""
+    young: str = ""
+    """A coin whose perpetual was listed two days before the start."""
+    acts: list[Act] = field(default_factory=list)
+    """What the owner does by hand at the venue."""
     lent: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Coin -> (interest a year, what the venue has of it in USD). Without any the daemon does not borrow."""
     frozen: bool = False
@@ -236,6 +260,7 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         own_coins=_own_coins(dice, cash),
         shared_receipt_ids=dice.random() < 0.5,
         flatten_at_end=dice.random() < 0.4,
+        acts=drawn_acts(Random(f"hands:{seed}")),
     )
     faults = _drawn("", max(4, round(dice.gauss(FAULTS_MEAN, 5))), dice)
     lender = Random(f"loans:{seed}")
@@ -253,13 +278,34 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
     renamer = Random(f"renames:{seed}")
     if renamer.random() < RENAMED_SHARE:
         faults += _drawn(RENAMES, 1, renamer)
+    starts = Random(f"starts:{seed}")
+    faults += _drawn(STARTS, starts.randint(0, 2), starts)
+    _set_limits(found, Random(f"universe:{seed}"))
     if found.lent:
+        faults += _drawn(LOAN_STARTS, 2, starts)
         cuts = Random(f"haircuts:{seed}")
         faults += _drawn(HAIRCUTS, cuts.randint(1, 2), cuts)
     found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
     for fault in found.faults:
         shape(fault, found.shapes)
     return found
+
+
+def _set_limits(found: Plan, dice: Random) -> None:
+    """What the owner has set for single coins, a perpetual that is too young for the book, and books that lean."""
+    if dice.random() < LEANS_SHARE:
+        for shape in found.shapes.values():
+            shape.lean = dice.choice((0.3, 0.6, 1.6, 3.0))
+    if dice.random() < SINGLE_SHARE:
+        found.override = dice.choice(COIN), found.per_coin_cap * Decimal(f"{dice.uniform(0.3, 0.7):.3f}")
+    if dice.random() < SINGLE_SHARE:
+        found.young = dice.choice(COIN)
+    owed = [coin for coin, shape in found.shapes.items() if shape.rate < OWED_RATE] if found.lent else []
+    closed = drawn_end(dice)
+    asked = (*found.commands, *drawn_universe(dice), *drawn_repayment(owed, dice), *closed)
+    found.commands = sorted(asked, key=lambda one: one.hour)
+    if closed:
+        found.days += LONGER
 
 
 def _drawn(where: str, count: int, dice: Random) -> list[Fault]:

@@ -49,6 +49,8 @@ class _Leg:
 class _Sums:
     fees: Decimal = ZERO
     funding: Decimal = ZERO
+    borrow: tuple[Decimal, Decimal] = ZERO, ZERO
+    """What interest cost, at least and at most: the price that it counted at is written down by nobody."""
     slippage: Decimal = ZERO
     strange: bool = False
     """It has fills of orders that are none of its own: of those the decision is not known."""
@@ -57,12 +59,20 @@ class _Sums:
 
 
 class Figures:
-    """`least` says how much of an instrument is too little to be traded; `given_up` are spots whose coins the venue
-    has turned into others, and of which the owner has accepted that they are gone."""
+    """`least` says how much of an instrument is too little to be traded, `prices` between which prices a coin was
+    since a moment; `given_up` are spots whose coins the venue has turned into others, and of which the owner has
+    accepted that they are gone."""
 
-    def __init__(self, query: Query, least: Callable[[str], Decimal], given_up: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        query: Query,
+        least: Callable[[str], Decimal],
+        prices: Callable[[str, int], tuple[Decimal, Decimal]],
+        given_up: Collection[str] = (),
+    ) -> None:
         self._query = query
         self._least = least
+        self._prices = prices
         self._given_up = given_up
         self._legs: dict[tuple[str, str], _Leg] = defaultdict(_Leg)
         self._sums: dict[str, _Sums] = defaultdict(_Sums)
@@ -108,29 +118,42 @@ class Figures:
         ):
             if hedge in self._coins:
                 self._sums[hedge].funding += Decimal(payment)
-            elsewhere = [
-                other
-                for (other, name), leg in self._legs.items()
-                if name == instrument and other != hedge and leg.around(settled_ms) > self._least(instrument)
-            ]
-            if elsewhere and not self._legs[hedge, instrument].around(settled_ms):
-                yield f"funding of {instrument} at {settled_ms} counts for {hedge}, {elsewhere[0]} held it"
-        for hedge, kind, instrument, asset, amount in self._query(
-            "SELECT t.hedge_id, t.kind, l.instrument, e.asset, e.amount FROM ledger_transactions t "
+            yield from self._of_another("funding", hedge, instrument, settled_ms)
+        for hedge, kind, instrument, asset, amount, at_ms in self._query(
+            "SELECT t.hedge_id, t.kind, l.instrument, e.asset, e.amount, t.at_ms FROM ledger_transactions t "
             "JOIN ledger_entries e ON e.number = t.number LEFT JOIN legs l ON l.hedge_id = t.hedge_id AND l.leg = 0 "
             "WHERE t.kind IN ('interest', 'liquidation') AND e.account LIKE 'venue:%'"
         ):
             if kind == "interest" and hedge in self._coins:
                 self._legs[hedge, instrument].quantity += Decimal(amount)
                 self._sums[hedge].approximate.add(instrument)
+                yield from self._of_another("interest", hedge, instrument, at_ms)
+                low, high = self._prices(self._coins[hedge], at_ms)
+                least, most = self._sums[hedge].borrow
+                self._sums[hedge].borrow = least - Decimal(amount) * low, most - Decimal(amount) * high
                 if asset != self._coins[hedge]:
                     yield f"interest in {asset} counts for {hedge}, which is of {self._coins[hedge]}"
             elif hedge in self._coins:
                 self._sums[hedge].fees -= Decimal(amount)
 
+    def _of_another(self, what: str, hedge: str, instrument: str, at_ms: int) -> Iterator[str]:
+        """What was paid on a position counts for the hedge that had it."""
+        elsewhere = [
+            other
+            for (other, name), leg in self._legs.items()
+            if name == instrument and other != hedge and leg.around(at_ms) > self._least(instrument)
+        ]
+        if elsewhere and not self._legs[hedge, instrument].around(at_ms):
+            yield f"{what} of {instrument} at {at_ms} counts for {hedge}, {elsewhere[0]} held it"
+
     def _stated(self) -> Iterator[str]:
-        for hedge, *stated in self._query("SELECT id, fees_usd, funding_usd, slippage_usd FROM hedges"):
+        for hedge, borrow, *stated in self._query(
+            "SELECT id, borrow_usd, fees_usd, funding_usd, slippage_usd FROM hedges"
+        ):
             sums = self._sums[hedge]
+            least, most = sums.borrow
+            if not least * (1 - NEAR) <= Decimal(borrow) <= most * (1 + NEAR):
+                yield f"{hedge} states interest of {borrow}, it was between {least} and {most}"
             for name, said, found in zip(
                 ("fees", "funding", "slippage"), stated, (sums.fees, sums.funding, sums.slippage), strict=True
             ):

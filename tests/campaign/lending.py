@@ -29,6 +29,7 @@ LATER_H, SOON_H = 2.0, 0.25
 TIGHT = Decimal("1.62")
 """Assets for each dollar owed, up to which a cut is felt: what a loan that has shrunk leaves there is plenty."""
 SPIKE_H = 12
+DIES_S = 0.3
 CUT_H, CUT_TOLD_S = 40, 12.0
 """How long less of the collateral counts, and by when the daemon has asked: until then market time is slow."""
 NOT_LENT = {"code": -11001, "msg": "This asset is not supported."}
@@ -42,6 +43,8 @@ class Lender:
         self.hidden: tuple[float, int] = (0.0, 0)
         """Until when interest that was charged from a market time on is not shown."""
         self.repeat = False
+        self.pressed_until_s = 0.0
+        """Until when the request weight of its API is nearly used up."""
         state, prices = world.exchange._state, world.market
         for coin, (rate_year, pool_usd) in world.plan.lent.items():
             rate_per_h = Decimal(f"{rate_year / YEAR_H:.10f}")
@@ -81,6 +84,18 @@ class Lender:
         world.exchange.faults.add([rule])
         world.fired(fault.kind)
         world.log[-1] += f"  ({fault}: {coin})"
+
+    def tells_late_after(self, fault: Fault) -> bool:
+        """The daemon dies, and the next one is not told yet of interest that was charged; it waits for a loan."""
+        world, state = self.world, self.world.exchange._state
+        if not state.accounts[KEY].margin.owed or not world.life.running:
+            hour = (world.market_ms - world.market.start_ms) / HOUR_MS + LATER_H
+            world.plant(Fault(fault.kind, fault.on, hour, fault.how, fault.size))
+            return False
+        world.kill(world.life, DIES_S)
+        world.wire.lags(fault.size)
+        self.hidden = world.loop.now_s + fault.size, state.now_ms - HOUR_MS
+        return True
 
     def _is_tight(self) -> bool:
         state = self.world.exchange._state
@@ -131,7 +146,7 @@ class Lender:
         return shown
 
     def calm(self) -> None:
-        self.hidden = 0.0, 0
+        self.hidden, self.pressed_until_s = (0.0, 0), 0.0
 
 
 def category_of(method: str, path: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.campaign.closed import Closed
 from tests.campaign.market import COINS
@@ -19,6 +19,8 @@ GIVEN_UP = Decimal("0.9")
 COOLED_MS = 3_600_000
 FALLEN_SOFT, FALLEN_HARD = Decimal("0.015"), Decimal("0.022")
 """R5's limits and 0.7 % of NAV: entry costs are spread over the holding time, and owners come and go."""
+LEAST_LOST = {"drawdown.soft": Decimal("0.004"), "drawdown.hard": Decimal("0.0075")}
+"""Half of R5's limits: what is entered at a price for the moment was worth more a moment before."""
 MARK = "R5", "all"
 
 
@@ -36,6 +38,8 @@ class Losses(Closed):
         """Coin -> the widest basis, to either side, of what goes on; and of what has come back by half or more."""
         self._past: dict[str, Decimal] = {}
         self._worth_high: Decimal | None = None
+        self._worth_peak = ZERO
+        """The most that it has been worth since the start, or since the owner accepted what was lost."""
         self._fallen_s: float | None = None
         """Since when more is lost than R5 lets be lost."""
 
@@ -49,6 +53,16 @@ class Losses(Closed):
         """What the owner asks for; `limits` are the coin's cap and the book's ceiling from then on, shares of NAV."""
         if verb == "resume":
             self._worth_high = None  # whatever was lost is accepted
+
+    def alarmed(self, emit: Any) -> None:
+        """22: nobody is told of losses, and nothing is closed for them, where little was lost (R5)."""
+        super().alarmed(emit)
+        if emit.name == "drawdown.accepted":
+            self._worth_peak = ZERO
+        if emit.name in LEAST_LOST:
+            self.fallen(self.nav())
+            lost = 1 - self._worth(self.nav()) / self._worth_peak if self._worth_peak > 0 else ZERO
+            self.check(22, lost >= LEAST_LOST[emit.name], f"{emit.name}, and {lost:.4f} of the most was lost")
 
     # -- R4 -------------------------------------------------------------------------------------------------
 
@@ -96,16 +110,15 @@ class Losses(Closed):
 
     def _worth(self, nav: Decimal) -> Decimal:
         """What is neither the owner's coins nor came or went as money of theirs."""
-        kept = [(coin, self.own(coin)) for coin in self.world.plan.own_coins]
-        own = sum((amount * self._price(coin) for coin, amount in kept), ZERO)
-        moved = sum((one.quantity - one.fee for one in self._account().capital), ZERO)
-        return nav - own - moved - self.without_record()
+        own = sum((own * self._price(coin) for coin in COINS if (own := self.own(coin))), ZERO)
+        return nav - own - self.recorded() - self.without_record()
 
     def fallen(self, nav: Decimal) -> Decimal:
         """The share that was lost since the start, or since the owner last resumed."""
         worth = self._worth(nav)
         if self._worth_high is None:
             self._worth_high = worth
+        self._worth_peak = max(worth, self._worth_peak)
         return 1 - worth / self._worth_high if self._worth_high > 0 else ZERO
 
     def lost_too_much(self, nav: Decimal) -> Iterator[tuple[tuple[str, str], str]]:

@@ -55,6 +55,8 @@ class Shape:
     """Rates alternate by this much from one settlement to the next."""
     intervals: list[tuple[float, int]] = field(default_factory=lambda: [(-1e9, 8)])
     """(hour, hours between settlements from then on)"""
+    lean: float = 1.0
+    """How much more is asked than bid for at each level."""
     caps: list[tuple[float, float, float]] = field(default_factory=list)
     """(hour, hour, what no rate that settles after the first and by the second is beyond)"""
 
@@ -80,6 +82,7 @@ class _Coin:
         self.volume_usd = 2e8 if name not in ("BTC", "ETH") else 5e9
         self.level_usd = 1e7 if frozen else dice.uniform(2_500, 12_000) * (1 if multiplier == 1 else 6)
         steps = int(days * DAY_MS) // GRID_MS + 2
+        self.lean = shape.lean
         self.path = _path(dice, price, steps, shape, frozen=frozen)
         self.basis = [0.0 if frozen else dice.gauss(0.0002, 0.0003) for _ in range(steps)]
         for since_h, until_h, size in shape.basis:
@@ -197,7 +200,8 @@ class CampaignMarket:
             spread = max(1, round(middle * 1e-4 / tick))
             bid = max(1, int(middle / tick) - spread // 2)
             size = _lots(coin.level_usd / middle, listing)
-            found = Top(listing.tick * bid, listing.tick * (bid + spread), size, size)
+            asked = size if coin.lean == 1 else _lots(coin.level_usd * coin.lean / middle, listing)
+            found = Top(listing.tick * bid, listing.tick * (bid + spread), size, asked)
             coin.cache[book, step] = found
         return found
 
@@ -207,9 +211,9 @@ class CampaignMarket:
         away = listing.tick * max(1, round(float(top.bid) * 0.7e-4 / float(listing.tick)))
         bids, asks = [], []
         for level in range(min(levels, LEVELS_MAX)):
-            size = _lots(float(top.bid_size) * (1 + 0.3 * level), listing)
-            bids.append(Level(top.bid - away * level, size))
-            asks.append(Level(top.ask + away * level, size))
+            deeper = 1 + 0.3 * level
+            bids.append(Level(top.bid - away * level, _lots(float(top.bid_size) * deeper, listing)))
+            asks.append(Level(top.ask + away * level, _lots(float(top.ask_size) * deeper, listing)))
         return [level for level in bids if level.price > 0], asks
 
     def mark(self, symbol: str, at_ms: int) -> Mark:

@@ -18,10 +18,13 @@ from tests.campaign.streams import FEEDS
 if TYPE_CHECKING:
     from tests.campaign.world import World
 
-STRIKE = frozenset({"feed_silent", "unanswered", *(name for name, kind in KINDS.items() if kind.where == LINES)})
+OF_LINES = frozenset(name for name, kind in KINDS.items() if kind.where == LINES)
+STRIKE = OF_LINES | {"feed_silent", "unanswered", "restarted", "loans_pressed"}
 """Faults that are none of the request that sets them off."""
 
 
+STOPS_S = 5.0
+"""How long an orderly end takes."""
 OPEN_WITHIN_S = 10.0
 """How long the daemon tries to connect."""
 ANNOUNCED_S = 16.0
@@ -108,6 +111,15 @@ def strike(world: "World", fault: Fault) -> None:
                 return
         case "crash":
             world.kill(world.life, size)
+        case "restarted":
+            if not world.restart():
+                return
+            size += STOPS_S
+        case "loans_pressed":
+            world.wire.lender.pressed_until_s = now_s + size
+        case "interest_over_crash":
+            if not world.wire.lender.tells_late_after(fault):
+                return
         case _:
             raise AssertionError(fault)
     world.fired(fault.kind)

@@ -24,6 +24,10 @@ IN_QUEUE_S = 0.65
 """What was committed before a halt may leave so much later; what is committed after it is judged at its commit."""
 PRESSED_S = 0.3
 """An order that was admitted a moment before the weight was told may still be on its way."""
+STOPS_S = 0.3
+"""The word to stop is read at once; a database that refuses may keep what was decided before it."""
+YOUNG_MS = 6 * 24 * 3_600_000
+"""R8's least age less a day."""
 CLOSED_S, TOLD_ONCE_S = 30.0, 1e6
 NO_END_MS = 4_102_444_800_000
 WALLETS = "/api/v3/account", "/fapi/v3/account"
@@ -47,6 +51,10 @@ class Opening(Room):
         self.halted_s: float | None = None
         self.closed: set[str] = set()
         """Coins that the owner has closed and not readmitted."""
+        self.excluded: set[str] = set()
+        """Coins that the owner has taken out of the universe."""
+        self.stops_s: float | None = None
+        """When the daemon was told to stop."""
         self.naked_s: dict[str, float] = {}
         self.untold: set[str] = set()
         """Coins whose gap began with a private event that was kept from the daemon."""
@@ -141,7 +149,12 @@ class Opening(Room):
         """12: nothing that opens is committed while halted, or of a coin that the owner closed."""
         names = ", ".join(str(row["client_id"]) for row in opening)
         self.check(12, self.halted_s is None, f"{names} is decided while halted by the owner")
+        stops = self.stops_s is not None and self._now_s - self.stops_s > STOPS_S
+        self.check(12, not stops, f"{names} is decided while the daemon stops")
         for coin in {self._coin(row["instrument"]) for row in opening if row["purpose"] == "open"}:
+            self.check(22, coin not in self.excluded, f"{names}: R8, {coin} is excluded")
+            age_ms = int(self.world.market_ms) - self.world.market.coins[coin].perp.listed_ms
+            self.check(22, age_ms > YOUNG_MS, f"{names}: R8, {coin} was listed {age_ms} ms ago")
             told_s = self.ending_told_s.get(coin, self._now_s)
             self.check(12, self._now_s - told_s < IN_QUEUE_S, f"{names} opens {coin}, which the venue ends")
         for said in {str(row["control"]) for row in opening}:

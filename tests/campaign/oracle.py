@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from bot.simulator.model import Book, Mark, Top
 from tests.campaign.answers import CANARY
-from tests.campaign.commands import EDITS
 from tests.campaign.faults import ACCOUNT, CALL, ORDER, QUERY, TRADES, TRANSFER
 from tests.campaign.market import COINS, CORE
 
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from tests.campaign.world import World
 
 from tests.campaign.opening import IN_QUEUE_S, LINES_EACH
-from tests.campaign.rules import Rules
 from tests.campaign.truth import MARGIN, Sent
+from tests.campaign.words import Words
 from tests.campaign.written import ENDED, OPENING
 
 NAKED_S = 45.0
@@ -34,6 +33,8 @@ PRESSED_TASKS_S = 130.0
 """Used weight counts by the minute: reading requests wait for the next one, and perhaps for the one after it."""
 EARLY_S = 2.1
 """Weight that is told so early in a minute may be what was used in the minute before."""
+WEIGHTS = {"spot": 6_000, "perp": 2_400, "sapi": 12_000}
+"""That each API takes in a minute."""
 QUEUE_MAX = 5_000
 TASKS_MAX = 250
 CALLS_MAX = 600
@@ -41,7 +42,7 @@ CALLS_MAX = 600
 GAPS_EVERY_S = 0.9
 
 
-class Oracle(Rules):
+class Oracle(Words):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.said_names: Counter[str] = Counter()
@@ -52,8 +53,6 @@ class Oracle(Rules):
         self.withheld_s: dict[str, float] = {}
         """Coin -> when a private event about it was last kept from the daemon."""
         self.last_order_s = -1e9
-        self.store_refuses = False
-        """The daemon has told its owner that the database refuses."""
         self._looked_s = self._gaps_s = 0.0
         self._calls = 0
 
@@ -190,9 +189,9 @@ class Oracle(Rules):
             self.schedule_told(answer.document)
         if category == TRADES and answer.status == 200:
             self._told_by_trades(answer.document)
-        weight = answer.headers.get("X-MBX-USED-WEIGHT-1M")
+        weight = answer.headers.get("X-MBX-USED-WEIGHT-1M") or answer.headers.get("X-SAPI-USED-IP-WEIGHT-1M")
         if weight is not None:
-            limit = 2_400 if api == "perp" else 6_000
+            limit = WEIGHTS[api]
             if int(weight) > limit * 0.81:
                 if min(clock_s % 60 for clock_s in self._clocks_s()) >= EARLY_S:
                     self._pressed_s.setdefault(api, (self._now_s, self._minutes()))
@@ -255,27 +254,6 @@ class Oracle(Rules):
         if symbol.removesuffix("USDT") in CORE:
             self.core_moves(symbol, mark, at_ms)
 
-    def commanded(self, verb: str, limits: tuple[Decimal, Decimal], coin: str) -> None:
-        super().commanded(verb, limits, coin)
-        if verb == "resume":
-            self.halted_s = None
-        if verb == "readmit":
-            self.closed.discard(coin)
-        if verb in EDITS:
-            self.caps.append(limits[0])
-            self.ceilings.append(limits[1])
-
-    def obeyed(self, verb: str, coin: str) -> None:
-        if self.store_refuses and verb in ("close", "halt", "flatten"):
-            return  # the owner was told that nothing is written down: it holds, but no restart can know of it
-        if verb == "close":
-            self.closed.add(coin)
-        if verb in ("halt", "flatten"):
-            self.halted_s = self._now_s
-        if verb in EDITS:
-            del self.caps[:-1]
-            del self.ceilings[:-1]
-
     def said(self, life: "Life", emit: Any, at: Any) -> None:
         del at
         self.said_names[emit.name] += 1
@@ -312,6 +290,7 @@ class Oracle(Rules):
     def loaded(self, life: "Life") -> None:
         self.epoch = life.epoch
         self.store_refuses = False
+        self.stops_s = None
         self._untell()
         self.starts_anew()
         self.lost_s = self._now_s
@@ -364,15 +343,17 @@ class Oracle(Rules):
             if coin not in self.naked_s and now_s - self.withheld_s.get(coin, -1e9) <= GAPS_EVERY_S + 0.6:
                 self.untold.add(coin)
             since = self.naked_s.setdefault(coin, now_s)
-            if patient or self.must_stay(coin):
+            if patient or self.must_stay(coin) or (self._unread() and self.short_of_weight()):
                 self.naked_s[coin] = now_s
             large = gap * self._price(coin) > world.plan.slice_usd * Decimal("1.2")
             most_s = NAKED_LARGE_S if large and coin not in self.untold else NAKED_S
             self.check(2, now_s - since <= most_s, f"{coin} is unhedged by {gap} for {now_s - since:.0f} s of calm")
             if now_s - since > most_s:
                 self.naked_s[coin] = now_s + 1e6
-        for coin in world.plan.own_coins:
+        for coin in COINS:
             own = self.own(coin)
+            if not own:
+                continue
             held = self.held(coin)[0] - self.lent(coin)
             self.check(13, held >= -own / 1000, f"the owner's {coin} were sold")
         self.rules_are_obeyed(patient=patient or self.store_refuses)

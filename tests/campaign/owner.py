@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import dataclasses
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING
 
-from bot.domain.config import Limits
+from bot.domain.config import CoreConfig
 from bot.domain.events import AcceptDifference, CloseCoin, Event, Flatten, Halt, Readmit, Reconfigure, Resume
 from bot.simulator.model import VenueError
 from tests.campaign.answers import KEY
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 LOOKS_S = 8.0
 REASON = "the campaign's owner"
 ACCEPT = "accept"
+MISSPEAKS = 0.4
+"""Of the amounts that the owner is to accept, those that are named wrongly at first."""
 
 
 class Owner:
@@ -27,6 +30,9 @@ class Owner:
         self.tasks: set[asyncio.Task[None]] = set()
         self._halt_seen_s = self._asked_s = 0.0
         self._tempted = False
+        self._words = Random(f"words:{world.plan.seed}")
+        self._misspoke: set[tuple[str, str]] = set()
+        """(wallet, asset) of which the owner first named another amount."""
 
     def gives(self, command: Command) -> None:
         world = self.world
@@ -46,23 +52,30 @@ class Owner:
             case "resume":
                 event = Resume(REASON)
             case _:
-                limits = self._edited(command)
-                world.config = dataclasses.replace(world.config, limits=limits)
-                event = Reconfigure(world.config)
+                world.config = self._edited(command)
+                limits, event = world.config.limits, Reconfigure(world.config)
         world.note(f"owner: {command.verb} {command.coin}")
         world.hurry_no_more()
         world.oracle.commanded(command.verb, (limits.per_coin_cap, limits.leverage_ceiling), command.coin)
         self._ask(event, command)
 
-    def _edited(self, command: Command) -> Limits:
-        """The limits by which a coin, or the whole book, is to be smaller; or those of the beginning again."""
-        plan, limits = self.world.plan, self.world.config.limits
+    def _edited(self, command: Command) -> CoreConfig:
+        """A coin, or the whole book, is to be smaller, or a coin not opened; or all is as in the beginning."""
+        plan, config = self.world.plan, self.world.config
         share = Decimal(f"{command.share or 1:.3f}")
-        if command.verb == "ceiling":
-            return dataclasses.replace(limits, leverage_ceiling=plan.fullest * share)
-        if command.verb == "limits":
-            return dataclasses.replace(limits, per_coin_cap=plan.per_coin_cap * share)
-        return dataclasses.replace(limits, per_coin_cap=plan.per_coin_cap, leverage_ceiling=plan.ceiling)
+        match command.verb:
+            case "exclude" | "include":
+                excluded = (command.coin,) if command.verb == "exclude" else ()
+                return dataclasses.replace(config, universe=dataclasses.replace(config.universe, exclude=excluded))
+            case "ceiling":
+                limits = dataclasses.replace(config.limits, leverage_ceiling=plan.fullest * share)
+            case "limits":
+                limits = dataclasses.replace(config.limits, per_coin_cap=plan.per_coin_cap * share)
+            case _:
+                limits = dataclasses.replace(
+                    config.limits, per_coin_cap=plan.per_coin_cap, leverage_ceiling=plan.ceiling
+                )
+        return dataclasses.replace(config, limits=limits)
 
     def _move_capital(self, command: Command) -> None:
         """A deposit or a withdrawal on the venue's own page; the venue keeps a record of it."""
@@ -89,6 +102,9 @@ class Owner:
         found = oracle.to_be_accepted(now_s - LOOKS_S)
         if found is not None and running and not self.tasks and now_s - self._asked_s > LOOKS_S:
             self._asked_s = now_s
+            if found[:2] not in self._misspoke and self._words.random() < MISSPEAKS:
+                self._misspoke.add(found[:2])
+                found = (*found[:2], found[2] + 1)  # refused: it is not what came
             world.note(f"owner: accept {found}")
             self._ask(AcceptDifference(VENUE, *found, REASON), Command(0, ACCEPT))
 

@@ -87,6 +87,8 @@ class Rules(Losses):
                 self._cuts = {
                     coin: max(left, max(map(abs, self.held(coin))) * CUT) for coin, left in self._cuts.items()
                 }
+        if emit.name == "risk.forced" and emit.fields["rule"] == "R6":
+            self.check(22, emit.fields["coin"] not in CORE, f"R6 cuts a core coin: {dict(emit.fields)}")
 
     def _size_of(self, coin: str) -> Decimal:
         """The larger of both sides: one may be a slice ahead."""
@@ -187,7 +189,7 @@ class Rules(Losses):
             costs = -direction * mark.predicted_rate if mark is not None else ZERO
             if closable and costs > STOP_SHARE:
                 yield ("R1c", coin), f"{perp} are held, the next funding costs {costs}"
-            cap = max(self.caps) * nav * BANDS[0] + 15
+            cap = self.cap_of(coin) * nav * BANDS[0] + 15
             if coin not in self.naked_s and (usd := max(abs(spot), abs(perp)) * price) > cap + least * price:
                 yield ("R2", coin), f"{usd:.0f} are held, the cap's band ends at {cap:.0f}"
             left = self._cuts.get(coin)

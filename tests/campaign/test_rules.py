@@ -60,12 +60,17 @@ def books() -> Iterator[Database]:
     Database.close(kept)
 
 
+def _figures(books: Database) -> Figures:
+    return Figures(books.rows, lambda _: Decimal(10**6), lambda *_: (Decimal(0), Decimal(10**6)))
+
+
 @pytest.mark.parametrize(
     "edit",
     [
         "UPDATE hedges SET funding_usd = '1'",
         "UPDATE hedges SET fees_usd = '1'",
         "UPDATE hedges SET slippage_usd = '1'",
+        "UPDATE hedges SET borrow_usd = '-1'",
         "UPDATE legs SET realized_quote = '1' WHERE kind = 'spot'",
         "UPDATE legs SET cost_quote = '1' WHERE kind = 'spot'",
         "UPDATE legs SET quantity_base = '1'",
@@ -73,8 +78,8 @@ def books() -> Iterator[Database]:
     ],
 )
 def test_wrong_figures_of_a_hedge_are_told(books: Database, edit: str) -> None:
-    assert not [*Figures(books.rows, lambda _: Decimal(0)).wrong()]
+    assert not [*_figures(books).wrong()]
     copy = books.copy()
     copy.rows(edit)
-    assert [*Figures(copy.rows, lambda _: Decimal(0)).wrong()]
+    assert [*_figures(copy).wrong()]
     copy.close()

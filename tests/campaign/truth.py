@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bot.simulator.model import Book, Mark
+from bot.simulator.model import Book, Mark, Side
 from tests.campaign.answers import KEY
+from tests.campaign.hands import OWN_PREFIX
 
 if TYPE_CHECKING:
     from tests.campaign.world import World
@@ -56,6 +57,8 @@ class Truth:
         """Coins of which the spot wallet's were turned into others: the owner's own ones as well."""
         self._paid: set[tuple[str, int, Decimal, str]] = set()
         self._incomes_read = 0
+        self._by_hand: dict[str, tuple[int, Decimal]] = {}
+        """Coin -> (trades read, what the owner's own orders brought of it)."""
 
     def violation(self, number: int, text: str) -> None:
         self.violations.append((number, text))
@@ -118,7 +121,20 @@ class Truth:
 
     def own(self, coin: str) -> Decimal:
         """What the owner has of it in the spot wallet that is none of the daemon's business."""
-        return ZERO if coin in self.renamed else self.world.plan.own_coins.get(coin, ZERO)
+        if coin in self.renamed:
+            return ZERO
+        return self.world.plan.own_coins.get(coin, ZERO) + self._traded_by_hand(coin)
+
+    def _traded_by_hand(self, coin: str) -> Decimal:
+        """What the owner's own orders brought less what they took; the venue's list of trades only grows."""
+        trades = self._account().trades.get((Book.SPOT, self.world.market.coins[coin].spot.symbol), ())
+        read, found = self._by_hand.get(coin, (0, ZERO))
+        for trade in trades[read:]:
+            if trade.client_id.startswith(OWN_PREFIX):
+                found += trade.quantity if trade.side is Side.BUY else -trade.quantity
+                found -= trade.fee if trade.fee_asset == coin else ZERO
+        self._by_hand[coin] = len(trades), found
+        return found
 
     def trades(self, coin: str, book: Book) -> bool:
         """Whether the venue takes orders there now."""

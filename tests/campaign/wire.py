@@ -23,7 +23,7 @@ from bot.simulator.wire.routes import endpoint_of
 from bot.simulator.wire.shapes import encode
 from bot.simulator.wire.user_streams import UserStreams
 from bot.simulator.wire.venue import Simulation
-from tests.campaign.answers import CANARY, HANG_S, KEY, Answer, SpoiltError
+from tests.campaign.answers import CANARY, HANG_S, KEY, Answer, SpoiltError, limited, lost_as
 from tests.campaign.faults import (
     ACCOUNT,
     CALL,
@@ -64,6 +64,8 @@ _CATEGORIES = {
 
 
 DIES_S = 0.4
+AT_ONCE_S, BACK_S = 0.02, 0.2
+"""An order's daemon dies so soon after it left, and the next one starts so much later."""
 
 
 class QuietSimulation(Simulation):
@@ -81,7 +83,15 @@ class _NoState:
         del market_ms
 
 
-_LOST_AFTER = {"reply_lost", "loan_reply_lost", "unanswered", "hidden", "transfer_lost", "query_lost", "data_lost"}
+_LOST_AFTER = {
+    "reply_lost",
+    "loan_reply_lost",
+    "unanswered",
+    "hidden",
+    "transfer_lost",
+    "query_lost",
+    "data_lost",
+} | {"order_over_crash"}
 """Faults whose request is applied and whose answer does not come."""
 _EXPIRED = Answer(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, {})
 
@@ -185,6 +195,9 @@ class Wire(UserStreams):
                 dies = how
         fault = self._draw(category, path, params)
         late_s, before_s = 0.0, dice.uniform(0.004, 0.03)
+        if fault is not None and fault.kind == "order_over_crash":
+            self.world.loop.call_later(AT_ONCE_S, self.world.kill, life, BACK_S)
+            late_s = fault.size if fault.how == "late" else 0.0
         if fault is not None and fault.kind == "transfer_lost" and int(fault.at) % 2:
             # Made, and of no known outcome: its daemon dies over it.
             self.world.loop.call_later(DIES_S, self.world.kill, life, DIES_S)
@@ -209,7 +222,7 @@ class Wire(UserStreams):
 
         self.world.loop.call_later(before_s + late_s, arrive)
         if late_s:
-            await self._lost(life, fault.how or "reset" if fault else "reset")
+            await self._lost(life, lost_as(fault))
         answer = await answered
         after_s = dice.uniform(0.004, 0.02)
         if fault is not None and fault.kind == "slow_order" and fault.how == "after":
@@ -219,7 +232,7 @@ class Wire(UserStreams):
         await asyncio.sleep(after_s)
         await life.alive()
         if fault is not None and fault.kind in _LOST_AFTER:
-            await self._lost(life, fault.how)
+            await self._lost(life, lost_as(fault))
         oracle.told(life, category, method, path, params, answer, ticket)
         return answer
 
@@ -260,7 +273,7 @@ class Wire(UserStreams):
             return Answer(0, None, {})
         banned = self.banned_until_s.get(api, 0.0)
         if now_s < banned:
-            return _limited(418, banned - now_s)
+            return limited(418, banned - now_s)
         if self.unanswered.silences(method, path, params):
             return Answer(503, None, {})
         if fault is not None:
@@ -306,7 +319,7 @@ class Wire(UserStreams):
                 self.banned_until_s[api] = now_s + fault.size
                 # What has waited for it is late on its way as well: its settle window begins when it left.
                 world.plant(Fault("applied_late", ORDER, self.counts[ORDER] + 1, "reset", 1.3))
-                return _limited(429, fault.size)
+                return limited(429, fault.size)
             case "partial_fill" | "empty_ioc":
                 share = fault.size if fault.kind == "partial_fill" else 0.0
                 book = "perp" if path.startswith("/fapi") else "spot"
@@ -314,7 +327,7 @@ class Wire(UserStreams):
                 self.sim.exchange.faults.add([{**rule, "symbol": str(params["symbol"])}])
                 if fault.kind == "empty_ioc" and fault.size >= 2:
                     world.plant(Fault("empty_ioc", ORDER, 0, "", fault.size - 1))
-            case "hidden":
+            case "hidden" | "order_over_crash" if fault.how != "late":
                 self.lags(fault.size)
                 self.hidden[str(params["newClientOrderId"])] = now_s + fault.size
             case "trades_lag":
@@ -335,7 +348,8 @@ class Wire(UserStreams):
         headers: dict[str, str] = {}
         try:
             used = limiter.charge("here", endpoint.weight_of(values))
-            if self.world.loop.now_s < self.pressure_until_s:
+            pressed_s = self.lender.pressed_until_s if api == "sapi" else 0.0
+            if self.world.loop.now_s < max(self.pressure_until_s, pressed_s):
                 used = max(used, int(limiter.plan.weight_limit * 0.9))
             headers = limiter.weight_headers(used)
             if endpoint.places_order:
@@ -347,7 +361,7 @@ class Wire(UserStreams):
             return Answer(error.http_status, {"code": error.code, "msg": error.message}, headers)
         except LimitExceededError as error:
             self.banned_until_s[api] = self.world.loop.now_s + error.retry_after_s
-            return _limited(error.http_status, error.retry_after_s)
+            return limited(error.http_status, error.retry_after_s)
 
     def _view(self, path: str, params: Mapping[str, Any], answer: Answer) -> Answer:
         """What the read views make of it: some lag behind."""
@@ -367,6 +381,8 @@ class Wire(UserStreams):
                 answer.document = self._kept[path]
             else:
                 self._kept[path] = answer.document
+        elif path == "/sapi/v1/capital/withdraw/history":
+            answer.document = self.world.hands.seen(answer.document)
         elif category == INCOME:
             answer.document = self._receipts(answer.document)
         return answer
@@ -381,8 +397,3 @@ class Wire(UserStreams):
             self.repeat_receipts = False
             rows = rows + rows[-3:]
         return rows
-
-
-def _limited(status: int, seconds: float) -> Answer:
-    document = {"code": -1003, "msg": "Too many requests."}
-    return Answer(status, document, {"Retry-After": str(max(1, int(seconds + 0.999)))})

@@ -1,6 +1,7 @@
 """The world of one seed: venue, market, streams, books, daemons, owner and whatever the plan does to them."""
 
 import asyncio
+import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.campaign.commands import Command
 from tests.campaign.disk import Disk
 from tests.campaign.ends import Ends
 from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Fault, Plan
+from tests.campaign.hands import Hands
 from tests.campaign.life import VENUE, Life
 from tests.campaign.lines import unheard
 from tests.campaign.market import CORE, GRID_MS, HOUR_MS, START_MS, CampaignMarket
@@ -38,6 +40,7 @@ YOUNG_S, AFTER_PRESSURE_S = 10.0, 31.0
 """In a frozen market no settlement may pass while a daemon recovers, nor before it may open: books are compared."""
 LATE_IN_MINUTE_S = 48
 """Used weight counts until its minute is over: pressed at its beginning, days of market time would pass unused."""
+YOUNG_MS = 48 * HOUR_MS
 WALL_S_MAX = 1_500.0
 
 
@@ -57,6 +60,9 @@ class World:
         self.database = Database() if database is None else database
         spot = {"USDT": plan.cash, **plan.own_coins}
         accounts = {KEY: {Book.SPOT: spot, Book.PERP: {"USDT": Decimal(0)}}}
+        if plan.young:
+            young = self.market.coins[plan.young].perp
+            self.market.relist(dataclasses.replace(young, listed_ms=START_MS - YOUNG_MS))
         self.exchange = Exchange(self.market, accounts, START_MS, plan.seed, look_ms=HOUR_MS // 4)
         self.config = config_of(plan)
         self.fired_kinds: Counter[str] = Counter()
@@ -72,10 +78,12 @@ class World:
         self.wire = Wire(self, self.exchange)
         self.streams = Streams(self)
         self.lives: list[Life] = []
+        self._restarts: set[int] = set()
         self.calm = False
         self.disk = Disk(self)
         self.ends = Ends(self)
         self.owner = Owner(self)
+        self.hands = Hands(self)
         self.faulty_until_s = 0.0
         """Until when something of what was done to the daemon is still being done."""
 
@@ -115,6 +123,7 @@ class World:
             else:
                 strike(self, fault)
         self.owner.looks()
+        self.hands.step(hour)
         if self.commands and self.commands[0].hour <= hour and self.life.running and not self.owner.tasks:
             self.owner.gives(self.commands.pop(0))
         for fault in self.plan.faults:
@@ -245,6 +254,16 @@ class World:
 
         self.loop.call_later(seconds, end)
 
+    def restart(self) -> bool:
+        """SIGTERM, and a new daemon some time after the old one has ended; False where none runs."""
+        if not self.life.running:
+            return False
+        self.note(f"daemon {self.life.number} is to stop")
+        self.life.stop.set()
+        self._restarts.add(self.life.number)
+        self.oracle.stops_s = self.loop.now_s
+        return True
+
     def life_ended(self, life: Life) -> None:
         """A daemon ended by itself; whoever supervises it starts it again."""
         self.note(f"daemon {life.number} ended: {life.ended}")
@@ -253,7 +272,7 @@ class World:
             return
         if life.ended is not None and not life.ended.startswith(("unreachable", "stopped")):
             self.oracle.violation(20, f"the daemon ended: {life.ended}")
-        if life.ended != "stopped":
+        if life.ended != "stopped" or life.number in self._restarts:
             life.dead = True
             self.oracle.killed(life)
             self.trouble(5.0)
@@ -271,6 +290,7 @@ class World:
         self.wire.hidden.clear()
         self.wire.lender.calm()
         self.ends.calm()
+        self.hands.calm()
         self.wire.unanswered.calm()
         self.wire.trades_lag, self.wire.receipts_hidden, self.wire.stale_until_s = (0.0, 0), (0.0, 0, ""), 0.0
         self.loop.wall_offset_s = 0.0
@@ -308,6 +328,7 @@ class World:
         """False when the daemon was killed meanwhile."""
         began_s, life = self.loop.now_s, self.life
         life.stop.set()
+        self.oracle.stops_s = began_s
         while life.ended is None and self.loop.now_s - began_s < STOP_S:
             await asyncio.sleep(0.2)
             self.step_venue()
@@ -334,6 +355,7 @@ def config_of(plan: Plan) -> CoreConfig:
     """The shipped defaults with the plan's limits, and outages that end within the run's wall time."""
     limits = Limits(
         per_coin_cap=plan.per_coin_cap,
+        per_coin_cap_overrides={} if plan.override is None else dict([plan.override]),
         leverage_ceiling=plan.ceiling,
         cash_rate=0.0,
         extreme=ExtremeLimits(outage_s=10, calm_s=30),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bot.simulator.model import Status
+from bot.simulator.model import Book, Status
 from tests.campaign.market import COINS
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ from tests.campaign.truth import MARGIN, Sent, book_of
 
 CAP_SLACK = Decimal("1.01")
 CAP_SLACK_USD = Decimal(15)
+NEARLY, PAYMENT_STEP = Decimal("0.000001"), Decimal("0.00000001")
 _INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)")
 ENDED = {"filled", "cancelled", "rejected", "never_sent"}
 NO_ORDER = {"state": None}
@@ -164,6 +165,21 @@ class Written(Owed):
         key = (str(row["instrument"]), int(row["settled_ms"]), Decimal(row["payment"]), str(row["asset"]))
         self.receipts.add(key)
         self.check(9, key in self._income(), f"a receipt that the venue does not have: {key}")
+        self.check(9, self._of_its_settlement(row), f"a receipt that is not of its settlement: {row}")
+
+    def _of_its_settlement(self, row: Mapping[str, Any]) -> bool:
+        """Whether rate, mark and quantity, in coins, are those that were paid for; what is not known is not said."""
+        symbol, at_ms = str(row["instrument"]).split(":")[1], int(row["settled_ms"])
+        settled = next((one for one in self.world.market.settlements(at_ms - 1, at_ms) if one.symbol == symbol), None)
+        if settled is None:
+            return False
+        rate, mark = settled.rate, settled.mark / self._scale_of(symbol, Book.PERP)
+        told = [(row["rate"], rate), (row["mark_price"], mark)]
+        same = all(said is None or abs(Decimal(said) / right - 1) < NEARLY for said, right in told if right)
+        if row["quantity_base"] is None:
+            return same
+        paid = -Decimal(row["quantity_base"]) * mark * rate
+        return same and abs(paid - Decimal(row["payment"])) <= PAYMENT_STEP + abs(paid) * NEARLY
 
     def _intended(self, intent: dict[str, Any]) -> None:
         raise NotImplementedError
@@ -196,8 +212,8 @@ class Written(Owed):
             worst[coin] = side * self._price(coin)
         names = ", ".join(str(row["client_id"]) for row in opening)
         found = []
-        cap = max(self.caps) * nav * CAP_SLACK + CAP_SLACK_USD
         for coin in {self._coin(row["instrument"]) for row in opening}:
+            cap = self.cap_of(coin) * nav * CAP_SLACK + CAP_SLACK_USD
             if worst[coin] > cap:
                 why = f"held {self.held(coin)}, coming {dict(coming)}, price {self._price(coin)}, NAV {nav:.0f}"
                 found.append(f"{names}: {coin} may reach {worst[coin]:.0f}, cap {cap:.0f} ({why})")
@@ -206,6 +222,11 @@ class Written(Owed):
         if total > ceiling:
             found.append(f"{names}: the book may reach {total:.0f} of {ceiling:.0f}")
         return found
+
+    def cap_of(self, coin: str) -> Decimal:
+        """A share of NAV: of those in force, or that may be, the largest; or the coin's own."""
+        own = self.world.plan.override
+        return own[1] if own is not None and own[0] == coin else max(self.caps)
 
     def _coming(self) -> dict[tuple[str, str], Decimal]:
         """What opening orders that are not at the venue yet may still bring, by coin and book."""

@@ -6,6 +6,7 @@ from tests.campaign.planted import (
     bugs_market,
     bugs_money,
     bugs_orders,
+    bugs_owner,
     bugs_recovery,
     bugs_risk,
     bugs_rules,
@@ -16,7 +17,7 @@ from tests.campaign.planted.catalogue import BUGS, Planted, grown
 
 MODULES = (
     *(bugs_orders, bugs_books, bugs_money, bugs_recovery, bugs_risk, bugs_shell, bugs_market),
-    *(bugs_rules, bugs_figures, bugs_streams),
+    *(bugs_rules, bugs_figures, bugs_streams, bugs_owner),
 )
 
 __all__ = ["BUGS", "MODULES", "Planted", "grown"]

@@ -1,12 +1,17 @@
 """Planted bugs of a hedge's own figures, of moves between wallets, and of what the owner's word becomes."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
-from bot.domain.hedges import Control, Leg
+from bot.domain.book import Book
+from bot.domain.hedges import Control, Leg, Receipt
 from bot.engine import borrowing, control, money, recovery
 from bot.runtime import daemon
+from bot.store import writers
+from bot.venues.binance.income import IncomeReader
 from tests.campaign.planted.catalogue import planted, put
 
 
@@ -76,3 +81,47 @@ def flattened_goes_on(stack: ExitStack) -> None:
             control.switch(state, Control.RUNNING, "flattened", out)
 
     put(stack, control, "finish_flattening", on)
+
+
+@planted("interest in coins counts at the coin's price")
+def interest_sum_in_coins(stack: ExitStack) -> None:
+    charged = borrowing.charged
+
+    def in_coins(state: Any, event: Any, out: Any) -> None:
+        hedge = borrowing._debtor(state, event.interest)
+        before = Decimal(0) if hedge is None else hedge.borrow_usd
+        charged(state, event, out)
+        if hedge is not None and hedge.borrow_usd != before:
+            hedge.borrow_usd = before + event.interest.amount
+
+    put(stack, borrowing, "charged", in_coins)
+
+
+@planted("a coin's total of payments is their sum")
+def totals_without_sign(stack: ExitStack) -> None:
+    written = writers._WRITERS[Receipt]
+
+    def unsigned(receipt: Any) -> Any:
+        (write, row), (total, sums) = written(receipt)
+        return (write, row), (total, (*sums[:-1], abs(sums[-1])))
+
+    stack.enter_context(mock.patch.dict(writers._WRITERS, {Receipt: unsigned}))
+
+
+@planted("the mark of a receipt is of one coin")
+def receipt_mark_of_the_contract(stack: ExitStack) -> None:
+    read = IncomeReader._receipt
+
+    def of_the_contract(self: Any, row: Any, book: Any) -> Any:
+        receipt, instrument = read(self, row, book), book.perp.get(row.symbol)
+        if receipt.mark_price is None or instrument is None:
+            return receipt
+        return replace(receipt, mark_price=receipt.mark_price * instrument.multiplier)
+
+    put(stack, IncomeReader, "_receipt", of_the_contract)
+
+
+@planted("what the venues hold is looked for again where an account is new")
+def wallets_counted_once(stack: ExitStack) -> None:
+    wallets = Book.wallets
+    put(stack, Book, "wallets", lambda self: self._wallets or wallets(self))

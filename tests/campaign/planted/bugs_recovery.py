@@ -128,3 +128,16 @@ def capital_booked_again(stack: ExitStack) -> None:
     real, count = postings.capital_id, itertools.count()
     put(stack, account.StateView, "knows_capital", lambda self, venue_id: False)
     put(stack, postings, "capital_id", lambda *given: f"{real(*given)}:{next(count)}")
+
+
+@planted("of an order that is found in the books the settle window begins with the first question")
+def recovered_orders_given_up(stack: ExitStack) -> None:
+    not_found = orders.not_found
+
+    def long_ago(state: Any, event: Any, out: Any) -> Any:
+        order = state.orders.get(event.client_id)
+        if order is not None and not order.sent_mono_ms:
+            order.sent_mono_ms = -(10**9)
+        return not_found(state, event, out)
+
+    put(stack, orders, "not_found", long_ago)

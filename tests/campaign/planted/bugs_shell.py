@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.engine import hedging
 from bot.store.database import SqlStore
-from bot.venues.binance import gate, outcomes, rest
+from bot.venues.binance import gate, liquidity, outcomes, rest
 from tests.campaign.planted.catalogue import planted, put
 
 ZERO = Decimal(0)
@@ -56,3 +56,26 @@ def secret_in_errors(stack: ExitStack) -> None:
             raise outcomes.NoAnswerError(str(error)) from None
 
     put(stack, rest.BinanceRest, "_call", telling)
+
+
+@planted("request weight counts on each of the APIs")
+def loan_weight_unread(stack: ExitStack) -> None:
+    observe = gate.WeightBudget.observe
+
+    def of_two(self: Any, headers: Any, status: int) -> None:
+        observe(self, {name: text for name, text in headers.items() if "sapi" not in name}, status)
+
+    put(stack, gate.WeightBudget, "observe", of_two)
+
+
+@planted("a slice goes by the thinner side of a book")
+def thicker_side_counts(stack: ExitStack) -> None:
+    def thicker(book: Any) -> float:
+        sides = [[(float(price), float(size)) for price, size in book[side]] for side in ("bids", "asks")]
+        mid = (sides[0][0][0] + sides[1][0][0]) / 2
+        near = (
+            [price * size for price, size in side if abs(price / mid - 1) <= liquidity.DEPTH_BAND] for side in sides
+        )
+        return max(map(sum, near))
+
+    put(stack, liquidity, "depth_usd", thicker)
