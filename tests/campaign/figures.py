@@ -23,7 +23,9 @@ class _Leg:
     cost: Decimal = ZERO
     realized: Decimal = ZERO
     held: list[tuple[int, Decimal]] = field(default_factory=list)
-    """(market time, quantity from then on)"""
+    """(market time, quantity from then on, by its fills)"""
+    charged: list[tuple[int, Decimal]] = field(default_factory=list)
+    """(market time, interest in the coin, below zero)"""
 
     def move(self, signed: Decimal, price: Decimal, at_ms: int) -> None:
         """Average cost; what closes realises the difference."""
@@ -40,9 +42,16 @@ class _Leg:
 
     def around(self, at_ms: int) -> Decimal:
         """The most that was held within a minute of a moment."""
+        return max(map(abs, self._around(at_ms)), default=ZERO)
+
+    def owed_around(self, at_ms: int) -> Decimal:
+        """The same with all interest until then: what was bought for it is no more than it."""
+        interest = sum((amount for since, amount in self.charged if since <= at_ms), ZERO)
+        return max((abs(quantity + interest) for quantity in self._around(at_ms)), default=ZERO)
+
+    def _around(self, at_ms: int) -> list[Decimal]:
         before = [quantity for since, quantity in self.held if since <= at_ms - EDGE_MS][-1:]
-        near = [quantity for since, quantity in self.held if abs(since - at_ms) < EDGE_MS]
-        return max((abs(quantity) for quantity in before + near), default=ZERO)
+        return before + [quantity for since, quantity in self.held if abs(since - at_ms) < EDGE_MS]
 
 
 @dataclass(slots=True)
@@ -119,13 +128,17 @@ class Figures:
             if hedge in self._coins:
                 self._sums[hedge].funding += Decimal(payment)
             yield from self._of_another("funding", hedge, instrument, settled_ms)
-        for hedge, kind, instrument, asset, amount, at_ms in self._query(
+        charges = self._query(
             "SELECT t.hedge_id, t.kind, l.instrument, e.asset, e.amount, t.at_ms FROM ledger_transactions t "
             "JOIN ledger_entries e ON e.number = t.number LEFT JOIN legs l ON l.hedge_id = t.hedge_id AND l.leg = 0 "
             "WHERE t.kind IN ('interest', 'liquidation') AND e.account LIKE 'venue:%'"
-        ):
+        )
+        for hedge, kind, instrument, _, amount, at_ms in charges:
             if kind == "interest" and hedge in self._coins:
                 self._legs[hedge, instrument].quantity += Decimal(amount)
+                self._legs[hedge, instrument].charged.append((at_ms, Decimal(amount)))
+        for hedge, kind, instrument, asset, amount, at_ms in charges:
+            if kind == "interest" and hedge in self._coins:
                 self._sums[hedge].approximate.add(instrument)
                 yield from self._of_another("interest", hedge, instrument, at_ms)
                 low, high = self._prices(self._coins[hedge], at_ms)
@@ -141,7 +154,7 @@ class Figures:
         elsewhere = [
             other
             for (other, name), leg in self._legs.items()
-            if name == instrument and other != hedge and leg.around(at_ms) > self._least(instrument)
+            if name == instrument and other != hedge and leg.owed_around(at_ms) > self._least(instrument)
         ]
         if elsewhere and not self._legs[hedge, instrument].around(at_ms):
             yield f"{what} of {instrument} at {at_ms} counts for {hedge}, {elsewhere[0]} held it"
