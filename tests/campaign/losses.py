@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from bot.simulator.model import INSURANCE_CLEAR
 from tests.campaign.closed import Closed
 from tests.campaign.market import COINS
 from tests.campaign.opening import IN_QUEUE_S
@@ -61,7 +62,8 @@ class Losses(Closed):
             self._worth_peak = ZERO
         if emit.name in LEAST_LOST:
             self.fallen(self.nav())
-            lost = 1 - self._worth(self.nav()) / self._worth_peak if self._worth_peak > 0 else ZERO
+            worth = self._worth(self.nav()) - self._from_fund()  # of which nobody may have been told yet
+            lost = 1 - worth / self._worth_peak if self._worth_peak > 0 else ZERO
             self.check(22, lost >= LEAST_LOST[emit.name], f"{emit.name}, and {lost:.4f} of the most was lost")
 
     # -- R4 -------------------------------------------------------------------------------------------------
@@ -112,6 +114,11 @@ class Losses(Closed):
         """What is neither the owner's coins nor came or went as money of theirs."""
         own = sum((own * self._price(coin) for coin in COINS if (own := self.own(coin))), ZERO)
         return nav - own - self.recorded() - self.without_record()
+
+    def _from_fund(self) -> Decimal:
+        """What the insurance fund has paid for a perp wallet that was below nothing."""
+        paid = (one.amount for one in self._account().incomes if one.kind == INSURANCE_CLEAR and one.amount > 0)
+        return sum(paid, ZERO)
 
     def fallen(self, nav: Decimal) -> Decimal:
         """The share that was lost since the start, or since the owner last resumed."""
