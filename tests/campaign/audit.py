@@ -9,12 +9,12 @@ from bot.simulator.model import Book, Settlement, Status
 from tests.campaign.answers import CANARY
 from tests.campaign.figures import Figures
 from tests.campaign.hands import OWN_PREFIX
-from tests.campaign.market import COINS, HOUR_MS
+from tests.campaign.market import COINS
 from tests.campaign.moves import Moves
 from tests.campaign.truth import ZERO
 
-TOLD_BEFORE_MS = 3 * HOUR_MS
-"""Where market time flies, the price that was last told may be of hours before."""
+BASIS_MAX = Decimal("0.08")
+"""How far a perpetual may be from its spot."""
 INTERVALS_S = {hours * 3_600 for hours in (1, 2, 4, 8)}
 """The first settlement by a longer interval comes sooner after the last one by a shorter: that is none of these."""
 
@@ -137,7 +137,7 @@ class Audit(Moves):
     def _audit_figures(self) -> None:
         """What each hedge is said to hold, to have earned and to have cost."""
         renamed = {f"binance:{self.world.market.coins[coin].spot.symbol}:spot" for coin in self.renamed}
-        wrong = [*Figures(self.world.database.rows, self._least, self._prices_since, renamed).wrong()]
+        wrong = [*Figures(self.world.database.rows, self._least, self._prices, renamed).wrong()]
         self.check(8, not wrong, f"{len(wrong)} figures of hedges are wrong: {wrong[:3]}")
 
     def _audit_rates(self) -> None:
@@ -157,11 +157,12 @@ class Audit(Moves):
     def _least(self, instrument: str) -> Decimal:
         return self.tradeable(self._coin(instrument))
 
-    def _prices_since(self, coin: str, at_ms: int) -> tuple[Decimal, Decimal]:
-        """The lowest and the highest since a moment: interest is told late, and counts at the price of then."""
+    def _prices(self, coin: str) -> tuple[Decimal, Decimal]:
+        """The lowest and the highest until now, by mark or quote. Interest that is told before any price is known, as
+        right after a start, counts at that of the entry."""
         listed = self.world.market.coins[coin]
-        prices = listed.path[listed.step(at_ms - TOLD_BEFORE_MS) : listed.step(int(self.world.market_ms)) + 1]
-        return Decimal(min(prices)), Decimal(max(prices))
+        prices = listed.path[: listed.step(int(self.world.market_ms)) + 1]
+        return Decimal(min(prices)) * (1 - BASIS_MAX), Decimal(max(prices)) * (1 + BASIS_MAX)
 
     def _audit_hedges(self) -> None:
         """Each hedge by itself is whole, also a closed one: a fill must not count for another one's leg."""

@@ -68,15 +68,15 @@ class _Sums:
 
 
 class Figures:
-    """`least` says how much of an instrument is too little to be traded, `prices` between which prices a coin was
-    since a moment; `given_up` are spots whose coins the venue has turned into others, and of which the owner has
+    """`least` says how much of an instrument is too little to be traded, `prices` between which prices a coin
+    was; `given_up` are spots whose coins the venue has turned into others, and of which the owner has
     accepted that they are gone."""
 
     def __init__(
         self,
         query: Query,
         least: Callable[[str], Decimal],
-        prices: Callable[[str, int], tuple[Decimal, Decimal]],
+        prices: Callable[[str], tuple[Decimal, Decimal]],
         given_up: Collection[str] = (),
     ) -> None:
         self._query = query
@@ -141,7 +141,7 @@ class Figures:
             if kind == "interest" and hedge in self._coins:
                 self._sums[hedge].approximate.add(instrument)
                 yield from self._of_another("interest", hedge, instrument, at_ms)
-                low, high = self._prices(self._coins[hedge], at_ms)
+                low, high = self._prices(self._coins[hedge])
                 least, most = self._sums[hedge].borrow
                 self._sums[hedge].borrow = least - Decimal(amount) * low, most - Decimal(amount) * high
                 if asset != self._coins[hedge]:

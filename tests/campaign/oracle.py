@@ -6,7 +6,7 @@ the specification; 0 is a defect of the run itself.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ from tests.campaign.truth import MARGIN, Sent
 from tests.campaign.words import Words
 from tests.campaign.written import ENDED, OPENING
 
+REQUEST_S = 5.0
+"""How long a request about an order may take, its time in the queue included: the plan's `order_timeout_s`."""
 NAKED_S = 45.0
 """How long something may stay unhedged while nothing is being done to the daemon: its longest pause and some more."""
 NAKED_LARGE_S = 15.0
@@ -78,6 +80,11 @@ class Oracle(Words):
             self.check(3, not late, f"an order leaves on damaged books: {dict(params)}")
             self._order_leaves(api, path, params)
 
+    def _in_queue(self, intent: MutableMapping[str, Any]) -> bool:
+        """Whether it may still wait to be let out: what makes a hedge smaller does so as long as a request lasts."""
+        opens = intent["purpose"] == "open" or self.opens(intent)
+        return bool(self._now_s - intent["committed_s"] <= (IN_QUEUE_S if opens else REQUEST_S))
+
     def leaves(self, category: str, params: Mapping[str, Any], *, arrives: bool) -> Sent | None:
         """A request is on its way to the venue: the order that it is of, if it is of one."""
         if category != ORDER:
@@ -94,7 +101,7 @@ class Oracle(Words):
         self.check(4, name not in self.sent, f"{name} is sent twice")
         intent = self.intents.get(name)
         self.check(3, intent is not None, f"{name} has no committed intent")
-        queued = intent is not None and self._now_s - intent["committed_s"] <= IN_QUEUE_S  # it was the newest then
+        queued = intent is not None and self._in_queue(intent)  # its daemon was the newest when it was decided
         self.check(13, queued or name.startswith(f"cb{self.epoch}-"), f"{name} is sent in epoch {self.epoch}")
         row = self.orders.get(name)
         self.check(5, row is None or row["state"] not in ENDED, f"{name} leaves although it counts as ended: {row}")
