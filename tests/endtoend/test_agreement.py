@@ -16,11 +16,16 @@ pytestmark = pytest.mark.slow
 
 
 class SlowOwner(Owner):
-    """Ten minutes a second: what comes back after a second comes back after ten minutes of market time."""
+    """Ten minutes a second: what comes back after a second comes back after ten minutes of market time.
+
+    Large slices: all coins are entered within a second, and the venue takes only so many orders in ten: what has to
+    wait leaves hours of market time later.
+    """
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, "CARRYBOT_VENUES__BINANCE__SIMULATOR__SPEED": "600"}
+        ours = {"CARRYBOT_VENUES__BINANCE__SIMULATOR__SPEED": "600", "CARRYBOT_EXECUTION__SLICE_USD": "50000"}
+        return {**super().environment, **ours}
 
 
 @pytest.fixture(scope="module")
