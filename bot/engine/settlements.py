@@ -14,6 +14,8 @@ RECEIPT_OVERLAP_MS = DAY_MS
 """Receipts are asked for this far back: one venue once paid two hours late."""
 RATES_OVERLAP_MS = DAY_MS
 """Settled rates are asked for this far back, so that one which was published after a newer one is not missed."""
+GUESS_MS = 60_000
+"""For so long is asked for a settlement that may never have been."""
 
 
 def mark_seen(state: EngineState, mark: Mark) -> None:
@@ -27,13 +29,34 @@ def mark_seen(state: EngineState, mark: Mark) -> None:
     before = market.marks.get(mark.instrument)
     market.marks[mark.instrument] = mark
     market.mark_seen_ms[mark.instrument] = state.book.now.mono_ms
-    if before is None or not before.next_funding_ms or mark.next_funding_ms <= before.next_funding_ms:
+    if before is None or not before.next_funding_ms:  # the books keep prices alone
+        _guess_passed(state, mark)
+        return
+    if mark.next_funding_ms <= before.next_funding_ms:
         return
     passed_ms = before.next_funding_ms
     if passed_ms > state.book.now.market_ms + r12_receipts.EDGE_MS:
         return
     state.rates_due_ms[mark.instrument] = passed_ms
+    state.rates_guessed_mono_ms.pop(mark.instrument, None)
+    _guess_passed(state, mark)
     _expect_receipt(state, mark.instrument, passed_ms)
+
+
+def _guess_passed(state: EngineState, mark: Mark) -> None:
+    """What settled since the start's question for rates, or while marks were silent: the next one's hour tells of it.
+
+    It is a guess: the venue may have put that settlement off and made the interval longer.
+    """
+    market, name = state.market, mark.instrument
+    known = market.rates.get(name)
+    if not known or not mark.next_funding_ms:
+        return
+    latest_ms = mark.next_funding_ms - market.funding_interval_s(market.instruments[name]) * 1_000
+    told_ms = max(known[-1].settled_ms, state.rates_due_ms.get(name, 0))
+    if told_ms < latest_ms <= state.book.now.market_ms + r12_receipts.EDGE_MS:
+        state.rates_due_ms[name] = latest_ms
+        state.rates_guessed_mono_ms[name] = None
 
 
 def _expect_receipt(state: EngineState, instrument: str, settled_ms: int) -> None:
@@ -52,7 +75,7 @@ def rate_settled(state: EngineState, rate: SettledRate, out: Actions) -> None:
     """A public settlement: history, R1's days, and a reason to decide anew."""
     due = state.rates_due_ms.get(rate.instrument)
     if due is not None and rate.settled_ms >= due:
-        del state.rates_due_ms[rate.instrument]
+        _rate_told(state, rate.instrument)
     added = state.market.add_rate(rate)
     if not added:
         return
@@ -108,6 +131,7 @@ def _pays_nothing(state: EngineState, rate: SettledRate) -> bool:
 
 def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
     """Ask for rates and receipts whose time has passed; the shell spaces the requests."""
+    _give_up_guesses(state, venue)
     rates = [
         min(at_ms - RATES_OVERLAP_MS, _known_until_ms(state, name, at_ms))
         for name, at_ms in state.rates_due_ms.items()
@@ -127,6 +151,22 @@ def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
         _missing(state, name, at_ms, out)
     if late:
         out.append(Reconcile(venue, f"{r12_receipts.RULE}: a receipt is missing"))
+
+
+def _give_up_guesses(state: EngineState, venue: str) -> None:
+    mono_ms = state.book.now.mono_ms
+    for name, asked_ms in list(state.rates_guessed_mono_ms.items()):
+        if state.market.instruments[name].venue != venue:
+            continue
+        if asked_ms is None:
+            state.rates_guessed_mono_ms[name] = mono_ms
+        elif mono_ms - asked_ms > GUESS_MS:
+            _rate_told(state, name)
+
+
+def _rate_told(state: EngineState, name: str) -> None:
+    del state.rates_due_ms[name]
+    state.rates_guessed_mono_ms.pop(name, None)
 
 
 def _known_until_ms(state: EngineState, name: str, otherwise_ms: int) -> int:

@@ -62,6 +62,8 @@ class EngineState:
     """When a doubt about each venue's money last ended."""
     rates_due_ms: dict[str, int] = field(default_factory=dict)
     """Perpetuals whose settlement at this market time has passed and whose rate is not known yet."""
+    rates_guessed_mono_ms: dict[str, int | None] = field(default_factory=dict)
+    """Those of them of which only the hour of the next one tells -> when they were first asked for, None: not yet."""
     receipts_due_ms: dict[tuple[str, int], int] = field(default_factory=dict)
     """(perpetual held over a settlement, its market time) -> monotonic time at which that was noticed."""
     held_since_ms: dict[str, int] = field(default_factory=dict)
