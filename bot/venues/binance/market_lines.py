@@ -7,7 +7,7 @@ from websockets.asyncio.client import ClientConnection
 from bot.domain.instruments import Instrument, Wallet
 from bot.ports import Deliver
 from bot.venues.binance.clock import MarketClock
-from bot.venues.binance.decode import QuoteDecoder, decode_mark
+from bot.venues.binance.decode import DecodeError, QuoteDecoder, decode_mark
 from bot.venues.binance.sequence import Newest
 from bot.venues.binance.streams import Line
 from bot.venues.binance.symbols import SymbolBook
@@ -58,7 +58,7 @@ class _Quotes:
 
     def on_frame(self, frame: bytes) -> None:
         quote = self._decoder.quote(frame)
-        self._clock.observe(self._decoder.event_ms)
+        _observe(self._clock, self._decoder.event_ms)
         if quote is not None:
             self._deliver(quote)
 
@@ -83,11 +83,19 @@ def _marks(chunk: Mapping[str, Instrument], deliver: Deliver, clock: MarketClock
 
     def on_frame(frame: bytes) -> None:
         mark = decode_mark(frame, chunk)
-        if mark is not None and newest.admits(mark.instrument, mark.venue_ms):
-            clock.observe(mark.venue_ms)
+        if mark is None:
+            return
+        _observe(clock, mark.venue_ms)
+        if newest.admits(mark.instrument, mark.venue_ms):
             deliver(mark)
 
     return on_frame
+
+
+def _observe(clock: MarketClock, event_ms: int) -> None:
+    """Raises DecodeError for a stamp that is not believed."""
+    if not clock.observe(event_ms):
+        raise DecodeError(f"event time {event_ms} is more than 30 days after the one before it")
 
 
 def _silence_s(chunk: Mapping[str, Instrument]) -> float:

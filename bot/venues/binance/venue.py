@@ -142,9 +142,11 @@ class BinanceVenue:
         """Before the first frame: mark prices carry market time, /time is wall time (of a simulator too)."""
         rows = await self._rest.data("fapiPublicGetPremiumIndex")
         try:
-            self._clock.observe(max(int(row["time"]) for row in rows))
+            market_ms = max(int(row["time"]) for row in rows)
         except (KeyError, TypeError, ValueError) as error:
             raise VenueError(f"premiumIndex: {error!r}") from None
+        if not self._clock.observe(market_ms):
+            raise VenueError(f"premiumIndex: time {market_ms} is far ahead of all that the venue told before")
 
     def widen(self, coins: Iterable[str], exclude: Iterable[str], *, borrows: bool = False) -> bool:
         """List also what these admit, from the next listing on; False when nothing is added.
