@@ -10,6 +10,7 @@ import itertools
 import sys
 import time
 import types
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context
@@ -20,6 +21,8 @@ from typing import Any
 
 BEGAN_S = 1_000.0
 WALL_BEGAN_S = 1_790_000_000.0
+RESOLUTION_S = 1e-9
+"""Timers so near to each other are of one moment."""
 LED = ("bot.runtime", "bot.venues", "asyncio_throttle")
 """Packages whose modules take their time from the loop while `led` lasts."""
 
@@ -28,22 +31,15 @@ class DeadlockError(RuntimeError):
     """Nothing is left that could ever happen."""
 
 
-class _Timer(asyncio.TimerHandle):
-    """Timers of one moment go off in the order in which they were set, whatever was cancelled in between."""
-
-    __slots__ = ("number",)
-    number: int
-
-    def __lt__(self, other: "_Timer") -> bool:  # type: ignore[override]
-        return (self.when(), self.number) < (other.when(), other.number)
-
-
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop without input or output."""
 
+    _ready: deque[asyncio.Handle]
+    _stopping: bool
+    _scheduled: list[tuple[float, int, asyncio.TimerHandle]]
+
     def __init__(self) -> None:
         super().__init__()
-        self._selector = self
         self._numbers = itertools.count()
         self.now_s = BEGAN_S
         self.now_ns = int(BEGAN_S * 1e9)
@@ -59,24 +55,33 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
-        timer = _Timer(when, callback, args, self, context)
-        timer.number = next(self._numbers)
-        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
-        timer._scheduled = True  # type: ignore[attr-defined]
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, (when, next(self._numbers), timer))
         return timer
 
     def wall_s(self) -> float:
         """The machine's wall clock."""
         return WALL_BEGAN_S + self.now_s + self.wall_offset_s
 
-    def select(self, timeout: float | None) -> tuple[()]:
-        """What the base class asks its selector for: here, that time passes."""
-        if timeout is None:
-            raise DeadlockError("no timer is set and nothing is ready")
-        if timeout > 0:
-            self.now_s = max(self.now_s, self._scheduled[0].when())  # type: ignore[attr-defined]
+    def _run_once(self) -> None:
+        """The base class's turn, without a selector: what is ready runs; where nothing is, time passes.
+
+        Timers of one moment go off in the order in which they were set, whatever was cancelled in between.
+        """
+        timers, ready = self._scheduled, self._ready
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not ready and not self._stopping:
+            if not timers:
+                raise DeadlockError("no timer is set and nothing is ready")
+            self.now_s = max(self.now_s, timers[0][0])
             self.now_ns = int(self.now_s * 1e9)
-        return ()
+        while timers and timers[0][0] < self.now_s + RESOLUTION_S:
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
 
     def _process_events(self, event_list: object) -> None:
         del event_list

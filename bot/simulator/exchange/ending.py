@@ -16,15 +16,10 @@ SETTLEMENT = "settlement_autoclose-"
 """Client ids of the orders by which the venue closes what is held when a perpetual ends begin so."""
 
 
-def next_end_ms(state: State) -> int | None:
-    """When the first market ends in which somebody holds, owes or bids something."""
-    ends = [
-        listing.ends_ms
-        for account in state.accounts.values()
-        for listing in _concerned(state, account)
-        if listing.ends_ms > state.now_ms
-    ]
-    return min(ends, default=None)
+def first_end_ms(state: State) -> int | None:
+    """When the first market ends, or has ended, in which somebody holds, owes or bids something."""
+    concerned = (listing for account in state.accounts.values() for listing in _concerned(state, account))
+    return min((listing.ends_ms for listing in concerned if listing.ends_ms), default=None)
 
 
 def end_markets(state: State, at_ms: int) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from bot.simulator.exchange import lending
 from bot.simulator.exchange.accounts import Account
 from bot.simulator.exchange.booking import book_fill, cover_bankruptcy, end_order
-from bot.simulator.exchange.ending import end_markets, next_end_ms
+from bot.simulator.exchange.ending import end_markets, first_end_ms
 from bot.simulator.exchange.liquidation import buy_back, check_account, next_check_ms
 from bot.simulator.exchange.matching import Fill, Taking, crossed
 from bot.simulator.exchange.money import ZERO, half_even
@@ -25,6 +25,7 @@ _RESTING_STEPS_MAX = 64
 def settle(state: State, to_ms: int) -> None:
     """Moves `now_ms` to `to_ms`; what happens is added to `state.happenings`."""
     step_ms = max(_RESTING_STEP_MS, -(-(to_ms - state.now_ms) // _RESTING_STEPS_MAX))
+    end_ms = first_end_ms(state)  # time alone makes nobody a holder elsewhere
     while state.now_ms < to_ms:
         holding = any(account.holdings for account in state.accounts.values())
         resting = any(account.open for account in state.accounts.values())
@@ -32,9 +33,11 @@ def settle(state: State, to_ms: int) -> None:
         if not holding and not resting and loan_ms is None:
             state.now_ms = to_ms
             return
-        end_ms = next_end_ms(state)
         stop_ms = min(to_ms, state.now_ms + step_ms) if resting else to_ms
-        stop_ms = min([stop_ms, *(ms for ms in (loan_ms, end_ms) if ms is not None)])
+        if loan_ms is not None:
+            stop_ms = min(stop_ms, loan_ms)
+        if end_ms is not None and end_ms > state.now_ms:
+            stop_ms = min(stop_ms, end_ms)
         if holding:
             settlement = state.next_settlement(stop_ms)
             if settlement is not None:
@@ -50,7 +53,9 @@ def settle(state: State, to_ms: int) -> None:
             match_resting(state, stop_ms)
         if loan_ms is not None:
             settle_loans(state, stop_ms)
-        end_markets(state, stop_ms)
+        if end_ms is not None and end_ms <= stop_ms:
+            end_markets(state, stop_ms)
+            end_ms = first_end_ms(state)
         for account in state.accounts.values():
             if account.holdings and account.check_at_ms <= stop_ms:
                 check_account(state, account, stop_ms)
