@@ -55,7 +55,10 @@ class VenueHistory:
 
 @dataclass(frozen=True, slots=True)
 class TransferBooked:
-    """A transfer between wallets as the venue lists it."""
+    """A transfer between wallets as the venue lists it.
+
+    `capital_id` is the id of the `CapitalBooked` that it is while the margin wallet is not one of the account's.
+    """
 
     venue_id: str
     asset: str
@@ -63,6 +66,7 @@ class TransferBooked:
     source: str
     target: str
     at_ms: int
+    capital_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

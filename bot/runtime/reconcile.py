@@ -26,11 +26,11 @@ from bot.domain.events import (
     TransferFailed,
     TransferSettled,
 )
-from bot.domain.hedges import TransferIntent
 from bot.domain.instruments import Wallet
-from bot.domain.time import DAY_MS, HOUR_MS
+from bot.domain.time import DAY_MS
 from bot.ports import Clock, Deliver, TransferBooked, Venue, VenueError, VenueHistory
 from bot.runtime.account import StateView
+from bot.runtime.moves import explains, sides_to_book
 from bot.runtime.payments import Payment, of_interest, of_receipt, split
 from bot.runtime.vitals import Report, Vitals
 
@@ -43,8 +43,6 @@ SUSPECTS_TRIES = 3
 """Tries at the instruments that a difference points at, before the trades of all of them are fetched."""
 WHOLE_AFTER = 2
 """Passes in a row that money alone kept from being complete, after which trades are fetched as well."""
-TRANSFER_SLACK_MS = HOUR_MS
-"""How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
 CAPITAL_EVERY_S = 10.0
 LAG_S = 3.0
 """A venue's trades may be seen so much later than what they changed."""
@@ -227,6 +225,8 @@ class Reconciler:
             self._tell_charges(history)
         self._match(history.transfers, asked_ms)
         for one in await self._venue.fetch_capital(since_ms):
+            if self._view.in_opening(one.wallet, one.at_ms):
+                continue
             known = self._view.knows_capital(one.venue_id)
             if one.returned and known:
                 self._move_capital(f"{one.venue_id}:returned", one.wallet, one.asset, -one.amount, one.at_ms)
@@ -353,7 +353,7 @@ class Reconciler:
         free = [entry for entry in booked if entry.venue_id not in self._books.transfers_seen]
         undecided = False
         for intent in self._view.pending_transfers():
-            found = next((entry for entry in free if _explains(entry, intent)), None)
+            found = next((entry for entry in free if explains(entry, intent)), None)
             if found is not None:
                 free.remove(found)
                 self._books.transfers_seen.add(found.venue_id)
@@ -376,10 +376,12 @@ class Reconciler:
             self._books.transfers_seen.add(entry.venue_id)
             if any(self._view.in_opening(wallet, entry.at_ms) for wallet in (entry.source, entry.target)):
                 continue
-            for wallet, amount in ((entry.source, -entry.amount), (entry.target, entry.amount)):
+            sides = sides_to_book(entry, told=self._view.knows_capital(entry.capital_id))
+            for wallet, amount in sides.items():
                 name = f"{entry.venue_id}:{wallet}"
                 if not self._view.knows_capital(name):
-                    self._move_capital(name, wallet, entry.asset, amount, entry.at_ms, internal=True)
+                    internal = len(sides) > 1
+                    self._move_capital(name, wallet, entry.asset, amount, entry.at_ms, internal=internal)
 
     async def _wait(self) -> None:
         while not self._asked.is_set():
@@ -389,12 +391,3 @@ class Reconciler:
                     await self._asked.wait()
             except TimeoutError:
                 continue
-
-
-def _explains(entry: TransferBooked, intent: TransferIntent) -> bool:
-    return (
-        entry.asset == intent.asset
-        and entry.amount == intent.amount
-        and (entry.source, entry.target) == (intent.source, intent.target)
-        and entry.at_ms >= intent.created_ms - TRANSFER_SLACK_MS
-    )

@@ -13,7 +13,7 @@ from bot.domain.hedges import Interest, Receipt
 from bot.domain.instruments import Kind, margin_twin
 from bot.domain.market import BorrowTerms, CollateralRatio
 from bot.domain.time import DAY_MS, HOUR_MS
-from bot.ports import TransferBooked, VenueError
+from bot.ports import CapitalBooked, TransferBooked, VenueError
 from bot.runtime.payments import Payment, of_interest, of_receipt, split
 from bot.runtime.pollers import Pollers, Rhythm
 from bot.runtime.vitals import Vitals
@@ -156,6 +156,47 @@ async def test_a_move_from_before_the_margin_wallet_was_opened_is_not_booked_aga
     moved = {event.venue_id for event in rig.delivered if isinstance(event, ev.CapitalMoved)}
     assert moved == {"m-new:spot", "m-new:margin"}
     assert rig.state.ledger.balance("venue:toy:margin", "USDT") == 70_003
+    assert rig.state.differences == {}
+
+
+async def test_collateral_from_before_loans_were_allowed_leaves_the_spot_wallet_once() -> None:
+    """It was a withdrawal then; since the margin wallet is one of the account's, the venue lists the same move."""
+    venue = LendingVenue()
+    venue.lender, margin = None, venue.balances.pop("margin")
+    rig = await Rig(venue).start()
+    venue.now_ms += HOUR_MS
+    venue.balances["spot"]["USDT"] -= 1_000
+    venue.capital.append(CapitalBooked("MAIN_MARGIN:7", "spot", "USDT", D(-1_000), venue.now_ms))
+    assert await rig.reconciler.once("regular")
+    await rig.flush()
+    assert rig.state.ledger.balance("equity:capital", "USDT") == 1_000
+    venue.now_ms += HOUR_MS
+    venue.lender, venue.balances["margin"], venue.capital = venue, margin, []  # type: ignore[assignment]
+    moved = TransferBooked("7", "USDT", D(1_000), "spot", "margin", venue.now_ms - HOUR_MS, "MAIN_MARGIN:7")
+    venue.transfers.append(moved)
+    for _ in range(4):
+        rig.reconciler._capital_s -= 60
+        await rig.reconciler.once("regular")
+        await rig.flush()
+    assert rig.state.ledger.balance("venue:toy:spot", "USDT") == venue.balances["spot"]["USDT"]
+    assert rig.state.ledger.balance("venue:toy:margin", "USDT") == 70_000
+    assert rig.state.ledger.balance("equity:capital", "USDT") == 0, "it is back among the account's wallets"
+    assert rig.state.differences == {}
+
+
+async def test_capital_from_before_the_margin_wallet_was_opened_is_not_booked_again() -> None:
+    """What came from the funding wallet a day before is in the opening balance; a deposit has both asked for."""
+    venue = LendingVenue()
+    rig = await Rig(venue).start()
+    rig.books.floor_ms = START_MS - 2 * DAY_MS
+    venue.now_ms += HOUR_MS
+    venue.balances["spot"]["USDT"] += 5
+    venue.capital.append(CapitalBooked("FUNDING_MARGIN:8", "margin", "USDT", D(500), START_MS - DAY_MS))
+    venue.capital.append(CapitalBooked("deposit:9", "spot", "USDT", D(5), venue.now_ms))
+    for _ in range(3):
+        await rig.reconciler.once("regular")
+        await rig.flush()
+    assert rig.state.ledger.balance("venue:toy:margin", "USDT") == 70_000
     assert rig.state.differences == {}
 
 

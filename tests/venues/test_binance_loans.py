@@ -141,6 +141,26 @@ async def test_it_may_begin_to_borrow_while_it_runs(tmp_path: Path) -> None:
             await venue.close()
 
 
+async def test_a_move_bears_the_name_that_it_had_before_the_margin_wallet_was_the_accounts(tmp_path: Path) -> None:
+    """By it the books know that its other side is booked."""
+    with simulated(tmp_path) as endpoint:
+        bench = Bench(endpoint=endpoint)
+        venue = bench.venue = lending(endpoint, bench, borrows=False)
+        await venue.connect()
+        try:
+            since_ms = venue.market_ms() - HOUR_MS
+            await bench.move("25", "spot", "margin")
+            (before,) = await venue.fetch_capital(since_ms)
+            assert (before.wallet, before.amount) == ("spot", -25)
+            venue.widen(("BTC", "ETH", "SOL"), (), borrows=True)
+            await venue.fetch_listing()
+            assert not await venue.fetch_capital(since_ms)
+            (moved,) = (await venue.fetch_history(since_ms, [])).transfers
+            assert moved.capital_id == before.venue_id
+        finally:
+            await venue.close()
+
+
 class ToldRest:
     """Answers of an account that pays spot fees in BNB; `margin` is the margin account's own."""
 

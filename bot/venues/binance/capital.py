@@ -15,7 +15,7 @@ from bot.domain.instruments import Wallet
 from bot.domain.time import DAY_MS
 from bot.ports import CapitalBooked, VenueError
 from bot.venues.binance.decode import DecodeError, TimeMs
-from bot.venues.binance.income import IncomeReader
+from bot.venues.binance.income import IncomeReader, capital_id
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.rows import convert_list
 
@@ -80,8 +80,8 @@ class CapitalReader:
         found = [*await self._deposits(since_ms, until_ms), *await self._withdrawals(since_ms, until_ms)]
         for kind, wallet, sign in (*FUNDING_ROUTES, *(LENT_ROUTES if margin else FOREIGN_ROUTES)):
             for row in await self._income.confirmed(kind, since_ms, until_ms):
-                name = f"{kind}:{row.transaction_id}"
-                found.append(CapitalBooked(name, wallet.value, row.asset, sign * row.amount, row.at_ms))
+                amount = sign * row.amount
+                found.append(CapitalBooked(capital_id(kind, row), wallet.value, row.asset, amount, row.at_ms))
         return sorted(found, key=lambda one: (one.at_ms, one.venue_id))
 
     async def _deposits(self, since_ms: int, until_ms: int) -> list[CapitalBooked]:

@@ -157,6 +157,7 @@ class IncomeReader:
                     source=source.value,
                     target=target.value,
                     at_ms=row.at_ms,
+                    capital_id=capital_id(kind, row),
                 )
         return sorted(booked.values(), key=lambda t: (t.at_ms, t.venue_id))
 
@@ -185,6 +186,11 @@ class IncomeReader:
                     raise VenueError(f"asset/transfer: {len(rows)} of {page.total} rows")
                 return rows
         raise VenueError(f"asset/transfer: more than {PAGES_MAX} pages")
+
+
+def capital_id(kind: str, row: TransferRow) -> str:
+    """Names a transfer of this route where one side of it alone is the account's."""
+    return f"{kind}:{row.transaction_id}"
 
 
 def position_of(payment: Decimal, settled: Settled, instrument: Instrument) -> Decimal | None:
