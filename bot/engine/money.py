@@ -60,7 +60,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     if leg.kind is Kind.MARGIN and held < 0 <= leg.quantity_base:
         state.market.repaid_ms[fill.venue, instrument.base_asset] = fill.traded_ms
     entry_costs.moved(state, hedge, leg, held, out)
-    fee_usd = fill.fee * _usd_price(state, fill)
+    fee_usd = _fee_usd(state, fill)
     hedge.fees_usd += fee_usd
     state.book.guards.spent.add(state.book.now.market_ms, fees_usd=fee_usd)
     if order is not None:
@@ -116,6 +116,14 @@ def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
         done="closing the other leg; the coin stays out in this direction until its funding days readmit it",
         remedy="look at the liquidation distance and the margin of the other hedges",
     )
+
+
+def _fee_usd(state: EngineState, fill: Fill) -> Decimal:
+    """What the fee was worth: in a coin without a price (the platform's own where it is not listed) by its rate."""
+    price, rates = _usd_price(state, fill), state.market.fees.get(fill.instrument)
+    if price or not fill.fee or rates is None:
+        return fill.fee * price
+    return (rates.maker if fill.maker else rates.taker) * fill.quantity_base * fill.price
 
 
 def _usd_price(state: EngineState, fill: Fill) -> Decimal:
