@@ -112,7 +112,7 @@ class Lender(Protocol):
         ...
 
     async def fetch_interest(self, since_ms: int) -> Sequence[Interest]:
-        """What was charged from a market time on, oldest first."""
+        """What was charged from a market time on, oldest first; what is `at_borrowing` may be up to an hour older."""
         ...
 
 

@@ -119,7 +119,11 @@ class Receipt:
 @struct(frozen=True, slots=True)
 class Interest:
     """Interest on a loan as the venue charged it (positive, in the borrowed asset); unique by venue, account,
-    asset and id."""
+    asset and id.
+
+    `at_borrowing`: the first one of a loan, charged when it is made and stamped no later than that, by some venues
+    with the beginning of its hour.
+    """
 
     venue: str
     account: str
@@ -128,6 +132,7 @@ class Interest:
     rate_per_h: Decimal | None
     charged_ms: int
     venue_id: str
+    at_borrowing: bool = False
 
 
 @struct(frozen=True, slots=True)

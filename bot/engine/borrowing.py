@@ -114,8 +114,7 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
     interest = event.interest
     transaction_id, key = postings.interest_id(interest), (interest.venue, interest.asset)
     state.market.interest_ms[key] = max(interest.charged_ms, state.market.interest_ms.get(key, 0))
-    early = comparing.before_opening(state, interest.venue, Wallet.MARGIN.value, interest.charged_ms)
-    if early or state.ledger.knows(transaction_id):
+    if in_opening(state, interest) or state.ledger.knows(transaction_id):
         return
     hedge = _debtor(state, interest)
     owner = hedge.id if hedge is not None else postings.FOREIGN
@@ -139,6 +138,15 @@ def charged(state: EngineState, event: InterestCharged, out: Actions) -> None:
         "borrow.charged",
         {"asset": interest.asset, "hedge": owner, "amount": interest.amount, "charged_ms": interest.charged_ms},
     )
+
+
+def in_opening(state: EngineState, interest: Interest) -> bool:
+    """Whether this is in the margin wallet's opening balance: not the first one of a loan that was made since."""
+    if not comparing.before_opening(state, interest.venue, Wallet.MARGIN.value, interest.charged_ms):
+        return False
+    hedge = _debtor(state, interest) if interest.at_borrowing else None
+    opening_ms = state.openings[postings.opening_id(interest.venue, Wallet.MARGIN.value)]
+    return hedge is None or hedge.opened_ms <= opening_ms
 
 
 def compared(state: EngineState, venue: str, out: Actions) -> None:
@@ -171,9 +179,12 @@ def _debtor(state: EngineState, interest: Interest) -> Hedge | None:
     """The hedge that owed the asset when the interest was charged, closed ones too, and what is lent no more."""
     owes = (hedge for hedge in state.last_hedge.values() if hedge.venue == interest.venue and hedge.structure.owes)
     hedge = next((one for one in owes if one.coin == interest.asset), None)
-    if hedge is not None and interest.charged_ms < hedge.opened_ms:
-        return state.former_hedge.get(hedge.legs[COIN].instrument)
-    return hedge
+    if hedge is None:
+        return None
+    began_ms = hedge.opened_ms  # its first fill, before which the loan is made
+    if interest.at_borrowing:
+        began_ms -= began_ms % HOUR_MS
+    return state.former_hedge.get(hedge.legs[COIN].instrument) if interest.charged_ms < began_ms else hedge
 
 
 def restore(books: Books, guards: Guards) -> None:

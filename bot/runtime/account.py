@@ -10,6 +10,7 @@ from bot.domain.market import SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderRecord
 from bot.domain.valuation import USD_ASSETS
+from bot.engine.borrowing import in_opening
 from bot.engine.comparing import POSITION, before_opening
 from bot.engine.state import EngineState
 from bot.ledger import postings
@@ -87,7 +88,7 @@ class StateView:
     def charged(self, interest: Interest) -> bool:
         """Whether the books have this interest, in their opening balance perhaps."""
         known = self._state.ledger.knows(postings.interest_id(interest))
-        return known or self.in_opening(Wallet.MARGIN.value, interest.charged_ms)
+        return known or in_opening(self._state, interest)
 
     def in_opening(self, wallet: str, at_ms: int) -> bool:
         """Whether what happened to a wallet at this market time is in its own opening balance."""

@@ -18,7 +18,7 @@ from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.ledger import Transaction
 from bot.domain.orders import Purpose, Side
-from bot.domain.time import HOUR_MS
+from bot.domain.time import HOUR_MS, MINUTE_MS
 from bot.engine.recovery import restore
 
 D = Decimal
@@ -126,6 +126,25 @@ def test_interest_of_the_time_before_a_hedge_is_the_former_ones(play: Play) -> N
     book.state.openings["opening:binance:margin"] = 0
     book >> interest("0.0001", hedge.opened_ms - 1, "i1") << saved(Transaction, hedge_id="h0")
     book >> interest("0.0001", hedge.opened_ms, "i2") << saved(Transaction, hedge_id="h1")
+
+
+def test_the_first_interest_of_a_loan_is_its_hedges_though_it_is_stamped_before_the_first_fill(play: Play) -> None:
+    """It is charged when the loan is made; the venue's own example bears the beginning of that hour."""
+    book = opened(play)
+    hedge, hour_ms = book.hedge, book.hedge.opened_ms // HOUR_MS * HOUR_MS
+    hedge.opened_ms += 10 * MINUTE_MS
+    book.state.openings["opening:binance:margin"] = hedge.opened_ms - MINUTE_MS
+    owed = hedge.legs[0].quantity_base
+    told = interest("0.0001", hour_ms, "i0").interest
+    book >> InterestCharged(told) << silence(Persist)
+    assert hedge.legs[0].quantity_base == owed, "what was charged by the hour was charged before the opening balance"
+    first = InterestCharged(replace(told, at_borrowing=True))
+    book >> first << saved(Transaction, kind="interest", hedge_id="h1") << saved(Hedge, id="h1", borrow_usd=D(10))
+    assert hedge.legs[0].quantity_base == owed - D("0.0001"), "and is bought back with the rest"
+    book >> first << silence(Persist)
+    book.state.openings["opening:binance:margin"] = hedge.opened_ms + 1
+    early = InterestCharged(replace(told, at_borrowing=True, venue_id="i1"))
+    book >> early << silence(Persist)
 
 
 def test_interest_that_was_told_is_not_expected_again_whatever_comes_late(play: Play) -> None:

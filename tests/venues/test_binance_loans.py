@@ -227,6 +227,18 @@ async def test_a_collateral_ratio_that_cannot_be_is_no_answer(reply: Any) -> Non
         await lender.fetch_collateral()
 
 
+async def test_interest_of_two_assets_with_one_number_is_two_and_that_of_a_new_loan_bears_its_hour() -> None:
+    hour_ms = 1_672_160_400_000
+    row = {"txId": 7, "interestAccuredTime": hour_ms, "asset": "BTC", "interest": "0.01", "interestRate": "0.24"}
+    rows = [{**row, "type": "PERIODIC"}, {**row, "asset": "ETH"}, {**row, "asset": "SOL", "type": "ON_BORROW"}]
+    rest = ToldRest({"rows": rows, "total": 3})
+    lender = margin.CrossMargin("binance", "main", rest, MarketClock())  # type: ignore[arg-type]
+    assert [(one.asset, one.at_borrowing) for one in await lender.fetch_interest(hour_ms)] == [
+        *(("BTC", False), ("ETH", False), ("SOL", True))
+    ]
+    assert [one.asset for one in await lender.fetch_interest(hour_ms + 600_000)] == ["SOL"]
+
+
 def listed_spot() -> VenueListed:
     """Discounted to three quarters, and paid in BNB."""
     spot = replace(BTC_SPOT, fee_in_base=False)

@@ -17,7 +17,7 @@ from bot.domain.hedges import Interest
 from bot.domain.instruments import FeeRates, Kind, margin_twin
 from bot.domain.market import BorrowTerms, CollateralRatio
 from bot.domain.numbers import ONE, ZERO
-from bot.domain.time import DAY_MS
+from bot.domain.time import DAY_MS, HOUR_MS
 from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import DecodeError, TimeMs
@@ -97,6 +97,11 @@ class InterestRow(msgspec.Struct):
     asset: str
     interest: Decimal
     daily_rate: Decimal = msgspec.field(name="interestRate")
+    type: str = ""
+
+    @property
+    def at_borrowing(self) -> bool:
+        return self.type == "ON_BORROW"
 
 
 class CrossMargin:
@@ -212,14 +217,18 @@ class CrossMargin:
         ]
 
     async def fetch_interest(self, since_ms: int) -> list[Interest]:
-        rows: dict[str, InterestRow] = {}
-        start_ms, now_ms = since_ms, self._clock.now_ms()
+        """What was charged from `since_ms` on, and for loans that were made in the hour before: Binance's example of
+        such a row (`ON_BORROW`) bears a full hour.
+        """
+        rows: dict[tuple[str, str], InterestRow] = {}
+        start_ms, now_ms = since_ms // HOUR_MS * HOUR_MS, self._clock.now_ms()
         while start_ms <= max(since_ms, now_ms):
             # The last window ends after now: our clock may lag behind the newest row.
             end_ms = start_ms + WINDOW_MS - 1
-            rows.update({str(row.transaction_id): row for row in await self._interest(start_ms, end_ms)})
+            some = await self._interest(start_ms, end_ms)
+            rows.update({(row.asset, str(row.transaction_id)): row for row in some})
             start_ms = end_ms + 1
-        found = [self._charged(row) for row in rows.values()]
+        found = [self._charged(row) for row in rows.values() if row.at_ms >= since_ms or row.at_borrowing]
         return sorted(found, key=lambda one: (one.charged_ms, one.venue_id))
 
     def _charged(self, row: InterestRow) -> Interest:
@@ -231,6 +240,7 @@ class CrossMargin:
             rate_per_h=row.daily_rate / _HOURS_A_DAY,
             charged_ms=row.at_ms,
             venue_id=str(row.transaction_id),
+            at_borrowing=row.at_borrowing,
         )
 
     async def _interest(self, start_ms: int, end_ms: int) -> list[InterestRow]:
