@@ -4,7 +4,7 @@ from bot.domain.events import LiquidationCharged
 from bot.domain.hedges import Hedge, LiquidationCharge
 from bot.domain.numbers import ONE
 from bot.domain.valuation import USD_ASSETS, coin_price
-from bot.engine.money import TAKEN
+from bot.engine.money import TAKEN, holder
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 
@@ -40,10 +40,7 @@ def charged(state: EngineState, event: LiquidationCharged, out: Actions) -> None
 def _liquidated(state: EngineState, charge: LiquidationCharge) -> Hedge | None:
     """The hedge whose perpetual the venue names. It names none: the only one at the venue that it has taken from."""
     if charge.instrument is not None:
-        hedge = state.last_hedge.get(charge.instrument)
-        if hedge is not None and charge.charged_ms < hedge.opened_ms:
-            return state.former_hedge.get(charge.instrument)
-        return hedge
+        return holder(state, charge.instrument, charge.charged_ms)
     known = {hedge.id: hedge for hedge in (*state.last_hedge.values(), *state.former_hedge.values())}
     taken = [
         hedge

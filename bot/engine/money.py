@@ -9,6 +9,7 @@ from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord, Side
+from bot.domain.time import HOUR_MS
 from bot.domain.valuation import USD_ASSETS, coin_price
 from bot.engine import entry_costs
 from bot.engine.state import Actions, EngineState
@@ -19,6 +20,8 @@ OWN_PREFIX = "cb"
 """Client ids of ours start with this, the epoch and the hedge's number: cb<epoch>-<hedge>-<order>."""
 TAKEN_PREFIXES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 """Client ids of orders by which Binance closes a position on its own: liquidation, deleveraging, delisting."""
+CLOSED_SLACK_MS = HOUR_MS
+"""A hedge ends by the daemon's clock, and is paid and charged by the venue's."""
 TAKEN = f"{r07_liquidation.RULE}: the venue closed the position"
 """Why a hedge closes of which the venue has closed a leg."""
 
@@ -194,7 +197,7 @@ def _leg(hedge: Hedge, instrument: str) -> Leg | None:
 
 
 def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> None:
-    """Post a funding payment once; it belongs to the hedge that holds or last held its instrument."""
+    """Post a funding payment once; it belongs to the hedge that held its instrument then."""
     receipt = event.receipt
     instrument = state.market.instruments.get(receipt.instrument)
     paid_for(state, receipt.instrument, receipt.settled_ms)
@@ -203,9 +206,7 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
     transaction_id = postings.receipt_id(receipt)
     if instrument is None or state.ledger.knows(transaction_id):
         return
-    hedge = state.last_hedge.get(receipt.instrument)
-    if hedge is not None and receipt.settled_ms < hedge.opened_ms:
-        hedge = state.former_hedge.get(receipt.instrument)
+    hedge = holder(state, receipt.instrument, receipt.settled_ms)
     owner = hedge.id if hedge is not None else postings.FOREIGN
     entries = postings.receipt_entries(receipt, instrument, owner)
     transaction = state.ledger.post(transaction_id, receipt.settled_ms, "funding", owner, entries)
@@ -224,6 +225,20 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
         rate=receipt.rate,
         settled_ms=receipt.settled_ms,
     )
+
+
+def holder(state: EngineState, instrument: str, at_ms: int) -> Hedge | None:
+    """The hedge that held a perpetual at a market time of the venue's; None: what was held then was nobody's of ours.
+
+    The owner may hold a position by hand where a hedge was closed long ago.
+    """
+    hedge = state.last_hedge.get(instrument)
+    if hedge is not None and at_ms < hedge.opened_ms:
+        hedge = state.former_hedge.get(instrument)
+    if hedge is None or hedge.closed_ms is None or at_ms <= hedge.closed_ms + CLOSED_SLACK_MS:
+        return hedge
+    leg = _leg(hedge, instrument)
+    return hedge if leg is not None and leg.quantity_base else None
 
 
 def paid_for(state: EngineState, instrument: str, settled_ms: int) -> None:
