@@ -20,7 +20,7 @@ from bot.engine.core import step
 from bot.engine.recovery import restore
 from bot.engine.state import EngineState
 from bot.ports import Store, Tape, Venue, VenueError
-from bot.runtime import resources
+from bot.runtime import moves, resources
 from bot.runtime.account import StateView
 from bot.runtime.clock import VenueClock, mono_ms
 from bot.runtime.consumer import Consumer
@@ -149,8 +149,7 @@ class Daemon:
         self._state = restore(books, self.plan.config)
         self.plan.tape.begin(self._state)
         for name in self.venues:
-            booked = f"transfer:{name}:"
-            seen = {found.removeprefix(booked) for found in books.transaction_ids if found.startswith(booked)}
+            seen = moves.booked(books.transaction_ids, name)
             self._books[name] = BooksEnd(self.plan.books_floor_ms, books.last_market_ms, seen)
         self.notices.report(
             Severity.INFO,

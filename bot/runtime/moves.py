@@ -1,14 +1,24 @@
 """Moves between the wallets of an account, held against what the books have of them."""
 
+from collections.abc import Collection
 from decimal import Decimal
 
 from bot.domain.hedges import TransferIntent
 from bot.domain.instruments import Wallet
 from bot.domain.time import HOUR_MS
+from bot.ledger import postings
 from bot.ports import TransferBooked
 
 SLACK_MS = HOUR_MS
 """How much earlier than its intent a transfer may seem to be booked: the clocks differ, ids tell repeats."""
+
+
+def booked(transaction_ids: Collection[str], venue: str) -> set[str]:
+    """The venue's ids of moves that the books have: transfers of ours, and the sides of what the owner moved."""
+    ours, owners = f"transfer:{venue}:", postings.capital_id(venue, "")
+    found = {name.removeprefix(ours) for name in transaction_ids if name.startswith(ours)}
+    capital = (name.removeprefix(owners).rpartition(":") for name in transaction_ids if name.startswith(owners))
+    return found | {number for number, _, wallet in capital if wallet in set(Wallet)}
 
 
 def explains(entry: TransferBooked, intent: TransferIntent) -> bool:
