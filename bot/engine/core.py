@@ -38,7 +38,7 @@ NAV_EVERY_MS = HOUR_MS
 
 def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
     """Apply one event at its stamp. Deterministic: the same state, event and stamp give the same actions."""
-    state.book.now, state.book.valued = at, None
+    state.book.now, state.book.valued, state.ledger.now_ms = at, None, at.market_ms
     out = Actions()
     match event:
         case Quote():

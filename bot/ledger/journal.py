@@ -13,6 +13,9 @@ from bot.ledger.chain import link
 REMEMBERED_MS = 35 * DAY_MS
 """How long a booked fact is recognised by its id in memory; the database refuses repeats for ever."""
 
+AHEAD_MS = DAY_MS
+"""A fact may seem to be so much later than the market's clock, which a fast market leaves behind."""
+
 
 class UnbalancedError(Exception):
     """A transaction whose entries do not sum to zero for an asset: a defect of ours, never posted."""
@@ -27,6 +30,8 @@ class Ledger:
     chain: str = ""
     seen: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """Transaction id -> time it was booked at, oldest first."""
+    now_ms: int | None = field(default=None, compare=False)
+    """Market time of the step that posts, where it is known: one wrong time of a venue must not make all else old."""
 
     def knows(self, transaction_id: str) -> bool:
         return transaction_id in self.seen
@@ -46,6 +51,8 @@ class Ledger:
             sums[entry.asset] = sums.get(entry.asset, ZERO) + entry.amount
         if any(sums.values()):
             raise UnbalancedError(f"{transaction_id}: {sums}")
+        if self.now_ms is not None:
+            at_ms = min(at_ms, self.now_ms + AHEAD_MS)
         number = self.count + 1
         chain = link(self.chain, number, transaction_id, at_ms, kind, hedge_id, lines)
         for entry in lines:
