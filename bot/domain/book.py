@@ -44,7 +44,8 @@ class Book:
     unexplained: set[str] = field(default_factory=set)
     """Venues whose balances differ from the ledger for sure: nothing opens there, what reduces goes on."""
     doubted: dict[str, int] = field(default_factory=dict)
-    """Venue -> monotonic time since when it refuses orders for want of money that the books say is there."""
+    """Venue -> monotonic time since when its balances must agree first: it refused an order for want of money that
+    the books say is there, or they differ since the start."""
     transfers: dict[str, TransferIntent] = field(default_factory=dict)
     """Moves of margin without an outcome, by our id."""
     margin_stuck: set[str] = field(default_factory=set)

@@ -1,5 +1,5 @@
 """Whether a venue has the money that the books say: an order that it refuses for want of money is a reason to look,
-and so is a margin wallet that it should have liquidated.
+so is a margin wallet that it should have liquidated, and a start whose first balances differ from the books.
 
 Most often the owner has withdrawn, and of every entry one leg would fill and be taken back. So nothing opens until
 its balances have been fetched and agree; what reduces goes on. A second refusal soon after counts for `DOUBT_MS`: a
@@ -34,10 +34,16 @@ def _begins(state: EngineState, venue: str, why: str, out: Actions) -> bool:
 
 
 def compared(state: EngineState, venue: str, out: Actions) -> None:
-    """Complete balances have been held against the books."""
-    if any(key[0] == venue for key in state.differences):
-        return
+    """Complete balances have been held against the books.
+
+    A difference that stands since before a restart was a fact then, and nothing opened: this process has to see it
+    three times to know so, or agreement once.
+    """
     now = state.book.now.mono_ms
+    if any(key[0] == venue for key in state.differences):
+        if venue not in state.agreed_mono_ms:
+            state.book.doubted.setdefault(venue, now)
+        return
     state.agreed_mono_ms[venue] = now
     for key in [key for key in state.market.repaid_ms if key[0] == venue]:
         del state.market.repaid_ms[key]  # all interest of that time is booked
@@ -57,7 +63,7 @@ def insist(state: EngineState, venue: str, out: Actions) -> None:
     if venue in state.book.unexplained:
         return
     since = state.book.doubted.get(venue)
-    if since is not None and state.agreed_mono_ms.get(venue, -1) <= since:
-        out.append(Reconcile(venue, "an order was refused for want of money"))
-    elif any(key[0] == venue for key in state.differences):
+    if any(key[0] == venue for key in state.differences):
         out.append(Reconcile(venue, "the balances differ from the ledger"))
+    elif since is not None and state.agreed_mono_ms.get(venue, -1) <= since:
+        out.append(Reconcile(venue, "an order was refused for want of money"))

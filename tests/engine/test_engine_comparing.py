@@ -3,12 +3,14 @@
 from decimal import Decimal
 
 import market_kit as kit
-from playbook import Play, Playbook, said, saved, severity_of, silence
+from playbook import Play, Playbook, orders, said, saved, severity_of, silence
 
-from bot.domain.actions import Persist, Severity
-from bot.domain.events import AccountReported, Reconciled
+from bot.domain.actions import Persist, PlaceOrders, Severity
+from bot.domain.books import Books
+from bot.domain.events import AccountReported, Reconciled, Tick
 from bot.domain.ledger import Transaction
 from bot.engine.comparing import confirmed_difference
+from bot.engine.recovery import restore
 from bot.ledger import postings
 
 D = Decimal
@@ -122,3 +124,23 @@ def test_each_venue_is_compared_with_its_own_wallets(play: Play) -> None:
     book >> reported() << said("ledger.opened", entries=4)
     book.feed(reported())
     assert not book.state.differences
+
+
+def test_a_difference_that_stands_since_before_a_restart_lets_nothing_open_meanwhile(play: Play) -> None:
+    """It was a fact and the venue blocked; the new process has yet to see it three times."""
+    before = play().scene()
+    ledger, missing = before.state.ledger, (postings.wallet_account(kit.VENUE, "spot"), "USDT")
+    balances = {**ledger.balances, missing: ledger.balances[missing] + 5_000}
+    ids, openings = set(ledger.seen), dict(before.state.openings)
+    books = Books(2, balances=balances, transaction_count=1, chain="x", transaction_ids=ids, openings=openings)
+    book = play(state=restore(books, before.config)).scene()
+    for number in range(2):
+        book.wait(1).alive() >> Tick() << silence(PlaceOrders)
+        book >> reported() << silence(PlaceOrders)
+        book >> Reconciled(kit.VENUE)
+        assert (severity_of(book, "venue.unexplained") is Severity.CRITICAL) is (number == 1)
+    book.wait(1).alive() >> Tick() << silence(PlaceOrders)
+    book.feed(reported("705000"))
+    book >> Reconciled(kit.VENUE) << said("venue.explained")
+    book.wait(1).alive() >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    book.unmet.clear()

@@ -27,7 +27,7 @@ def check(book: Book, venue: str) -> Verdict:
     elif venue in book.unexplained:
         observed = "balances differ from the ledger"
     elif venue in book.doubted:
-        observed = "an order was refused for want of money that the books say is there"
+        observed = "an order was refused for want of money, or a start found a difference: balances must agree first"
     return judge(RULE, ok=allows(book, venue), limit=Control.RUNNING.value, observed=observed)
 
 
