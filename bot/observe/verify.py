@@ -150,7 +150,8 @@ async def _explain_by_history(compared: _Comparison, venue: Venue, instruments: 
         compared.add(_facts(venue.name, history.fills, history.receipts, instruments))
         compared.add(_interest(venue.name, history.interest, ledger.margin_opened_ms))
         if not compared.balanced:
-            compared.add(_capital(venue.name, await venue.fetch_capital(ledger.since_ms)))
+            booked = await venue.fetch_capital(ledger.since_ms)
+            compared.add(_capital(venue.name, booked, ledger.margin_opened_ms))
     return await _balances(venue) == compared.venue
 
 
@@ -178,12 +179,15 @@ def _interest(venue: str, charged: Sequence[Interest], opened_ms: int) -> dict[s
     }
 
 
-def _capital(venue: str, booked: Sequence[CapitalBooked]) -> dict[str, list[Entry]]:
-    """Deposits and withdrawals as the ledger would book them; a move within the account changes no sum."""
+def _capital(venue: str, booked: Sequence[CapitalBooked], margin_ms: int) -> dict[str, list[Entry]]:
+    """Deposits and withdrawals as the ledger would book them; a move within the account changes no sum.
+
+    What came to the margin wallet before `margin_ms` is in its opening balance.
+    """
     return {
         postings.capital_id(venue, one.venue_id): [Entry(f"venue:{venue}:{one.wallet}", one.asset, one.amount)]
         for one in booked
-        if not one.returned
+        if not one.returned and not (one.wallet == Wallet.MARGIN and one.at_ms <= margin_ms)
     }
 
 
