@@ -25,8 +25,6 @@ LEAST_USD = Decimal(50)
 SLACK = Decimal("1.02")
 """Margin aims this far above what R7 asks for, so that it is not moved for every tick."""
 CENT = Decimal("0.01")
-HISTORIES_NEEDED = 2
-"""Complete histories that must agree before an unanswered transfer counts as never made."""
 PAUSE_MS = 1_000
 PAUSE_FAILED_MS = 10_000
 INITIAL_RATE = Decimal("0.06")
@@ -160,17 +158,21 @@ def unknown(state: EngineState, event: TransferUnknown, out: Actions) -> None:
     if intent is None:
         return
     out.warning("margin.unknown", transfer=event.transfer_id, reason=event.reason)
-    state.transfers_unknown[intent.id] = 0
+    state.transfers_unknown[intent.id] = None
     state.book.margin_stuck.add(intent.venue)
     state.book.ready[intent.venue] = False
     out.append(Reconcile(intent.venue, "a transfer has no answer"))
 
 
 def give_up_unknown(state: EngineState, venue: str, out: Actions) -> None:
-    """After a reconciliation: a transfer that the venue's history twice does not show never happened."""
+    """After a reconciliation: a transfer that the venue's history does not show twice, the settle window apart, never
+    happened."""
+    now_ms, window_ms = state.book.now.mono_ms, state.config.execution.settle_window_s * 1000
     for name in [name for name, intent in state.book.transfers.items() if intent.venue == venue]:
         if name not in state.transfers_unknown:
             continue
-        state.transfers_unknown[name] += 1
-        if state.transfers_unknown[name] >= HISTORIES_NEEDED:
+        first_ms = state.transfers_unknown[name]
+        if first_ms is None:
+            state.transfers_unknown[name] = now_ms
+        elif now_ms - first_ms >= window_ms:
             failed(state, TransferFailed(name, "not in the venue's history", refused=False), out)

@@ -50,7 +50,7 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
         book.removals[removal.venue, removal.coin, removal.direction] = removal
     state.openings = dict(books.openings)
     state.book.transfers = {intent.id: intent for intent in books.transfers}
-    state.transfers_unknown = dict.fromkeys(state.book.transfers, 0)
+    state.transfers_unknown = dict.fromkeys(state.book.transfers)
     for receipt in books.recent_receipts:
         newest = max(state.receipts_until_ms.get(receipt.venue, 0), receipt.settled_ms)
         state.receipts_until_ms[receipt.venue] = newest

@@ -51,8 +51,8 @@ class EngineState:
     decided_slot: int = -1
     decide_again_mono_ms: int | None = None
     """When to decide again because a coin's prices were stale; None when none was."""
-    transfers_unknown: dict[str, int] = field(default_factory=dict)
-    """Transfers that got no answer -> complete histories of the venue, since, that do not show them."""
+    transfers_unknown: dict[str, int | None] = field(default_factory=dict)
+    """Transfers that got no answer -> monotonic time of the venue's first history, since, that does not show them."""
     transfer_wait_mono_ms: int = 0
     reconciled_mono_ms: dict[str, int] = field(default_factory=dict)
     """When each venue was last asked to be reconciled."""

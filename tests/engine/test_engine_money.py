@@ -341,6 +341,19 @@ def test_an_unanswered_transfer_that_two_histories_do_not_show_never_was(play: P
     book.wait(1.1).alive() >> Tick() << moved()
 
 
+def test_two_histories_in_a_row_are_too_soon_to_give_a_transfer_up(play: Play) -> None:
+    """The venue may book it some seconds later: made anew, it would be moved twice."""
+    book = play().scene("1000000", "0")
+    book >> Tick() << moved()
+    name = next(iter(book.state.transfers))
+    book >> TransferUnknown(name, "time-out") << Expect(Reconcile)
+    for _ in range(3):
+        book.wait(0.5).alive() >> Reconciled(kit.VENUE) << silence(Persist)
+    book.wait(0.9).alive() >> Reconciled(kit.VENUE) << silence(Persist)
+    assert name in book.state.transfers
+    book.wait(0.2).alive() >> Reconciled(kit.VENUE) << saved(TransferEnded, settled=False)
+
+
 def test_a_transfer_that_was_never_made_is_no_refusal(play: Play) -> None:
     book = play().scene("1000000", "0")
     book >> Tick() << moved()

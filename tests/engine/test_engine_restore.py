@@ -131,7 +131,7 @@ def test_transfers_removals_prices_and_the_owners_wish() -> None:
     )
     state = restored(books)
     assert state.transfers == {"t4-1": transfer}
-    assert state.transfers_unknown == {"t4-1": 0}
+    assert state.transfers_unknown == {"t4-1": None}
     assert state.book.removals == {(kit.VENUE, "ETH", 1): removal}
     mark = state.market.marks[PERP]
     assert (mark.instrument, mark.mark, mark.index, mark.predicted_rate) == (PERP, D("4000.5"), D("4000.5"), 0)
