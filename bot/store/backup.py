@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 from bot.ports import StoreError
 from bot.store import audit, schema, sqlite
+from bot.store.database import wall_ms
 from bot.store.errors import UPGRADE, file_of, refusal
 from bot.store.lock import WriterLock
 from bot.store.reader import SqlReader
 
 EPOCHS_SKIPPED = 1_000
-"""By how much a restore lifts the epoch: orders sent since the backup bore later ones, and no id may come twice."""
+"""By how much a restore lifts the epoch at least: orders sent since the backup bore later ones."""
 _PAGES_AT_ONCE = 1_024
 
 
@@ -54,8 +55,11 @@ def backup(url: str, target: Path) -> Proof:
     return found
 
 
-def restore(source: Path, url: str) -> Proof:
+def restore(source: Path, url: str, clock: Callable[[], int] = wall_ms) -> Proof:
     """Make the books anew out of a backup, which is proven before and afterwards. The daemon must be down.
+
+    The epoch is lifted to the second of now: a backup may be restored more than once, and no client id of the daemons
+    that ran in between may come a second time. The venue would take it, and tell of the earlier order by it.
 
     StoreError when there are books already, the backup is not sound, or a newer program made it.
     """
@@ -72,8 +76,8 @@ def restore(source: Path, url: str) -> Proof:
         with _new_file(target, url) as part:
             _copy(source, part)
             with closing(sqlite3.connect(part)) as books:
-                lifted = "INSERT INTO epochs SELECT coalesce(max(epoch), 0) + ?, 0 FROM epochs"
-                books.execute(lifted, (EPOCHS_SKIPPED,))
+                lifted = "INSERT INTO epochs SELECT max(coalesce(max(epoch), 0) + ?, ?), 0 FROM epochs"
+                books.execute(lifted, (EPOCHS_SKIPPED, clock() // 1_000))
                 books.commit()
             return prove(part)
     finally:

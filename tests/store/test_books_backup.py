@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import book_records as make
@@ -99,6 +100,27 @@ async def test_books_are_made_anew_out_of_a_backup_with_a_later_epoch(url: str, 
         assert books.epoch > 1 + EPOCHS_SKIPPED, "no client id of a later epoch can come twice"
         await store.commit(make.persist(make.receipt(2)))
     assert prove(copy).rows == made.rows, "the backup itself is as it was"
+
+
+async def test_a_backup_that_is_restored_twice_gives_no_epoch_twice(url: str, tmp_path: Path) -> None:
+    """The disk fails again before there is a newer backup: what was sent in between bears the ids of the first."""
+    copy = tmp_path / "copy.db"
+    async with SqlStore(url) as store:
+        await store.load()
+    backup(url, copy)
+    seen = []
+    for number, second in enumerate((1_800_000_000_000, 1_800_000_600_000)):
+        anew = f"sqlite:///{tmp_path}/{number}/carrybot.db"
+        restore(copy, anew, partial(int, second))
+        for _ in range(3):
+            async with SqlStore(anew) as store:
+                seen.append((await store.load()).epoch)
+    assert len(set(seen)) == len(seen)
+    again = f"sqlite:///{tmp_path}/late/carrybot.db"
+    backup(anew, tmp_path / "later.db")
+    restore(tmp_path / "later.db", again, lambda: 0)
+    async with SqlStore(again) as store:
+        assert (await store.load()).epoch > max(seen) + EPOCHS_SKIPPED, "a clock that is wrong lowers nothing"
 
 
 async def test_books_that_exist_are_never_overwritten(url: str, path: Path, tmp_path: Path) -> None:
