@@ -1,5 +1,6 @@
 """A read-only view of the books, for commands: beside a running daemon or while it is down."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ class SqlReader:
         self._path = file_of(url)
         self._engine: AsyncEngine | None = None
         self._connection: AsyncConnection | None = None
+        self._turn = asyncio.Lock()
         self.name = name_of(url)
 
     async def __aenter__(self) -> Self:
@@ -78,11 +80,15 @@ class SqlReader:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """One state of the books for as many queries as needed; keep it short, it holds back the WAL."""
-        if self._connection is None:
-            raise StoreError(f"{self.name}: the books are not open")
+        """One state of the books for as many queries as needed; keep it short, it holds back the WAL.
+
+        A second one waits for its turn: a connection has one transaction, and a daemon's is asked by several at once.
+        """
         try:
-            async with self._connection.begin():
-                yield self._connection
+            async with self._turn:
+                if self._connection is None:
+                    raise StoreError(f"{self.name}: the books are not open")
+                async with self._connection.begin():
+                    yield self._connection
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise refusal(self._url, error) from None

@@ -1,5 +1,6 @@
 """Commands read the books beside a running daemon and while it is down, and cannot change them."""
 
+import asyncio
 import shutil
 import signal
 import sqlite3
@@ -28,6 +29,18 @@ from bot.store.reader import SqlReader
 async def store(url: str) -> AsyncIterator[SqlStore]:
     async with SqlStore(url) as opened:
         yield opened
+
+
+async def test_questions_at_once_are_answered_one_after_the_other(store: SqlStore, url: str) -> None:
+    """A daemon keeps one reader for the control port; commands in two terminals must not refuse each other."""
+    await store.commit(make.persist(make.receipt(1)))
+    async with SqlReader(url) as reader:
+
+        async def ask() -> int:
+            async with reader.snapshot() as connection:
+                return len(await queries.receipts(connection))
+
+        assert await asyncio.gather(*(ask() for _ in range(4))) == [1] * 4
 
 
 async def test_a_reader_follows_a_running_writer(store: SqlStore, url: str) -> None:
