@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -15,6 +16,7 @@ from bot.store import audit, schema, sqlite
 from bot.store.database import wall_ms
 from bot.store.errors import UPGRADE, file_of, refusal
 from bot.store.lock import WriterLock
+from bot.store.migrate import upgrade
 from bot.store.reader import SqlReader
 
 EPOCHS_SKIPPED = 1_000
@@ -85,14 +87,18 @@ def restore(source: Path, url: str, clock: Callable[[], int] = wall_ms) -> Proof
 
 
 def prove(path: Path) -> Proof:
-    """Look at every page, key and ledger entry of a file of books, read-only. StoreError names what is wrong."""
+    """Look at every page, key and ledger entry of a file of books, read-only. StoreError names what is wrong.
+
+    Books of an older version are as good: `run` and `db upgrade` bring them to this one.
+    """
     rows = rows_of(path)
-    # A thread of its own, because the caller may have an event loop already.
-    with ThreadPoolExecutor(1) as pool:
-        check = pool.submit(asyncio.run, _verify(_url_of(path))).result()
+    version = _version_of(path)
+    with _in_this_version(path, version) as readable, ThreadPoolExecutor(1) as pool:
+        # A thread of its own, because the caller may have an event loop already.
+        check = pool.submit(asyncio.run, _verify(_url_of(readable))).result()
     if not check.sound:
         raise StoreError(f"{path}: its ledger is not sound: {'; '.join(check.broken)}")
-    return Proof(path.stat().st_size, schema.VERSION, check.transactions, check.chain, rows)
+    return Proof(path.stat().st_size, version, check.transactions, check.chain, rows)
 
 
 def rows_of(path: Path) -> dict[str, int]:
@@ -108,6 +114,31 @@ def rows_of(path: Path) -> dict[str, int]:
             return _counts(books)
     except sqlite3.Error as error:
         raise refusal(_url_of(path), error) from None
+
+
+def _version_of(path: Path) -> str:
+    """Version of the books in a file; empty when it does not say."""
+    with closing(_reading(path)) as books, suppress(sqlite3.Error):
+        found = books.execute("SELECT version_num FROM alembic_version").fetchone()
+        return "" if found is None else str(found[0])
+    return ""
+
+
+@contextmanager
+def _in_this_version(path: Path, version: str) -> Iterator[Path]:
+    """The file, or a copy that was upgraded where it is older: what is backed up before an upgrade, and what is
+    restored after one. A file that no migration leads from is left for its reader to refuse."""
+    if not version or version >= schema.VERSION:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="carrybot-") as folder:
+        copy = Path(folder) / path.name
+        try:
+            _copy(path, copy)
+        except sqlite3.Error as error:
+            raise refusal(_url_of(copy), error) from None
+        upgrade(_url_of(copy))
+        yield copy
 
 
 def _url_of(path: Path) -> str:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import book_records as make
 import pytest
+from alembic import command
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from bot.ports import StoreError
-from bot.store import audit
+from bot.store import audit, migrate, schema
 from bot.store import backup as backup_module
 from bot.store.backup import EPOCHS_SKIPPED, backup, prove, restore
 from bot.store.database import SqlStore
@@ -121,6 +124,41 @@ async def test_a_backup_that_is_restored_twice_gives_no_epoch_twice(url: str, tm
     restore(tmp_path / "later.db", again, lambda: 0)
     async with SqlStore(again) as store:
         assert (await store.load()).epoch > max(seen) + EPOCHS_SKIPPED, "a clock that is wrong lowers nothing"
+
+
+@pytest.mark.parametrize("version", ["0001", "0003"])
+async def test_books_of_an_older_version_are_backed_up_before_an_upgrade_and_restored_after_it(
+    tmp_path: Path, version: str
+) -> None:
+    url, copy = f"sqlite:///{tmp_path}/old.db", tmp_path / "copy.db"
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    with closing(sqlite3.connect(tmp_path / "old.db")) as books:
+        books.execute("INSERT INTO epochs VALUES (7, 0)")
+        books.execute("INSERT INTO last_prices VALUES ('binance:SOL:spot', '150', 1)")
+        books.commit()
+    proof = backup(url, copy)
+    assert proof.version == version
+    assert proof.rows["last_prices"] == 1
+    assert migrate.current(f"sqlite:///{copy}") == version, "the copy is as it was"
+    anew = f"sqlite:///{tmp_path}/anew/carrybot.db"
+    assert restore(copy, anew).version == version
+    assert migrate.upgrade(anew) == schema.VERSION
+    async with SqlStore(anew) as store:
+        books_anew = await store.load()
+    assert [price.instrument for price in books_anew.prices] == ["binance:SOL:spot"]
+    assert books_anew.epoch > 7 + EPOCHS_SKIPPED
+
+
+def test_books_of_a_newer_version_are_not_restored(url: str, path: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(path)) as books:
+        books.execute("UPDATE alembic_version SET version_num = '9999'")
+        books.commit()
+    with pytest.raises(StoreError, match="made by a newer carrybot"):
+        restore(path, f"sqlite:///{tmp_path}/anew.db")
+    assert not (tmp_path / "anew.db").exists()
 
 
 async def test_books_that_exist_are_never_overwritten(url: str, path: Path, tmp_path: Path) -> None:
