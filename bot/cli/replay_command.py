@@ -47,7 +47,7 @@ def replay(
 
 
 def _files(tapes: list[Path]) -> list[Path]:
-    from bot.store.tape.reader import files
+    from bot.store.tape.folder import files
 
     found: list[Path] = []
     for path in tapes:

@@ -17,7 +17,7 @@ from bot.research.tape_replay import Outcome
 from bot.research.tape_replay import replay as run
 from bot.runtime.snapshot import snapshots
 from bot.simulator.market import HistoryMarket
-from bot.store.tape.reader import files
+from bot.store.tape.folder import files
 from bot.store.tape.writer import TapeWriter
 
 

@@ -23,8 +23,9 @@ from bot.engine.state import EngineState
 from bot.store.tape import writer
 from bot.store.tape.blocks import TapeError
 from bot.store.tape.codec import Entry, actions_bytes
+from bot.store.tape.folder import files
 from bot.store.tape.frozen import freeze, thaw
-from bot.store.tape.reader import TapeReader, files
+from bot.store.tape.reader import TapeReader
 from bot.store.tape.writer import TapeWriter
 
 MIB = 1 << 20
@@ -99,6 +100,42 @@ def test_the_size_is_bounded_and_each_file_stands_alone(tmp_path: Path) -> None:
         assert note is None
         together += entries
     assert as_fed(together) == session.fed[-len(together) :], "no gap between files"
+
+
+def test_the_ten_thousandth_file_of_an_epoch_is_not_taken_for_the_oldest(tmp_path: Path) -> None:
+    session = Session(tmp_path, MIB)
+    session.tape._part = 9_996
+    for _ in range(60):
+        session.feed(1_000)
+        wait_until_written(session.tape)
+    session.tape.close()
+    kept = files(tmp_path)
+    assert kept[0].name != "000007-9997.tape", "the oldest went"
+    assert kept[-1].name == f"000007-{session.tape._part}.tape"
+    assert len(kept) >= 4
+    assert as_fed(read(kept[-1])[0])[-1] == session.fed[-1]
+    together = [entry for path in kept for entry in read(path)[0]]
+    assert as_fed(together) == session.fed[-len(together) :], "no gap between files"
+
+
+def test_an_event_that_no_tape_can_hold_pauses_it_and_is_named(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.feed(1_000)
+    wait_until_written(session.tape)
+    one = Decimal(1)
+    session.tape.record(Quote("binance:C1:spot", one, one, one, one, 1 << 80), Stamp(1_001, 0, 20_000), [])
+    session.feed(1_000)
+    wait_until_written(session.tape)
+    session.feed(1_000)
+    assert [name for name, _ in session.said] == ["tape.paused"]
+    assert "cannot be written" in session.said[0][1]["reason"]
+    for _ in range(4):
+        wait_until_written(session.tape)
+        session.feed(1_000)
+    session.tape.close()
+    first, second = files(tmp_path)
+    assert as_fed(read(first)[0]) == session.fed[: len(read(first)[0])]
+    assert as_fed(read(second)[0])[-1] == session.fed[-1], "it went on"
 
 
 def test_a_new_file_waits_for_orders_in_flight_but_not_for_ever(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from bot.engine.state import EngineState
 from bot.store.tape.blocks import Kind, TapeError, Unpacker
 from bot.store.tape.codec import NAMES, Entry, decode
 from bot.store.tape.frozen import core_digest, thaw
-from bot.store.tape.writer import SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,3 @@ class TapeReader:
             return thaw(found[1])
         except TapeError as error:
             raise TapeError(f"{self._path}: {error}; replay it with the version that recorded it") from None
-
-
-def files(folder: Path) -> list[Path]:
-    """The tape's files in a folder, oldest first."""
-    return sorted(folder.glob(f"*{SUFFIX}"))

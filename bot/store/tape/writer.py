@@ -20,6 +20,7 @@ from bot.domain.time import Stamp
 from bot.engine.state import EngineState
 from bot.store.tape.blocks import MARK, Kind, Packer
 from bot.store.tape.codec import NAMES, Taken, encode
+from bot.store.tape.folder import SUFFIX, files
 from bot.store.tape.frozen import core_digest, freeze
 
 FILES = 8
@@ -33,7 +34,6 @@ PAUSE_MS = 30_000
 """How long taping pauses after the disk refused or the thread fell behind."""
 CALM_WAIT_MS = 60_000
 """How long a new file waits for a moment without orders in flight: freezing the state takes milliseconds."""
-SUFFIX = ".tape"
 
 Report = Callable[..., None]
 """report(severity, name, **fields): a log line, and an alert from warning on."""
@@ -178,7 +178,12 @@ class TapeWriter:
         return file
 
     def _put(self, file: BinaryIO, packer: Packer, taken: Sequence[Taken]) -> None:
-        self._write(file, packer.pack(Kind.ENTRIES, encode(taken)))
+        try:
+            entries = encode(taken)
+        except Exception as error:  # noqa: BLE001 - the thread would end, and with it the tape, without a word
+            self._error = f"an entry cannot be written: {type(error).__name__}: {error}"
+            return
+        self._write(file, packer.pack(Kind.ENTRIES, entries))
         self._full = self._bytes >= self._file_bytes
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
@@ -195,7 +200,7 @@ class TapeWriter:
 
     def _make_room(self) -> None:
         """Delete the oldest files until a new one fits, and leave the books their share of the disk."""
-        found = sorted(self._folder.glob(f"*{SUFFIX}"))
+        found = files(self._folder)
         sizes = [path.stat().st_size for path in found]
         while found and sum(sizes) + self._file_bytes > self._size_bytes:
             found.pop(0).unlink()
