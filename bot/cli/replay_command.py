@@ -1,5 +1,6 @@
 """`replay`: the recorded inputs go through the core again, and every decision must come out the same."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ def replay(
     try:
         if backtest:
             raise typer.Exit(_agree(_files(tapes)[0], history, as_json))
-        outcomes = [_run(path, quiet) for path in _files(tapes)]
+        outcomes, unread = _run_all(_files(tapes), quiet)
     except TapeError as error:
         raise Failure(FAILED, str(error)) from None
     if as_json:
@@ -43,6 +44,8 @@ def replay(
     else:
         for outcome in outcomes:
             _show(outcome)
+    if unread:
+        raise Failure(FAILED, "\n".join(unread))
     raise typer.Exit(DONE if all(outcome.same for outcome in outcomes) else FAILED)
 
 
@@ -61,6 +64,30 @@ def _files(tapes: list[Path]) -> list[Path]:
         else:
             raise Failure(USAGE, f"{path}: there is no such file", "tapes are in <data_dir>/tape")
     return found
+
+
+def _run_all(paths: list[Path], quiet: bool) -> tuple[list["Outcome"], list[str]]:
+    """What each file gave, and what is wrong with those that cannot be read: one does not hide the others.
+
+    After an update of carrybot the older files are another version's, and a kill may leave one that holds nothing.
+    """
+    from bot.store.tape.blocks import NothingTapedError, TapeError
+
+    outcomes: list[Outcome] = []
+    unread: list[str] = []
+    empty: list[str] = []
+    for path in paths:
+        try:
+            outcomes.append(_run(path, quiet))
+        except NothingTapedError as error:
+            empty.append(str(error))
+        except TapeError as error:
+            unread.append(str(error))
+    if not outcomes:
+        raise Failure(FAILED, "\n".join(unread + empty))
+    for each in empty:
+        sys.stderr.write(f"{each}\n")
+    return outcomes, unread
 
 
 def _run(path: Path, quiet: bool) -> "Outcome":

@@ -31,6 +31,10 @@ class TapeError(Exception):
     """A file is no tape, or not one that this program can read. Its text names the file and the remedy."""
 
 
+class NothingTapedError(TapeError):
+    """The file ends before its first entry, or is gone: a kill as it was begun, or room that was made. No fault."""
+
+
 class Packer:
     """Makes blocks of one file, in order."""
 
@@ -51,8 +55,11 @@ class Unpacker:
     note: str | None = None
 
     def blocks(self) -> Iterator[tuple[Kind, bytes]]:
-        """Every whole block. TapeError when the file does not begin as a tape does."""
-        if self.file.read(len(MARK)) != MARK:
+        """Every whole block. TapeError when the file does not begin as a tape does, or ends within its mark."""
+        mark = self.file.read(len(MARK))
+        if mark != MARK and MARK.startswith(mark):
+            raise NothingTapedError(f"{self.name}: it ends before anything was recorded")
+        if mark != MARK:
             raise TapeError(f"{self.name}: this is not a tape of carrybot; tapes are in <data_dir>/tape")
         stream = zlib.decompressobj()
         while True:

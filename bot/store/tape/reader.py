@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from bot.engine.state import EngineState
-from bot.store.tape.blocks import Kind, TapeError, Unpacker
+from bot.store.tape.blocks import Kind, NothingTapedError, TapeError, Unpacker
 from bot.store.tape.codec import NAMES, Entry, decode
 from bot.store.tape.frozen import core_digest, thaw
 
@@ -35,6 +35,8 @@ class TapeReader:
         """TapeError when the file cannot be read or is not a tape of this program's events."""
         try:
             self._file = self._path.open("rb")
+        except FileNotFoundError:
+            raise NothingTapedError(f"{self._path}: it is gone") from None
         except OSError as error:
             raise TapeError(f"{self._path}: {error.strerror or error}") from None
         try:
@@ -70,7 +72,7 @@ class TapeReader:
     def _header(self) -> Header:
         found = next(self._blocks, None)
         if found is None or found[0] is not Kind.HEADER:
-            raise TapeError(f"{self._path}: it ends before anything was recorded")
+            raise NothingTapedError(f"{self._path}: it ends before anything was recorded")
         facts = json.loads(found[1])
         if tuple(facts["kinds"]) != NAMES:
             raise TapeError(f"{self._path}: recorded by another version of carrybot; replay it with that one")
@@ -79,7 +81,7 @@ class TapeReader:
     def _state(self) -> EngineState:
         found = next(self._blocks, None)
         if found is None or found[0] is not Kind.STATE:
-            raise TapeError(f"{self._path}: it ends before anything was recorded")
+            raise NothingTapedError(f"{self._path}: it ends before anything was recorded")
         try:
             return thaw(found[1])
         except TapeError as error:
