@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.actions import Severity
 from bot.domain.events import Event, OrderNotFound, OrderOutcomeUnknown, OrderReported
 from bot.domain.instruments import Instrument, Kind, Payoff, Wallet, margin_twin
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
@@ -126,6 +127,36 @@ async def test_how_urgent_an_order_is(purpose: Purpose, reducing: bool, priority
     (told,) = heard
     assert isinstance(told, OrderReported)
     assert told.state is OrderState.REJECTED, "it never left: what comes next is decided anew"
+
+
+class DefectiveRest:
+    """Fails at the perpetual's order as only a defect of ours can, while the spot's is answered a moment later."""
+
+    async def admit(self, *_: Any, **__: Any) -> None:
+        pass
+
+    async def order(self, endpoint: str, params: Any, **_: Any) -> Any:
+        if "fapi" in endpoint:
+            raise ArithmeticError("a defect")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        row = {"symbol": "BTCUSDT", "orderId": 7, "status": "FILLED", "executedQty": "1", "side": "BUY"}
+        return {**row, "clientOrderId": params["newClientOrderId"]}
+
+
+async def test_a_defect_in_one_legs_handling_loses_no_answer_about_the_other() -> None:
+    heard, said = list[Event](), list[Any]()
+    book = SymbolBook.of((SPOT, PERP))
+    desk = OrderDesk(DefectiveRest(), lambda: book, OrderNames(), lambda *line: said.append(line))  # type: ignore[arg-type]
+    short = replace(INTENT, client_id="cb1-1-2", leg=1, instrument=PERP.id, side=Side.SELL)
+    await desk.place((INTENT, short), reducing=False, deliver=heard.append)
+    outcomes = {event.client_id: event for event in heard}  # type: ignore[union-attr]
+    assert isinstance(outcomes["cb1-1-2"], OrderOutcomeUnknown)
+    filled = outcomes["cb1-1-1"]
+    assert isinstance(filled, OrderReported)
+    assert filled.state is OrderState.FILLED
+    ((severity, name, fields),) = said
+    assert (severity, name, fields["request"]) == (Severity.CRITICAL, "dispatch.failed", "place:cb1-1-2")
 
 
 class PressedRest:

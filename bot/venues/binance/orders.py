@@ -153,6 +153,11 @@ class OrderDesk:
             deliver(_failure(intent, error))
         except DecodeError as error:
             deliver(OrderOutcomeUnknown(intent.client_id, f"unreadable reply: {error}"))
+        except Exception as error:  # noqa: BLE001 - of this order alone: the answer about the other leg is on its way
+            reason = f"{type(error).__name__}: {error}"
+            fields = {"request": f"place:{intent.client_id}", "reason": reason}
+            self._log(Severity.CRITICAL, "dispatch.failed", fields)
+            deliver(OrderOutcomeUnknown(intent.client_id, "the request failed inside the daemon"))
         finally:
             self._placing.discard(intent.client_id)
 
