@@ -45,6 +45,8 @@ def claim(settings: "Settings") -> Money:
 
 def _found(folder: Path, mark: Path) -> str | None:
     """The kind that a folder is marked with; one from before there were marks tells by what else is in it."""
-    if mark.exists():
-        return mark.read_text(encoding="ascii", errors="replace").strip()
+    written = mark.read_text(encoding="ascii", errors="replace").strip() if mark.exists() else ""
+    # A first start on a full disk leaves an empty mark.
+    if written:
+        return written
     return Money.SIMULATED if (folder / "simulator").is_dir() else None

@@ -16,7 +16,8 @@ from bot.cli import context, embedded, wiring
 from bot.cli.embedded import Exchange
 from bot.cli.failure import FAILED, UNREACHABLE, Failure
 from bot.cli.money import Money, claim
-from bot.domain.actions import Severity
+from bot.domain.actions import Emit, Severity
+from bot.domain.time import Stamp
 from bot.observe.alerting import Alerting
 from bot.observe.alerts import Announcer
 from bot.observe.answers import Answers, heartbeat
@@ -58,7 +59,6 @@ def run(config: Path | None, run_for_s: float | None) -> int:
             if lock.taken_over is not None:
                 structlog.get_logger("carrybot").warning("lock.taken_over", from_process=lock.taken_over)
             money = claim(settings)
-            upgrade(settings.database.url)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 return runner.run(_Run(settings, run_for_s, money).main())
     except AlreadyRunningError as error:
@@ -111,21 +111,32 @@ class _Run:
         self._write("info", "daemon.starting", config=config, data=data, money=self._money.value)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._alerting.running())
-            await self._start_exchange()
-            store = await stack.enter_async_context(SqlStore(self._settings.database.url))
-            self._write("info", "store.opened", database=store.name, version=store.version)
-            books = Books(self._settings.database.url, tuple(self._settings.venues))
-            await stack.enter_async_context(books.opened())
-            daemon = await self._build(store, books, stack)
-            await daemon.load()
-            self._watch(daemon, store)
-            await self._serve(daemon, books, stack)
+            try:
+                daemon = await self._open(stack)
+            except Exception as error:
+                self._failed(error)
+                raise
             clean = await self._live(daemon)
         if clean and self._exchange is not None:
             await self._exchange.stop()
             self._write("info", "simulator.stopped", saved=True)
         self._write("info", "daemon.ended")
         return 0
+
+    async def _open(self, stack: AsyncExitStack) -> Daemon:
+        """The daemon with its books, before it lives. If there is none, what is held stays unmanaged: it is told."""
+        url = self._settings.database.url
+        await asyncio.to_thread(upgrade, url)
+        await self._start_exchange()
+        store = await stack.enter_async_context(SqlStore(url))
+        self._write("info", "store.opened", database=store.name, version=store.version)
+        books = Books(url, tuple(self._settings.venues))
+        await stack.enter_async_context(books.opened())
+        daemon = await self._build(store, books, stack)
+        await daemon.load()
+        self._watch(daemon, store)
+        await self._serve(daemon, books, stack)
+        return daemon
 
     async def _start_exchange(self) -> None:
         for name, venue in self._settings.venues.items():
@@ -284,8 +295,11 @@ class _Run:
         self._report(Severity.CRITICAL, "daemon.failed", reason=f"{type(error).__name__}: {error}")
 
     def _report(self, severity: Severity, name: str, **fields: Any) -> None:
+        """To log and alerts, and into the books where there is a daemon that writes them."""
         if self._daemon is not None:
             self._daemon.notices.report(severity, name, **fields)
+        else:
+            self._announcer(Emit(severity, name, fields), Stamp(0, 0, mono_ms()))
 
     def _write(self, level: str, name: str, **fields: Any) -> None:
         getattr(self._log, level)(name, **fields)

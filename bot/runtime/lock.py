@@ -54,8 +54,10 @@ class InstanceLock:
             file = _acquire(self._path)
             if file is None:
                 raise AlreadyRunningError(self._path, holder(self._path))
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):
+            # The number is for whoever asks. On a full disk it is the books that have to say so, and alert.
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         self._file = file
         threading.Thread(target=self._show_life, args=(file,), name="lock", daemon=True).start()
         return self

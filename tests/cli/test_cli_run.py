@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from cli_process import ROOT, Outcome, environment
 
+from tests.observe.alert_endpoints import inbox
+
 Run = Callable[..., Outcome]
 
 
@@ -148,6 +150,21 @@ def test_a_venue_that_cannot_be_reached_is_exit_code_4(carrybot: Run, tmp_path: 
     assert failed[0]["remedy"]
     carrybot("db", "upgrade", "-c", str(config))
     assert carrybot("ledger", "--verify", "-c", str(config), **keys).code == 4
+
+
+def test_the_owner_is_told_of_a_start_that_fails(carrybot: Run, data: Path, tmp_path: Path) -> None:
+    """Whoever supervises the daemon starts it again and again; what it held before is managed by nobody."""
+    data.mkdir()
+    (data / "carrybot.db").write_text("not a database " * 400)
+    config = tmp_path / "my.yaml"
+    with inbox() as channel:
+        config.write_text((ROOT / "config" / "demo.yaml").read_text() + f"alerts: {{channels: ['{channel.url}']}}\n")
+        done = carrybot("run", "-c", str(config), "--for", "3s")
+    assert done.code == 1
+    assert "not a SQLite database" in done.err
+    (told,) = channel.got
+    assert told["title"] == "carrybot critical: daemon.failed"
+    assert "not a SQLite database" in told["message"]
 
 
 def test_missing_keys_are_named_before_anything_starts(carrybot: Run, data: Path, tmp_path: Path) -> None:

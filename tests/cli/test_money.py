@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.failure import Failure
-from bot.cli.money import Money, claim, money_of
+from bot.cli.money import MARK, Money, claim, money_of
 from bot.settings import Settings, load
 
 VENUES = {
@@ -37,3 +37,10 @@ def test_a_folder_from_before_there_were_marks_tells_by_its_simulator(tmp_path: 
     with pytest.raises(Failure, match="of simulated money"):
         claim(settings(tmp_path, Money.REAL))
     assert claim(settings(tmp_path, Money.SIMULATED)) is Money.SIMULATED
+
+
+@pytest.mark.parametrize("money", Money)
+def test_an_empty_mark_of_a_first_start_on_a_full_disk_refuses_nothing(tmp_path: Path, money: Money) -> None:
+    (tmp_path / MARK).touch()
+    assert claim(settings(tmp_path, money)) is money
+    assert (tmp_path / MARK).read_text().strip() == money

@@ -1,6 +1,7 @@
 """The lease: without a fresh confirmation nothing is signed; a lock without a sign of life is put aside."""
 
 import asyncio
+import errno
 import os
 import time
 from pathlib import Path
@@ -114,3 +115,16 @@ def test_life_is_shown_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         while path.stat().st_mtime < 2:
             assert time.monotonic() < until
             time.sleep(0.01)
+
+
+def test_a_full_disk_refuses_nobody_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The books have to say that the disk is full, so that an alert leaves."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lock.os, "pwrite", full)
+    path = tmp_path / "carrybot.lock"
+    with InstanceLock(path):
+        assert locked_by(path) == 0, "held, and it does not say by whom"
+    assert locked_by(path) is None
