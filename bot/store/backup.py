@@ -21,6 +21,8 @@ from bot.store.reader import SqlReader
 
 EPOCHS_SKIPPED = 1_000
 """By how much a restore lifts the epoch at least: orders sent since the backup bore later ones."""
+LEFT_BYTES = 32 << 20
+"""What a copy leaves free on the disk of the books: a daemon whose disk is full halts."""
 _PAGES_AT_ONCE = 1_024
 
 
@@ -49,6 +51,7 @@ def backup(url: str, target: Path) -> Proof:
     if target.exists():
         raise StoreError(f"{target}: it exists already; name another file")
     with _new_file(target, url) as part:
+        _must_have_room(source, part)
         counted = _copy(source, part)
         found = prove(part)
         if found.rows != counted:
@@ -181,6 +184,20 @@ def _new_file(target: Path, url: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _must_have_room(source: Path, part: Path) -> None:
+    """StoreError where the copy would fill the disk, which a running daemon may need for its next commit."""
+    wanted = sum(path.stat().st_size for path in _files_of(source)[:2] if path.exists())
+    if part.stat().st_dev == source.stat().st_dev:
+        wanted += LEFT_BYTES
+    disk = os.statvfs(part.parent)
+    free = disk.f_bavail * disk.f_frsize
+    if free < wanted:
+        raise StoreError(
+            f"{part.parent}: {free >> 20} MiB are free and a copy takes {-(-wanted >> 20)}, with what the books need "
+            "to go on; name a file on another disk"
+        )
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -105,6 +105,27 @@ async def test_books_are_made_anew_out_of_a_backup_with_a_later_epoch(url: str, 
     assert prove(copy).rows == made.rows, "the backup itself is as it was"
 
 
+def test_a_copy_that_would_fill_the_disk_of_the_books_is_not_begun(
+    url: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon beside it would halt at its next commit, and stay so."""
+    copied = list[Path]()
+    room = path.stat().st_size + backup_module.LEFT_BYTES
+
+    class Disk:
+        f_frsize, f_bavail = 1, room - 1
+
+    original = backup_module._copy
+    monkeypatch.setattr(backup_module.os, "statvfs", lambda _: Disk)
+    monkeypatch.setattr(backup_module, "_copy", lambda one, other: copied.append(other) or original(one, other))
+    with pytest.raises(StoreError, match="name a file on another disk"):
+        backup(url, tmp_path / "copy.db")
+    assert copied == []
+    assert [each.name for each in tmp_path.iterdir()] == ["books.db"]
+    Disk.f_bavail = room
+    assert backup(url, tmp_path / "copy.db").size_bytes
+
+
 async def test_a_backup_that_is_restored_twice_gives_no_epoch_twice(url: str, tmp_path: Path) -> None:
     """The disk fails again before there is a newer backup: what was sent in between bears the ids of the first."""
     copy = tmp_path / "copy.db"
