@@ -37,7 +37,7 @@ from bot.runtime.lock import AlreadyRunningError, InstanceLock
 from bot.runtime.reload import ConfigWatcher, described
 from bot.runtime.taping import NoTape
 from bot.settings import Settings, redacted, require_credentials, secrets
-from bot.store.database import SqlStore
+from bot.store.database import SqlStore, wall_ms
 from bot.store.errors import file_of
 from bot.store.lock import lock_file
 from bot.store.migrate import upgrade
@@ -128,7 +128,7 @@ class _Run:
         url = self._settings.database.url
         await asyncio.to_thread(upgrade, url)
         await self._start_exchange()
-        store = await stack.enter_async_context(SqlStore(url))
+        store = await stack.enter_async_context(SqlStore(url, epoch_min=_epoch_min(self._money)))
         self._write("info", "store.opened", database=store.name, version=store.version)
         books = Books(url, tuple(self._settings.venues))
         await stack.enter_async_context(books.opened())
@@ -303,6 +303,12 @@ class _Run:
 
     def _write(self, level: str, name: str, **fields: Any) -> None:
         getattr(self._log, level)(name, **fields)
+
+
+def _epoch_min(money: Money) -> int:
+    """At a real account the second of the start: it may have orders of books that are lost or lie elsewhere, and a
+    client id that comes twice has the venue tell of the earlier order. Simulated accounts begin with their books."""
+    return wall_ms() // 1_000 if money is Money.REAL else 1
 
 
 async def _nothing() -> None:

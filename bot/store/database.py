@@ -39,9 +39,14 @@ class SqlStore:
 
     In SQLite a commit is one call in the connection's thread (`one_call`), which is what makes it quick; with
     `one_call=False`, and in other databases, its statements are sent one after the other.
+
+    `epoch_min` is the least number of a new epoch: what keeps the client ids of these books apart from those of
+    earlier books about the same account.
     """
 
-    def __init__(self, url: str, clock: Callable[[], int] = wall_ms, *, one_call: bool = True) -> None:
+    def __init__(
+        self, url: str, clock: Callable[[], int] = wall_ms, *, one_call: bool = True, epoch_min: int = 1
+    ) -> None:
         self._url = url
         self._clock = clock
         self._path = file_of(url)
@@ -53,6 +58,7 @@ class SqlStore:
         self._driver: Any = None
         self._prepared: dict[Write, Prepared] = {}
         self._epoch: int | None = None
+        self._epoch_min = epoch_min
         self.name = name_of(url)
         """The file, or the database without credentials: for messages."""
         self.version = ""
@@ -105,8 +111,10 @@ class SqlStore:
         async with self._turn:
             try:
                 async with self._transaction(connection):
-                    await connection.execute(insert(schema.EPOCHS).values(started_ms=self._clock()))
-                    epoch = (await connection.execute(select(func.max(schema.EPOCHS.c.epoch)))).scalar_one()
+                    newest = (await connection.execute(select(func.max(schema.EPOCHS.c.epoch)))).scalar() or 0
+                    epoch = max(newest + 1, self._epoch_min)
+                    row = {"epoch": epoch, "started_ms": self._clock()}
+                    await connection.execute(insert(schema.EPOCHS).values(**row))
                     books = await load_books(connection, epoch)
             except DATABASE_ERRORS as error:
                 raise refusal(self._url, error) from None

@@ -1,6 +1,7 @@
 """What the engine is given at start, after a clean stop and after a kill."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import book_records as make
 import pytest
 
+from bot.cli.money import Money
+from bot.cli.run import _epoch_min
 from bot.domain.actions import ControlSet, LastPrice, TransferEnded
 from bot.domain.guards import Remembered
 from bot.domain.hedges import Control, HedgeState, Removal
@@ -190,3 +193,21 @@ def _killed_after(url: str, commits: int) -> int:
         rest = writer.stdout.read().split("\n")
         told = [entry for entry in rest if entry]
     return int(told[-1] if told else line)
+
+
+async def test_new_books_about_an_account_that_had_others_share_no_epoch_with_them(
+    empty_books: Path, tmp_path: Path
+) -> None:
+    """The first ones are lost, or lie in another folder; a client id of theirs must not come a second time."""
+    seen = []
+    for second in (1_800_000_000, 1_800_000_900):
+        path = shutil.copy(empty_books, tmp_path / f"{second}.db")
+        for start in (second, second + 60, second - 60):
+            async with SqlStore(f"sqlite:///{path}", epoch_min=start) as store:
+                seen.append((await store.load()).epoch)
+    assert seen == sorted(set(seen))
+
+
+def test_only_a_real_account_outlives_its_books() -> None:
+    assert _epoch_min(Money.REAL) > 1_700_000_000
+    assert {_epoch_min(Money.PAPER), _epoch_min(Money.SIMULATED)} == {1}
