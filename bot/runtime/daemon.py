@@ -185,7 +185,7 @@ class Daemon:
             self._step,
             self.inbox,
             self.clock,
-            self._store.commit,
+            self._store.commit if self.plan.lease is None else self.plan.lease.proving(self._store.commit),
             self._dispatcher.dispatch,
             self.notices,
             self.counters,

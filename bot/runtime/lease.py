@@ -7,14 +7,18 @@ refuses it `RECV_WINDOW` (5 s) after its stamp, while a new daemon waits `lock.S
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from bot.domain.actions import Persist
 from bot.ports import StoreError, TakenOverError
 from bot.runtime.vitals import Vitals
 
 LEASE_MS = 5_000
 EVERY_S = 1.0
 TASK = "lease"
+
+Commit = Callable[[Sequence[Persist]], Awaitable[None]]
+"""At least one record, durable and in the newest epoch when it returns."""
 
 
 class Lease:
@@ -34,6 +38,20 @@ class Lease:
             return None
         return f"the books have not confirmed this daemon for {age_ms / 1000:.1f} s"
 
+    def proving(self, commit: Commit) -> Commit:
+        """The same commit, which confirms as it checks the epoch. Where one takes seconds, the question of `keep` has
+        waited behind it, and what was just committed could not be sent."""
+
+        async def committed(records: Sequence[Persist]) -> None:
+            began_ms = self._mono_ms()
+            await commit(records)
+            self._confirm_since(began_ms)
+
+        return committed
+
+    def _confirm_since(self, began_ms: int) -> None:
+        self._confirmed_ms = max(began_ms, self._confirmed_ms or began_ms)
+
     async def keep(self, vitals: Vitals) -> None:
         """Until cancelled. Raises TakenOverError alone: a database that refuses is the consumer's to tell."""
         vitals.watch(TASK)
@@ -46,6 +64,6 @@ class Lease:
             except StoreError:
                 pass
             else:
-                self._confirmed_ms = began_ms
+                self._confirm_since(began_ms)
             vitals.beat(TASK)
             await asyncio.sleep(EVERY_S)

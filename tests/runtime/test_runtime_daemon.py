@@ -28,9 +28,11 @@ from bot.observe.api import ControlServer
 from bot.observe.health import HealthServer, problems
 from bot.observe.metrics import exposition
 from bot.observe.reports import Books
-from bot.ports import Deliver, VenueError
+from bot.ports import Deliver, StoreError, VenueError
 from bot.runtime import pollers
+from bot.runtime.clock import mono_ms
 from bot.runtime.daemon import Daemon, Plan
+from bot.runtime.lease import Lease
 from bot.runtime.pollers import Rhythm
 from bot.store.database import SqlStore
 
@@ -84,14 +86,18 @@ def fetch(url: str, headers: dict[str, str] | None = None, body: bytes | None = 
 
 @asynccontextmanager
 async def living(
-    database: str, data: Path, venue: QuietVenue | None = None, config: CoreConfig | None = None
+    database: str,
+    data: Path,
+    venue: QuietVenue | None = None,
+    config: CoreConfig | None = None,
+    lease: Lease | None = None,
 ) -> AsyncIterator[Life]:
     venue = venue or QuietVenue()
     lines: list[tuple[str, str, dict[str, Any]]] = []
     announcer = Announcer(lambda level, name, **fields: lines.append((level, name, fields)))
     books = Books(database, ("toy",))
     async with SqlStore(database) as store, books.opened():
-        plan = Plan(config or CoreConfig(), QUICK, books_floor_ms=await books.opened_ms())
+        plan = Plan(config or CoreConfig(), QUICK, books_floor_ms=await books.opened_ms(), lease=lease)
         daemon = Daemon({"toy": venue}, store, plan, announcer)
         await daemon.load()
         health = HealthServer(daemon, exposition(daemon, lambda: announcer.counts))
@@ -115,6 +121,16 @@ async def living(
 
 def hedged(life: Life) -> bool:
     return any(hedge.state.value == "hedged" and hedge.size_base for hedge in life.daemon.state.hedges.values())
+
+
+async def test_the_daemons_own_commits_confirm_its_lease(database: str, tmp_path: Path) -> None:
+    async def not_now() -> None:
+        raise StoreError("it waits behind a commit")
+
+    lease = Lease(mono_ms, not_now)
+    async with living(database, tmp_path, lease=lease) as life:
+        await life.until(lambda: life.daemon.phase == "running" and hedged(life))
+        assert lease.refusal() is None
 
 
 async def test_it_opens_a_hedge_answers_and_stops_with_complete_books(database: str, tmp_path: Path) -> None:

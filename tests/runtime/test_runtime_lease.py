@@ -50,6 +50,28 @@ async def test_nothing_is_signed_without_a_fresh_confirmation(monkeypatch: pytes
     assert books.lease.refusal() is None
 
 
+async def test_what_a_slow_disk_has_just_committed_may_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question of `keep` waits behind the commit: its last answer is older than the lease lasts."""
+    books = Books()
+    await books.look(monkeypatch)
+    books.now_ms += 1_000
+
+    async def slow(_: object) -> None:
+        books.now_ms += 4_500
+        if books.error is not None:
+            raise books.error
+
+    commit = books.lease.proving(slow)
+    await commit([])
+    assert books.lease.refusal() is None
+    books.now_ms += 501
+    assert books.lease.refusal() is not None, "it counts from its beginning"
+    books.error = StoreError("full")
+    with pytest.raises(StoreError):
+        await commit([])
+    assert books.lease.refusal() is not None
+
+
 async def test_a_database_that_refuses_confirms_nothing_and_one_that_was_taken_over_ends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
