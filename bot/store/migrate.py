@@ -54,12 +54,17 @@ def upgrade(url: str) -> str:
 
 
 def current(url: str) -> str | None:
-    """Version of the books; None when there are none yet. StoreError when it is something else."""
+    """Version of the books; None when there are none yet. StoreError when it is something else.
+
+    Read-only: a daemon may be writing, and a question must neither wait for its lock nor take it.
+    """
     path = file_of(url)
     if path is not None and not path.exists():
         return None
+    # What a crash left half done before the books were in WAL mode only a writer can undo.
+    torn = path is not None and path.with_name(path.name + "-journal").exists()
     try:
-        with _engine(url) as engine, engine.begin() as connection:
+        with _engine(url, writing=torn) as engine, engine.begin() as connection:
             return _version(connection)
     except DATABASE_ERRORS as error:
         raise refusal(url, error) from None
@@ -86,15 +91,16 @@ def _config() -> Config:
 
 
 @contextmanager
-def _engine(url: str) -> Iterator[Engine]:
+def _engine(url: str, *, writing: bool = True) -> Iterator[Engine]:
     """A blocking engine, since Alembic is blocking too."""
     path = file_of(url)
     if path is None:
         engine = create_engine(parse(url), hide_parameters=True, poolclass=NullPool)
     else:
-        target = sqlite.writing_url(path, "sqlite")
+        target = sqlite.writing_url(path, "sqlite") if writing else sqlite.reading_url(path, "sqlite")
         engine = create_engine(target, hide_parameters=True, poolclass=NullPool)
-        sqlite.prepare_writer(engine, path)
+        if writing:
+            sqlite.prepare_writer(engine, path)
     try:
         yield engine
     finally:

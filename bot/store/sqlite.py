@@ -23,10 +23,10 @@ def writing_url(path: Path, driver: str) -> URL:
     return URL.create(driver, database=str(path))
 
 
-def reading_url(path: Path) -> URL:
+def reading_url(path: Path, driver: str = "sqlite+aiosqlite") -> URL:
     """Read-only by SQLite's own means: nothing can be written or checkpointed over such a connection."""
     name = f"file:{quote(str(path))}"
-    return URL.create("sqlite+aiosqlite", database=name, query={"mode": "ro", "uri": "true"})
+    return URL.create(driver, database=name, query={"mode": "ro", "uri": "true"})
 
 
 def prepare_writer(engine: Engine, path: Path) -> None:

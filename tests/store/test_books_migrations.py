@@ -154,6 +154,33 @@ async def test_no_upgrade_under_a_running_daemon(url: str, later: Path) -> None:
     assert migrate.upgrade(url) == "0005"
 
 
+def test_the_version_is_told_while_another_process_commits(url: str, path: Path) -> None:
+    """`check` and `db check` beside a daemon in a long commit: they advised to stop that process."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as daemon:
+        daemon.execute("PRAGMA journal_mode = WAL")
+        daemon.execute("BEGIN IMMEDIATE")
+        assert migrate.current(url) == migrate.upgrade(url) == schema.VERSION
+        daemon.execute("INSERT INTO epochs VALUES (1, 1)")
+        daemon.execute("COMMIT")
+
+
+def test_a_journal_that_a_crash_left_is_rolled_back(tmp_path: Path) -> None:
+    """Books that were just restored are no WAL database yet; their first writer was killed."""
+    books, copy = tmp_path / "restored.db", tmp_path / "books.db"
+    migrate.upgrade(f"sqlite:///{books}")
+    with closing(sqlite3.connect(books, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = DELETE")
+        writer.execute("PRAGMA cache_size = 1")
+        writer.execute("BEGIN IMMEDIATE")
+        writer.executemany("INSERT INTO epochs VALUES (?, 1)", [(number,) for number in range(1, 50_000)])
+        shutil.copy(books, copy)
+        shutil.copy(tmp_path / "restored.db-journal", tmp_path / "books.db-journal")
+        writer.execute("ROLLBACK")
+    assert migrate.upgrade(f"sqlite:///{copy}") == schema.VERSION
+    with closing(sqlite3.connect(copy)) as found:
+        assert found.execute("SELECT count(*) FROM epochs").fetchone() == (0,)
+
+
 def test_an_upgrade_that_finds_a_newer_version(url: str, path: Path) -> None:
     with closing(sqlite3.connect(path)) as books:
         books.execute("UPDATE alembic_version SET version_num = '9999'")
