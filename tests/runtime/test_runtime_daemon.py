@@ -123,6 +123,16 @@ def hedged(life: Life) -> bool:
     return any(hedge.state.value == "hedged" and hedge.size_base for hedge in life.daemon.state.hedges.values())
 
 
+async def test_a_full_inbox_does_not_keep_it_from_an_orderly_end(database: str, tmp_path: Path) -> None:
+    async with living(database, tmp_path) as life:
+        await life.until(lambda: life.daemon.phase == "running" and hedged(life))
+        life.daemon.inbox._kept_max = 0
+        life.stop.set()
+        await asyncio.wait([life.running], timeout=10)
+        life.running.result()
+        assert [name for _, name, _ in life.lines if name == "daemon.stopped"]
+
+
 async def test_the_daemons_own_commits_confirm_its_lease(database: str, tmp_path: Path) -> None:
     async def not_now() -> None:
         raise StoreError("it waits behind a commit")
