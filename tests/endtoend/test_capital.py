@@ -14,6 +14,8 @@ from tests.endtoend.owner import DEMO, Owner, wait_for
 
 pytestmark = pytest.mark.slow
 """A minute of wall time: a run, moves during it, a stop, a deposit, another run."""
+PATIENCE_S = 180
+"""Deposits are asked for each ten seconds, twice at least; on a busy machine all takes several times as long."""
 
 
 class Bank:
@@ -53,17 +55,17 @@ def test_deposits_withdrawals_and_what_nobody_explains(owner: Owner) -> None:
     log = owner.data / "daemon.log"
     process = owner.start(log=log)
     try:
-        wait_for(lambda: log.exists() and len(owner.events("hedge.opened")) >= 5, 40, "no hedges were opened")
+        wait_for(lambda: log.exists() and len(owner.events("hedge.opened")) >= 5, PATIENCE_S, "no hedges were opened")
         bank = Bank(owner)
         before = Decimal(owner.rows("select nav_usd from nav_history order by market_ms desc")[0][0])
         bank.post("/capital", asset="USDT", quantity="300000")
-        wait_for(lambda: len(owner.events("capital.moved")) == 1, 75, "the deposit was not seen")
+        wait_for(lambda: len(owner.events("capital.moved")) == 1, PATIENCE_S, "the deposit was not seen")
         bank.post("/capital", asset="USDT", quantity="-150000", fee="1.5")
-        wait_for(lambda: len(owner.events("capital.moved")) == 2, 75, "the withdrawal was not seen")
+        wait_for(lambda: len(owner.events("capital.moved")) == 2, PATIENCE_S, "the withdrawal was not seen")
         bank.post("/capital", asset="ETH", quantity="2.5")
-        wait_for(lambda: len(owner.events("capital.moved")) == 3, 75, "the deposited coin was not seen")
+        wait_for(lambda: len(owner.events("capital.moved")) == 3, PATIENCE_S, "the deposited coin was not seen")
         bank.post("/transfer", quantity="10", source="spot", target="perp")
-        wait_for(lambda: len(owner.events("capital.moved")) == 5, 75, "the move by hand was not seen")
+        wait_for(lambda: len(owner.events("capital.moved")) == 5, PATIENCE_S, "the move by hand was not seen")
         assert capital(owner)[:3] == [("USDT", 300_000), ("USDT", Decimal("-150001.5")), ("ETH", Decimal("2.5"))]
         assert not owner.events("drawdown.soft"), "an eighth of the account left, and nothing was lost"
         assert not owner.events("ledger.difference")
@@ -76,16 +78,16 @@ def test_deposits_withdrawals_and_what_nobody_explains(owner: Owner) -> None:
     deposit_while_it_is_down(owner)
     again = owner.start(log=log)
     try:
-        wait_for(lambda: len(owner.events("capital.moved")) == 6, 40, "the deposit of the night was not seen")
+        wait_for(lambda: len(owner.events("capital.moved")) == 6, PATIENCE_S, "the deposit of the night was not seen")
         assert owner.events("capital.moved")[-1]["amount"] == "7777"
         Bank(owner).post("/capital", asset="USDT", quantity="-42", told=False)
-        wait_for(lambda: owner.events("ledger.difference"), 120, "an unexplained balance raised no alarm")
+        wait_for(lambda: owner.events("ledger.difference"), PATIENCE_S, "an unexplained balance raised no alarm")
         (alarm,) = owner.events("ledger.difference")
         assert (alarm["asset"], alarm["venue_less_ledger"], alarm["level"]) == ("USDT", "-42", "critical")
         refused = owner.command("accept", "USDT", "-41", "--reason", "a guess")
         assert (refused.returncode, "the difference is -42 USDT" in refused.stderr) == (1, True), refused.stderr
         owner.asked("accept", "USDT", "-42", "--reason", "a fee that the venue does not list")
-        wait_for(lambda: owner.events("venue.explained"), 75, "what was accepted is still in the way")
+        wait_for(lambda: owner.events("venue.explained"), PATIENCE_S, "what was accepted is still in the way")
     finally:
         again.send_signal(signal.SIGTERM)
         again.wait(30)
