@@ -27,6 +27,8 @@ SLACK = Decimal("1.02")
 CENT = Decimal("0.01")
 PAUSE_MS = 1_000
 PAUSE_FAILED_MS = 10_000
+"""After the first refusal; twice as long after each further one, up to the fourfold: the balances that are asked for
+meanwhile say why, and a history of many trades takes seconds in which nothing may be sent."""
 INITIAL_RATE = Decimal("0.06")
 """Initial margin kept in the perp wallet when moving out of it: 20x leverage and a little."""
 
@@ -134,6 +136,7 @@ def settled(state: EngineState, event: TransferSettled, out: Actions) -> None:
     entries = postings.transfer_entries(intent)
     name = f"transfer:{intent.venue}:{event.venue_id}"
     state.book.margin_stuck.discard(intent.venue)
+    state.transfers_refused = 0
     transaction = state.ledger.post(name, state.book.now.market_ms, "transfer", None, entries)
     if transaction is not None:
         out.persist(transaction)
@@ -146,9 +149,12 @@ def failed(state: EngineState, event: TransferFailed, out: Actions) -> None:
     intent = state.book.transfers.pop(event.transfer_id, None)
     if intent is None:
         return
+    pause_ms = PAUSE_MS
     if event.refused:
         state.book.margin_stuck.add(intent.venue)
-    state.transfer_wait_mono_ms = state.book.now.mono_ms + (PAUSE_FAILED_MS if event.refused else PAUSE_MS)
+        pause_ms = PAUSE_FAILED_MS << min(state.transfers_refused, 2)
+        state.transfers_refused += 1
+    state.transfer_wait_mono_ms = state.book.now.mono_ms + pause_ms
     out.persist(TransferEnded(event.transfer_id, False, None, event.reason))
     out.warning("margin.refused", transfer=event.transfer_id, reason=event.reason)
 

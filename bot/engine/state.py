@@ -54,6 +54,8 @@ class EngineState:
     transfers_unknown: dict[str, int | None] = field(default_factory=dict)
     """Transfers that got no answer -> monotonic time of the venue's first history, since, that does not show them."""
     transfer_wait_mono_ms: int = 0
+    transfers_refused: int = 0
+    """Transfers in a row that the venue refused."""
     reconciled_mono_ms: dict[str, int] = field(default_factory=dict)
     """When each venue was last asked to be reconciled."""
     agreed_mono_ms: dict[str, int] = field(default_factory=dict)

@@ -38,6 +38,7 @@ INVARIANTS = {
     19: "Retry-After obeyed, closing weight reserved",
     20: "no task dies; stopping is quick",
     21: "loans: fair terms, given back when wanted (R9)",
+    22: "what the rules of the book ask for is done, and no more",
 }
 
 

@@ -313,6 +313,19 @@ def test_a_refused_transfer_is_tried_again_after_a_pause(play: Play) -> None:
     assert book.balance("venue:binance:perp") == 0
 
 
+def test_further_refusals_leave_time_to_compare_the_balances(play: Play) -> None:
+    """Books that have money which is gone ask for it in vain, and a pass is void while something is sent."""
+    book = play().scene("1000000", "0")
+    for wait_s in (10, 20, 40, 40):
+        book >> Tick() << moved()
+        book >> TransferFailed(next(iter(book.state.transfers)), "-5013") << said("margin.refused")
+        book.wait(wait_s - 0.1).alive() >> Tick() << silence()
+        book.wait(0.2).alive()
+    book >> Tick() << moved()
+    book >> TransferSettled(next(iter(book.state.transfers)), "tran-1")
+    assert book.state.transfers_refused == 0
+
+
 def test_an_unanswered_transfer_is_reconciled_and_found(play: Play) -> None:
     book = play().scene("1000000", "0")
     book >> Tick() << moved()
