@@ -120,12 +120,15 @@ def test_interest_on_what_the_bot_never_owed_is_booked_as_foreign(play: Play) ->
 
 def test_interest_of_the_time_before_a_hedge_is_the_former_ones(play: Play) -> None:
     book = opened(play)
-    hedge = book.hedge
+    hedge, hour_ms = book.hedge, book.hedge.opened_ms // HOUR_MS * HOUR_MS
+    hedge.opened_ms = hour_ms + 10 * MINUTE_MS
     former = replace(hedge, id="h0", opened_ms=hedge.opened_ms - HOUR_MS, legs=tuple(map(replace, hedge.legs)))
     book.state.former_hedge[kit.margin_id("BTC")] = former
     book.state.openings["opening:binance:margin"] = 0
     book >> interest("0.0001", hedge.opened_ms - 1, "i1") << saved(Transaction, hedge_id="h0")
     book >> interest("0.0001", hedge.opened_ms, "i2") << saved(Transaction, hedge_id="h1")
+    of_a_loan = replace(interest("0.0001", hour_ms - 1, "i3").interest, at_borrowing=True)
+    book >> InterestCharged(of_a_loan) << saved(Transaction, hedge_id="h0")
 
 
 def test_the_first_interest_of_a_loan_is_its_hedges_though_it_is_stamped_before_the_first_fill(play: Play) -> None:

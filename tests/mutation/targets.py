@@ -24,11 +24,14 @@ TARGETS = (
         ),
         (
             "tests/ledger",
+            "tests/engine/test_engine_accepting.py",
             "tests/engine/test_engine_money.py",
             "tests/engine/test_engine_borrow.py",
             "tests/engine/test_engine_loans.py",
             "tests/engine/test_engine_liquidation.py",
             "tests/engine/test_engine_margin_wallet.py",
+            "tests/engine/test_engine_owners_positions.py",
+            "tests/engine/test_engine_wrong_times.py",
         ),
     ),
     Target(
