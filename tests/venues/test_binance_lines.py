@@ -211,6 +211,28 @@ async def test_each_connection_is_a_task_that_nobody_has_cancelled(monkeypatch: 
     assert cancelled == [0, 0, 0]
 
 
+async def test_a_line_ends_also_when_it_is_lost_in_the_moment_in_which_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A task group raises the errors of its tasks and forgets that it was cancelled: a daemon that was taken over
+    went on connecting for ever."""
+    monkeypatch.setattr(streams, "BACKOFF_FIRST_S", 0.001)
+
+    async def upkeep() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ConnectionLostError("in that moment")
+
+    keeper = PlayedKeeper([Played([], ends=False), Played([], ends=False)], lambda event: None)
+    task = asyncio.get_running_loop().create_task(keeper.keep(replace(line(), upkeep=upkeep)))
+    await keeper.connected.wait()
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+
+
 class Keys:
     """Refuses to extend the listen key, and counts how often it was asked to."""
 

@@ -154,6 +154,10 @@ class StreamKeeper:
                 # before 3.11.3 no time-out in such a task ends as one.
                 living = self._live(line, reconnect=was_connected)
                 reason, up_s = await asyncio.create_task(living, name=line.name)  # noqa: TID251 - awaited at once
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # Lost where the connection ended in that very moment: a task group raises its errors alone.
+                    raise asyncio.CancelledError
                 was_connected = was_connected or up_s is not None
                 if up_s is not None or not told:
                     self.pulse.lost(line, reason)
