@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -48,6 +49,19 @@ def lending(endpoint: Endpoint, bench: Bench, key: str = "demo", *, borrows: boo
         timeout_s=2.0,
         log=bench.log,
     )
+
+
+@asynccontextmanager
+async def alone(tmp_path: Path, key: str = "demo", *, borrows: bool = True) -> AsyncIterator[Bench]:
+    """A connected adapter without streams, at an exchange of its own."""
+    with simulated(tmp_path) as endpoint:
+        bench = Bench(endpoint=endpoint)
+        bench.venue = lending(endpoint, bench, key, borrows=borrows)
+        await bench.venue.connect()
+        try:
+            yield bench
+        finally:
+            await bench.venue.close()
 
 
 class TestBinanceLoans(LoanContract):
@@ -110,55 +124,40 @@ class TestBinanceLoans(LoanContract):
 
 
 async def test_an_account_without_margin_trades_on_without(tmp_path: Path) -> None:
-    with simulated(tmp_path) as endpoint:
-        bench = Bench(endpoint=endpoint)
-        venue = bench.venue = lending(endpoint, bench, "withdraw")
-        await venue.connect()
-        try:
-            assert venue.lender is None
-            assert {i.kind for i in (await venue.fetch_listing()).instruments} == {Kind.SPOT, Kind.PERP}
-            assert "margin" not in (await venue.fetch_account()).balances
-            assert {name for name, _ in bench.logged} == {"venue.cannot_borrow"}
-            assert not (await venue.key_rights()).can_borrow
-        finally:
-            await venue.close()
+    async with alone(tmp_path, "withdraw") as bench:
+        venue = bench.venue
+        assert venue.lender is None
+        assert {i.kind for i in (await venue.fetch_listing()).instruments} == {Kind.SPOT, Kind.PERP}
+        assert "margin" not in (await venue.fetch_account()).balances
+        assert {name for name, _ in bench.logged} == {"venue.cannot_borrow"}
+        assert not (await venue.key_rights()).can_borrow
 
 
 async def test_it_may_begin_to_borrow_while_it_runs(tmp_path: Path) -> None:
-    with simulated(tmp_path) as endpoint:
-        bench = Bench(endpoint=endpoint)
-        venue = bench.venue = lending(endpoint, bench, borrows=False)
-        await venue.connect()
-        try:
-            assert venue.lender is None
-            assert not venue.widen(("BTC", "ETH", "SOL"), ())
-            assert venue.widen(("BTC", "ETH", "SOL"), (), borrows=True)
-            assert Kind.MARGIN in {i.kind for i in (await venue.fetch_listing()).instruments}
-            assert venue.lender is not None
-            assert (await venue.fetch_account()).balances["margin"] == {}
-            assert not venue.widen(("BTC", "ETH", "SOL"), (), borrows=False), "what may be owed stays"
-        finally:
-            await venue.close()
+    async with alone(tmp_path, borrows=False) as bench:
+        venue = bench.venue
+        assert venue.lender is None
+        assert not venue.widen(("BTC", "ETH", "SOL"), ())
+        assert venue.widen(("BTC", "ETH", "SOL"), (), borrows=True)
+        assert Kind.MARGIN in {i.kind for i in (await venue.fetch_listing()).instruments}
+        assert venue.lender is not None
+        assert (await venue.fetch_account()).balances["margin"] == {}
+        assert not venue.widen(("BTC", "ETH", "SOL"), (), borrows=False), "what may be owed stays"
 
 
 async def test_a_move_bears_the_name_that_it_had_before_the_margin_wallet_was_the_accounts(tmp_path: Path) -> None:
     """By it the books know that its other side is booked."""
-    with simulated(tmp_path) as endpoint:
-        bench = Bench(endpoint=endpoint)
-        venue = bench.venue = lending(endpoint, bench, borrows=False)
-        await venue.connect()
-        try:
-            since_ms = venue.market_ms() - HOUR_MS
-            await bench.move("25", "spot", "margin")
-            (before,) = await venue.fetch_capital(since_ms)
-            assert (before.wallet, before.amount) == ("spot", -25)
-            venue.widen(("BTC", "ETH", "SOL"), (), borrows=True)
-            await venue.fetch_listing()
-            assert not await venue.fetch_capital(since_ms)
-            (moved,) = (await venue.fetch_history(since_ms, [])).transfers
-            assert moved.capital_id == before.venue_id
-        finally:
-            await venue.close()
+    async with alone(tmp_path, borrows=False) as bench:
+        venue = bench.venue
+        since_ms = venue.market_ms() - HOUR_MS
+        await bench.move("25", "spot", "margin")
+        (before,) = await venue.fetch_capital(since_ms)
+        assert (before.wallet, before.amount) == ("spot", -25)
+        venue.widen(("BTC", "ETH", "SOL"), (), borrows=True)
+        await venue.fetch_listing()
+        assert not await venue.fetch_capital(since_ms)
+        (moved,) = (await venue.fetch_history(since_ms, [])).transfers
+        assert moved.capital_id == before.venue_id
 
 
 class ToldRest:
