@@ -85,7 +85,8 @@ class HourlySpending:
     minutes: deque[tuple[int, int, Decimal]] = field(default_factory=deque)
     """(minute, orders, fees in USD), oldest first."""
 
-    def add(self, at_ms: int, orders: int = 0, fees_usd: Decimal = ZERO) -> None:
+    def add(self, at_ms: int, orders: int = 0, fees_usd: Decimal = ZERO) -> tuple[int, int, Decimal]:
+        """Returns what its minute has come to."""
         minute = at_ms // MINUTE_MS
         if self.minutes and self.minutes[-1][0] >= minute:
             last, before, paid = self.minutes[-1]
@@ -93,6 +94,7 @@ class HourlySpending:
         else:
             self.minutes.append((minute, orders, fees_usd))
         self._forget(at_ms)
+        return self.minutes[-1]
 
     def within_hour(self, at_ms: int) -> tuple[int, Decimal]:
         """(orders, fees in USD) of the hour that ends now."""

@@ -11,7 +11,7 @@ from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord, Side
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import USD_ASSETS, coin_price
-from bot.engine import entry_costs
+from bot.engine import entry_costs, spending
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 from bot.risk.rules import r01_negative_funding, r07_liquidation
@@ -65,7 +65,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     entry_costs.moved(state, hedge, leg, held, out)
     fee_usd = _fee_usd(state, fill)
     hedge.fees_usd += fee_usd
-    state.book.guards.spent.add(state.book.now.market_ms, fees_usd=fee_usd)
+    spending.spend(state, out, fees_usd=fee_usd)
     if order is not None:
         hedge.wait_until_mono_ms = 0  # earned by what filled nothing
         entry_costs.opened(state, hedge, order, fill, fee_usd, out)

@@ -4,7 +4,7 @@ from bot.domain.actions import PlaceOrders, QueryOrder
 from bot.domain.events import OrderFilled, OrderNotFound, OrderOutcomeUnknown, OrderReported
 from bot.domain.hedges import Hedge
 from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpose
-from bot.engine import trust
+from bot.engine import spending, trust
 from bot.engine.money import book_fill
 from bot.engine.state import Actions, EngineState
 
@@ -28,7 +28,7 @@ def send(
         out.persist(intent)
         out.persist(record)
     state.empty_handed.add(hedge.id)
-    state.book.guards.spent.add(state.book.now.market_ms, orders=len(intents))
+    spending.spend(state, out, orders=len(intents))
     out.persist(hedge)
     reducing = all(intent.purpose is not Purpose.OPEN for intent in intents)
     out.extend(PlaceOrders(some, reducing) for some in (((one,) for one in intents) if apart else (intents,)))

@@ -9,7 +9,7 @@ from bot.domain.hedges import Control
 from bot.domain.instruments import Kind
 from bot.domain.market import Mark
 from bot.domain.orders import OrderState
-from bot.engine import borrowing, collateral, guarding
+from bot.engine import borrowing, collateral, guarding, spending
 from bot.engine.state import EngineState
 from bot.ledger.journal import Ledger
 
@@ -58,6 +58,7 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
         state.receipt_seen_ms[receipt.instrument] = paid_ms
     guarding.restore(books, book.guards)
     borrowing.restore(books, book.guards)
+    spending.restore(books, book.guards)
     collateral.restore(books, state)
     if books.control is not None:
         state.wanted, state.wanted_reason = books.control.control, books.control.reason

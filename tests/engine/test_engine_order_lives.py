@@ -9,6 +9,7 @@ from bot.domain.actions import Emit, Persist, PlaceOrders, QueryOrder
 from bot.domain.books import Books
 from bot.domain.config import CoreConfig
 from bot.domain.events import OrderFilled, OrderNotFound, OrderOutcomeUnknown, OrderReported, VenueListed
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
 from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpose, Side, TimeInForce
@@ -98,7 +99,9 @@ def test_sending_keeps_the_intent_the_order_and_the_hedge_before_both_leave_toge
     assert (last.intents, last.reducing) == (pair, False)
     records = [life.engine.orders[each.client_id] for each in pair]
     assert [each.record for each in before if isinstance(each, Persist)] == [
-        *(pair[0], records[0], pair[1], records[1], life.hedge)
+        *(pair[0], records[0], pair[1], records[1]),
+        Remembered("budget", "", "orders:00", Decimal(2), 0),
+        life.hedge,
     ]
     assert [record.sent_mono_ms for record in records] == [NOW_MS, NOW_MS]
     assert life.hedge.order_ids == ["cb1-1-1", "cb1-1-2", "cb1-1-3"]

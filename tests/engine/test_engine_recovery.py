@@ -24,8 +24,9 @@ from playbook import (
 
 from bot.domain.actions import Action, ControlSet, LastPrice, Persist, PlaceOrders
 from bot.domain.books import Books
-from bot.domain.config import CoreConfig
+from bot.domain.config import Budget, CoreConfig, Limits
 from bot.domain.events import OrderNotFound, Reconciled, Tick, TransferSettled
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, HedgeState, Receipt, Removal, TransferIntent
 from bot.domain.ledger import Transaction
 from bot.domain.orders import OrderRecord, OrderState
@@ -45,6 +46,7 @@ class Disk:
     transfers: dict[str, TransferIntent] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
     prices: dict[str, LastPrice] = field(default_factory=dict)
+    remembered: dict[tuple[str, str, str], Remembered] = field(default_factory=dict)
     control: ControlSet | None = None
     transfers_ended: set[str] = field(default_factory=set)
 
@@ -67,6 +69,8 @@ class Disk:
                 self.transfers[record.id] = record
             case Receipt():
                 self.receipts.append(record)
+            case Remembered():
+                self.remembered[record.rule, record.subject, record.name] = record
             case LastPrice():
                 self.prices[record.instrument] = record
             case ControlSet():
@@ -98,6 +102,7 @@ class Disk:
                 control=self.control,
                 prices=list(self.prices.values()),
                 recent_receipts=list(self.receipts),
+                remembered=[one for one in self.remembered.values() if one.value],
             )
         )
 
@@ -218,6 +223,22 @@ def test_a_second_crash_during_recovery_changes_nothing() -> None:
     twice >> fills("perp") << orders("buy spot 0.1992", "sell perp 0.199")
     assert twice.sent[-1].client_id == "cb3-1-4"
     twice.unmet.clear()
+
+
+def test_budgets_of_the_hour_are_not_given_anew_by_a_restart() -> None:
+    limits = Limits(budget=Budget(orders_per_hour=3))
+    book = Recorded(Disk(), config=kit.config(("BTC",), limits=limits))
+    book.scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    book >> both_fill << said("risk.refused", rule="budget", limit="3", observed="4") << silence()
+    spent = book.state.book.guards.spent
+    again = book.crash(2)
+    assert again.state.book.guards.spent == spent
+    assert spent.within_hour(book.market_ms)[1] == book.hedge.fees_usd > 0
+    again >> Reconciled(kit.VENUE) << silence()
+    again.wait(0.3).alive() >> Tick() << said("risk.refused", rule="budget", limit="3", observed="4") << silence()
+    again.wait(1, market_s=3_660).alive() >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    again.unmet.clear()
 
 
 def test_a_resting_hedge_is_taken_up_as_it_was() -> None:
