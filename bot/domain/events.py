@@ -65,10 +65,14 @@ class OrderOutcomeUnknown:
 
 @struct(frozen=True, slots=True)
 class OrderNotFound:
-    """The venue answered that it knows no such order; `sources` says how many independent views agree."""
+    """The venue answered that it knows no such order; `sources` says how many independent views agree.
+
+    `asked_mono_ms`: when the first of them was asked; None: just now.
+    """
 
     client_id: str
     sources: int
+    asked_mono_ms: int | None = None
 
 
 @struct(frozen=True, slots=True)

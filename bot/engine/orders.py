@@ -72,15 +72,19 @@ def unknown(state: EngineState, event: OrderOutcomeUnknown, out: Actions) -> Hed
 
 
 def not_found(state: EngineState, event: OrderNotFound, out: Actions) -> Hedge | None:
-    """Believed only of an order never seen alive, by enough sources, after the settle window."""
+    """Believed only of an order never seen alive, by enough sources that were asked after the settle window.
+
+    One that is intended may still leave: its commit takes long, or its request has not ended.
+    """
     order = state.orders.get(event.client_id)
-    if order is None or order.state.ended:
+    if order is None or order.state.ended or order.state is OrderState.INTENDED:
         return None
     if not order.sent_mono_ms:
         # Recovered from the books: it may have left just before the crash, so the window begins now.
         order.sent_mono_ms = state.book.now.mono_ms
     seen_alive = order.state is OrderState.LIVE or order.venue_order_id is not None or order.filled_base > 0
-    waited_ms = state.book.now.mono_ms - order.sent_mono_ms
+    asked_ms = state.book.now.mono_ms if event.asked_mono_ms is None else event.asked_mono_ms
+    waited_ms = asked_ms - order.sent_mono_ms
     if seen_alive or event.sources < SOURCES_NEEDED or waited_ms < state.config.execution.settle_window_s * 1000:
         return None
     order.state, order.reason = OrderState.NEVER_SENT, f"not found by {event.sources} sources"

@@ -109,6 +109,25 @@ def test_not_found_is_never_believed_of_an_order_that_was_seen(play: Play) -> No
     assert book.state.orders["cb1-1-2"].state is OrderState.LIVE
 
 
+def test_not_found_counts_by_when_it_was_asked_for(play: Play) -> None:
+    """An answer that took long says what was not there when it was asked for: the order may have come since."""
+    book = opened_half(play)
+    asked_ms = book.mono_ms + 100
+    book.wait(2.5).alive() >> OrderNotFound("cb1-1-2", 3, asked_ms) << silence()
+    assert book.state.orders["cb1-1-2"].state is OrderState.UNKNOWN
+    book >> OrderNotFound("cb1-1-2", 3, book.mono_ms - 100) << said("order.never_sent")
+    book.unmet.clear()
+
+
+def test_not_found_is_not_believed_of_an_order_whose_request_has_not_ended(play: Play) -> None:
+    """The books took seconds to commit it: a reconciliation asked for it meanwhile, and now it leaves."""
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    book.wait(4).alive() >> nowhere("perp", sources=3) << silence()
+    assert book.state.orders["cb1-1-2"].state is OrderState.INTENDED
+    book >> both_fill << orders("buy spot 0.1992", "sell perp 0.199")
+
+
 def test_no_answer_at_all_becomes_unknown_after_the_time_out(play: Play) -> None:
     book = play().scene()
     book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")

@@ -231,7 +231,7 @@ class VenueContract:
         for instrument in (SPOT, PERP):
             name = f"cb-never-{instrument[-4:]}"
             await bench.venue.query(name, instrument, None, since_ms, bench.deliver)
-            assert bench.of(OrderNotFound, name) == [OrderNotFound(name, 3)]
+            assert [one.sources for one in bench.of(OrderNotFound, name)] == [3]
 
     async def test_a_lagging_view_is_not_believed(self, bench: Bench) -> None:
         intent = bench.intent(SPOT, Side.BUY, "0.001")

@@ -13,6 +13,7 @@ from bot.domain.events import Event, OrderNotFound, OrderOutcomeUnknown, OrderRe
 from bot.domain.instruments import Instrument, Kind, Payoff, Wallet, margin_twin
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
 from bot.domain.time import DAY_MS
+from bot.runtime.clock import mono_ms
 from bot.venues.binance.gate import Api, OrderGate, Priority
 from bot.venues.binance.orders import OrderDesk
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError
@@ -44,11 +45,13 @@ class QueueingRest:
 
     def __init__(self) -> None:
         self.release = asyncio.Event()
+        self.asked_ms: list[int] = []
 
     async def order(self, endpoint: str, params: Any, **more: Any) -> Any:
         if "Post" in endpoint:
             await self.release.wait()
             raise NoAnswerError("time-out")
+        self.asked_ms.append(mono_ms())
         if endpoint == "privateGetOrder":
             raise AnsweredError(400, -2013, "Order does not exist.")
         return []
@@ -63,8 +66,13 @@ async def test_not_found_is_no_answer_while_the_order_may_still_leave() -> None:
     assert [type(event) for event in heard] == [OrderOutcomeUnknown]
     rest.release.set()
     await placing
+    asked_ms = mono_ms()
     await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
-    assert heard[-1] == OrderNotFound(INTENT.client_id, 3)
+    told = heard[-1]
+    assert isinstance(told, OrderNotFound)
+    assert (told.client_id, told.sources) == (INTENT.client_id, 3)
+    assert told.asked_mono_ms is not None
+    assert asked_ms <= told.asked_mono_ms <= rest.asked_ms[0], "what it says is as old as its first question"
 
 
 class ForgetfulRest:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic_ns
 from typing import Any
 
 from bot.domain.actions import Severity
@@ -197,10 +198,11 @@ class OrderDesk:
             # "Not found" would prove nothing: the order may still leave our own queue.
             deliver(OrderOutcomeUnknown(client_id, "query: its own request has not ended"))
             return
+        asked_mono_ms = monotonic_ns() // 1_000_000
         try:
             row = await self._find(client_id, instrument, venue_order_id, since_ms)
             if row is None:
-                deliver(OrderNotFound(client_id, VIEWS))
+                deliver(OrderNotFound(client_id, VIEWS, asked_mono_ms))
                 return
             report = report_of(row, instrument)
             self._names.learn(instrument.id, str(row.order_id), client_id)
