@@ -28,7 +28,7 @@ from bot.engine import (
     watching,
 )
 from bot.engine.deciding import adjust, decide, decision_due, flatten
-from bot.engine.hedging import admit_waiting, rest_after_nothing, work
+from bot.engine.hedging import admit_waiting, feed_back, rest_after_nothing, work
 from bot.engine.recovery import half_lives_h
 from bot.engine.state import Actions, EngineState
 
@@ -50,6 +50,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             state.market.feed_alive_ms[event.feed] = at.mono_ms
             if state.market.feed_out_ms.pop(event.feed, None) is not None:
                 state.decide_due = True
+                feed_back(state, event.feed)
         case ev.Tick():
             _tick(state, out)
         case ev.OrderReported():

@@ -107,7 +107,7 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     if not ready and (not step.drafts or _soon_complete(state, hedge, step)):
         return
     dust = step.state is not HedgeState.UNBALANCED and step.note != NO_QUOTE
-    _watch_balance(state, hedge, out, dust=dust)
+    _watch_balance(state, hedge, out, dust=dust, blind=step.note == NO_QUOTE)
     if not step.drafts:
         _rest(state, hedge, step, out)
     elif step.state in SHRINKS and _one_legged(state, hedge, out):
@@ -315,10 +315,11 @@ def _quarantine(state: EngineState, hedge: Hedge, out: Actions) -> None:
         _change(state, hedge, HedgeState.UNBALANCED, out)
 
 
-def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool) -> None:
+def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool, blind: bool) -> None:
     """Note since when the legs do not cancel, and tell the owner when it has lasted too long (R10).
 
-    `dust` says that what is left over, if anything, is too small to be traded on either leg.
+    `dust` says that what is left over, if anything, is too small to be traded on either leg; `blind` that a price is
+    missing, so that nothing can be tried: it goes on as soon as there is one.
     """
     now = state.book.now.mono_ms
     tolerance = max(state.market.instruments[leg.instrument].lot for leg in hedge.legs)
@@ -331,12 +332,14 @@ def _watch_balance(state: EngineState, hedge: Hedge, out: Actions, *, dust: bool
         return
     if hedge.unbalanced_mono_ms is None:
         hedge.unbalanced_mono_ms = now
-    hedge.rehedges += 1
     exposure = round(abs(hedge.imbalance_base) * price_of(state.book, hedge), 2)
-    out.info("hedge.unbalanced", hedge=hedge.id, coin=hedge.coin, unhedged_usd=exposure, attempt=hedge.rehedges)
-    if hedge.rehedges > state.config.execution.rehedges_max:
-        over = hedge.rehedges - state.config.execution.rehedges_max
-        hedge.wait_until_mono_ms = now + min(PAUSE_MS * 2 ** min(over, 10), PAUSE_MS_MAX)
+    if not blind:
+        hedge.rehedges += 1
+        out.info("hedge.unbalanced", hedge=hedge.id, coin=hedge.coin, unhedged_usd=exposure, attempt=hedge.rehedges)
+    over = hedge.rehedges - state.config.execution.rehedges_max
+    if blind or over > 0:
+        pause_ms = 0 if blind else min(PAUSE_MS * 2 ** min(over, 10), PAUSE_MS_MAX)
+        hedge.wait_until_mono_ms = now + pause_ms
         if r10_leg_imbalance.overdue(state.book, hedge) and hedge.id not in state.stuck:
             state.stuck.add(hedge.id)
             out.critical(
@@ -354,6 +357,15 @@ def rest_after_nothing(state: EngineState, hedge: Hedge) -> None:
     tries = state.fruitless[hedge.id] = state.fruitless.get(hedge.id, 0) + 1
     pause_ms = min(PAUSE_MS * 2 ** min(max(0, tries - TRIES_QUICK), 10), PAUSE_MS_MAX)
     hedge.wait_until_mono_ms = max(hedge.wait_until_mono_ms, state.book.now.mono_ms + pause_ms)
+
+
+def feed_back(state: EngineState, feed: str) -> None:
+    """A feed lives again: what was tried in vain at the last prices before it was lost has earned no pause."""
+    for hedge in state.book.live_hedges():
+        listed = (state.market.instruments.get(leg.instrument) for leg in hedge.legs)
+        if any(one is not None and one.feed == feed for one in listed):
+            hedge.wait_until_mono_ms = hedge.rehedges = 0
+            state.fruitless.pop(hedge.id, None)
 
 
 def _disarm(state: EngineState, hedge: Hedge) -> None:
