@@ -8,7 +8,7 @@ from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
 from bot.domain.structures import PERP
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
-from bot.engine import setbacks
+from bot.engine import quarantine, setbacks
 from bot.engine.orders import send
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
@@ -100,6 +100,7 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
         return
     if hedge.state is HedgeState.QUARANTINED:
         hedge.state = HedgeState.UNBALANCED
+    quarantine.release(state, hedge)
     if _at_rest(state, hedge) or _unlisted(state, hedge, out):
         return
     may_open = ready and state.book.control is Control.RUNNING and not state.stopping
@@ -311,7 +312,9 @@ def _quarantine(state: EngineState, hedge: Hedge, out: Actions) -> None:
             hedge.state = HedgeState.QUARANTINED
             out.persist(hedge)
             out.warning("hedge.quarantined", hedge=hedge.id, coin=hedge.coin)
+        quarantine.watch(state, hedge, out)
     elif hedge.state is HedgeState.QUARANTINED:
+        quarantine.release(state, hedge)
         _change(state, hedge, HedgeState.UNBALANCED, out)
 
 

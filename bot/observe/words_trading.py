@@ -71,6 +71,12 @@ HEDGES = {
         "Nothing is sent for it until the venue tells what became of the order.",
         "If this stands for minutes, compare both legs on the venue's page with `carrybot hedges`.",
     ),
+    "hedge.unknown": Wording(
+        "For {waited_s} s the venue has not told what became of {orders} of hedge {hedge} ({coin}), which is out of "
+        "balance by {unhedged_usd} USD in the books and may be by more.",
+        "Nothing is sent for it before the venue tells (rule {rule}); it is asked again and again.",
+        "Compare both legs on the venue's page with `carrybot hedges`; if one is missing, close the other by hand.",
+    ),
     "hedge.stuck": Wording(
         "Hedge {hedge} ({coin}) is out of balance by {unhedged_usd} USD for longer than rule {rule} allows.",
         "The daemon goes on to unwind the larger leg, more and more slowly.",

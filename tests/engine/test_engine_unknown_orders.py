@@ -23,7 +23,7 @@ from playbook import (
 )
 
 from bot.domain.actions import Emit, QueryOrder
-from bot.domain.events import OrderFilled, OrderNotFound, OrderReported, Tick
+from bot.domain.events import OrderFilled, OrderNotFound, OrderOutcomeUnknown, OrderReported, Tick
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.orders import Fill, OrderRecord, OrderState
 
@@ -44,6 +44,32 @@ def test_an_unanswered_order_puts_its_hedge_into_quarantine_and_is_asked_for(pla
         book.wait(0.2).alive() >> Tick() << silence()
         book.unmet.clear()
     assert [intent.client_id for intent in book.sent] == ["cb1-1-1", "cb1-1-2"]
+
+
+def test_the_owner_is_woken_when_an_outcome_stays_unknown(play: Play) -> None:
+    """A leg may be naked for as long as the venue does not tell: a warning could wait for the end of quiet hours."""
+    book, heard = opened_half(play), []
+    for count in range(600):
+        book.wait(0.2).alive() >> Tick() << silence()
+        heard += [count * 0.2 for action in book.actions if said("hedge.unknown").matches(action)]
+        book.unmet.clear()
+    assert len(heard) == 1
+    assert 30 <= heard[0] <= 31
+    book >> expires("perp") << said("hedge.unbalanced", unhedged_usd=Decimal("19900.08")) << orders("sell perp 0.199")
+
+
+def test_short_doubts_wake_nobody_however_many_there_are(play: Play) -> None:
+    book, heard = opened_half(play), 0
+    for count in range(600):
+        book.wait(0.2).alive() >> Tick()
+        heard += sum(said("hedge.unknown").matches(action) for action in book.actions)
+        book.unmet.clear()
+        order = book.sent[-1]
+        if order.client_id in book.state.orders:
+            ended = report_of(order, OrderState.CANCELLED, Decimal(0))
+            book.feed(OrderOutcomeUnknown(order.client_id, "time-out") if count % 100 else ended)
+    assert len(book.sent) > 5
+    assert heard == 0
 
 
 def test_the_venue_is_asked_less_and_less_often_and_never_given_up(play: Play) -> None:
