@@ -23,6 +23,7 @@ from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderState
 from bot.domain.time import Stamp
 from bot.ports import Clock, StoreError, TakenOverError, Tape
+from bot.risk.review import GROWS
 from bot.runtime.counters import Counters
 from bot.runtime.inbox import Inbox, Ticket
 from bot.runtime.notices import Notices
@@ -30,6 +31,9 @@ from bot.runtime.snapshot import snapshots
 from bot.runtime.taping import NoTape
 
 BATCH_EVENTS_MAX = 500
+LATE_MS = 500
+"""What opens or completes a hedge and was decided longer ago does not leave, as in the venue's queue: its prices are
+old, and a halt may wait behind the commit."""
 BATCH_MS_MAX = 10.0
 """How long the consumer keeps the event loop to itself."""
 RETRY_S = 1.0
@@ -44,6 +48,8 @@ class _Batch:
     sends: list[Action] = field(default_factory=list)
     emits: list[tuple[Emit, Stamp]] = field(default_factory=list)
     done: list["asyncio.Future[None]"] = field(default_factory=list)
+    decided_mono_ms: int = 0
+    """When what is to be sent was decided: a batch ends with it."""
 
 
 class Consumer:
@@ -121,6 +127,7 @@ class Consumer:
     def _handle(self, event: Event, batch: _Batch) -> None:
         self._seq += 1
         at = Stamp(self._seq, self._clock.market_ms(), self._clock.mono_ms())
+        batch.decided_mono_ms = at.mono_ms
         began = time.perf_counter()
         actions = self._decide(event, at)
         took_ms = (time.perf_counter() - began) * 1000
@@ -194,19 +201,29 @@ class Consumer:
     def _send(self, batch: _Batch) -> None:
         if self.store_error is None:
             if batch.sends:
-                self._dispatch(batch.sends)
+                self._dispatch([send for send in batch.sends if not self._too_late(send, batch.decided_mono_ms)])
             return
         self._dispatch([send for send in batch.sends if not self._withheld(send)])
+
+    def _too_late(self, action: Action, decided_mono_ms: int) -> bool:
+        """Whether this opens or completes a hedge, and the commit took too long; the core is told."""
+        if not isinstance(action, PlaceOrders) or self._clock.mono_ms() - decided_mono_ms <= LATE_MS:
+            return False
+        late = any(intent.purpose in GROWS for intent in action.intents)
+        if late:
+            self._keep_back(action, "not sent: its commit took too long")
+        return late
+
+    def _keep_back(self, action: PlaceOrders, reason: str) -> None:
+        self._counters.orders_withheld += len(action.intents)
+        for intent in action.intents:
+            self._inbox.put(OrderReported(intent.client_id, OrderState.REJECTED, ZERO, None, reason))
 
     def _withheld(self, action: Action) -> bool:
         """Whether this may not leave while its record is not durable; the core is told what was not sent."""
         match action:
             case PlaceOrders():
-                self._counters.orders_withheld += len(action.intents)
-                for intent in action.intents:
-                    reason = "not sent: the database refused its intent"
-                    report = OrderReported(intent.client_id, OrderState.REJECTED, ZERO, None, reason)
-                    self._inbox.put(report)
+                self._keep_back(action, "not sent: the database refused its intent")
                 return True
             case MoveMargin():
                 self._inbox.put(TransferFailed(action.intent.id, "not sent: the database refused its intent"))

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -40,11 +41,14 @@ def intent(client_id: str = "cb1-1-1", instrument: str = SPOT) -> OrderIntent:
 
 
 class Wall:
+    def __init__(self) -> None:
+        self.now_ms = 1_000
+
     def market_ms(self) -> int:
         return START_MS
 
     def mono_ms(self) -> int:
-        return 1_000
+        return self.now_ms
 
 
 class Rig:
@@ -54,6 +58,9 @@ class Rig:
         self.diary: list[object] = []
         self.lines: list[Emit] = []
         self.failing = ""
+        self.wall = Wall()
+        self.commit_ms = 0
+        """How long a commit takes."""
         self.inbox = Inbox()
         self.notices = Notices(Wall(), lambda emit, _at: self.lines.append(emit))
         self.counters = Counters()
@@ -64,11 +71,12 @@ class Rig:
             return step(event, at)  # type: ignore[operator]
 
         self.consumer = Consumer(
-            stepped, self.inbox, Wall(), self.commit, self.dispatch, self.notices, self.counters, lambda: None
+            stepped, self.inbox, self.wall, self.commit, self.dispatch, self.notices, self.counters, lambda: None
         )
 
     async def commit(self, records: Sequence[Persist]) -> None:
         await asyncio.sleep(0)
+        self.wall.now_ms += self.commit_ms
         if self.failing:
             raise StoreError(self.failing)
         self.diary.append(("commit", [copy.deepcopy(record.record) for record in records]))
@@ -169,6 +177,32 @@ async def test_what_cannot_be_committed_is_not_sent_and_the_core_is_told() -> No
     alert = rig.named("store.failed")
     assert [line.severity for line in alert] == [Severity.CRITICAL], "the alert needs no database"
     assert rig.consumer.store_error == "disk full"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "commit_ms", "leaves"),
+    [
+        (Purpose.OPEN, 500, True),
+        (Purpose.OPEN, 501, False),
+        (Purpose.COMPLETE, 501, False),
+        (Purpose.UNWIND, 5_000, True),
+        (Purpose.CLOSE, 5_000, True),
+    ],
+)
+async def test_what_opens_does_not_leave_after_a_commit_that_took_long(
+    purpose: Purpose, commit_ms: int, leaves: bool
+) -> None:
+    """Its prices are of before the commit, and a halt that came meanwhile waits behind it in the inbox."""
+    order = replace(intent(), purpose=purpose)
+    sends = [PlaceOrders((order,), reducing=purpose is not Purpose.OPEN), QueryOrder("x", SPOT, None, 0)]
+    rig = Rig(lambda event, _at: [Persist(order), *sends] if isinstance(event, ev.Tick) else [])
+    rig.commit_ms = commit_ms
+    rig.inbox.put(ev.Tick())
+    await rig.turns(2)
+    assert rig.diary[1] == ("send", sends if leaves else sends[1:])
+    told = [(one.client_id, one.state) for one in rig.handled if isinstance(one, ev.OrderReported)]
+    assert told == ([] if leaves else [("cb1-1-1", OrderState.REJECTED)])
+    assert rig.counters.orders_withheld == (0 if leaves else 1)
 
 
 async def test_when_the_database_is_back_everything_that_waited_is_written_first() -> None:
