@@ -7,6 +7,7 @@ from bot.domain.actions import ControlSet
 from bot.domain.events import CloseCoin, Flatten, Halt, Readmit, Resume
 from bot.domain.hedges import Control, Hedge
 from bot.domain.numbers import ZERO, ceil_to, common_step
+from bot.domain.structures import STRUCTURES
 from bot.engine.deciding import flatten
 from bot.engine.guarding import accept_drawdown
 from bot.engine.hedging import aim
@@ -74,12 +75,12 @@ def finish_flattening(state: EngineState, out: Actions) -> None:
 
 
 def close_coin(state: EngineState, event: CloseCoin, out: Actions) -> None:
-    """Close a coin's hedges and keep the coin out until the owner readmits it."""
+    """Close a coin's hedges and keep the coin out until the owner readmits it, also in a direction that cannot be
+    held yet."""
     reason = f"{r01_negative_funding.BY_HAND}: {event.reason}"
-    for pair in state.market.all_pairs():
-        if pair.coin == event.coin:
-            direction = pair.structure.direction
-            removal = r01_negative_funding.removal_of(state.book, pair.venue, pair.coin, direction)
+    for venue in sorted({pair.venue for pair in state.market.all_pairs() if pair.coin == event.coin}):
+        for direction in STRUCTURES:
+            removal = r01_negative_funding.removal_of(state.book, venue, event.coin, direction)
             r01_negative_funding.remove(removal, state.book.now.market_ms, reason)
             out.persist(removal)
     for hedge in state.book.live_hedges():

@@ -30,7 +30,7 @@ from reverse_kit import (
 from bot.domain.actions import MoveMargin, PlaceOrders, Reconcile, Severity
 from bot.domain.books import Books
 from bot.domain.config import ReverseCarry
-from bot.domain.events import CloseCoin, LoanRecalled, Tick
+from bot.domain.events import CloseCoin, LoanRecalled, Readmit, Reconfigure, Tick
 from bot.domain.guards import Remembered
 from bot.domain.hedges import Removal
 from bot.domain.ledger import Transaction
@@ -267,3 +267,28 @@ def test_a_basis_that_falls_is_what_widens_against_a_long_perpetual(play: Play) 
     mirrored, usual = (book.state.book.guards.spread_of(kit.VENUE, "BTC", way) for way in (-1, 1))
     assert mirrored.now == pytest.approx(0.01)
     assert usual.now == pytest.approx(-0.01)
+
+
+def test_a_coin_that_its_owner_closed_stays_out_in_a_direction_that_is_only_listed_later(play: Play) -> None:
+    """It is closed by hand while nothing can be borrowed, and `reverse_carry` is switched on weeks later."""
+    book = play().scene("400000", "600000").run(8)
+    book.feed(CloseCoin("BTC", "I do not trust it"))
+    book.run(8)
+    assert not book.state.hedges
+    book.feed(kit.listing(("BTC",), margin=True))
+    book.feed(Reconfigure(config()))
+    for rate in kit.history("BTC", book.market_ms + 14 * 24 * HOUR_MS, rate="-0.001", days=14):
+        book.until(rate.settled_ms).feed(rate)
+    book.rate = "-0.001"
+    wallets = ("spot", "USDT"), ("spot", "BTC"), ("perp", "USDT")
+    held: dict[str, dict[str, Decimal]] = {"margin": {"USDT": D(300_000)}, "spot": {}, "perp": {}}
+    for wallet, asset in wallets:
+        held[wallet][asset] = book.balance(f"venue:binance:{wallet}", asset)
+    book.account(held)
+    for news in (kit.borrow_terms("BTC"), *kit.liquidity("BTC"), *kit.quotes("BTC")):
+        book.feed(news)
+    book.run(8)
+    assert not book.state.hedges
+    book.feed(Readmit("BTC", "test"))
+    book.run(8)
+    assert book.hedge.direction == -1
