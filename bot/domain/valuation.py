@@ -77,8 +77,9 @@ def _nav_usd(book: Book, venue: str | None) -> Decimal:
 
 
 def margin_wallet(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> MarginWallet:
-    """What the venue's margin wallet holds and owes, with all that may still be borrowed by orders in flight."""
-    assets = owed = 0.0
+    """What the venue's margin wallet holds and owes, with all that may still be borrowed by orders in flight, and
+    without what is leaving it."""
+    assets, owed = -float(leaving_usd(book, venue, Wallet.MARGIN)), 0.0
     account = f"venue:{venue}:{Wallet.MARGIN.value}"
     for (name, asset), amount in book.balances.items():
         if name != account or not amount:
@@ -99,6 +100,12 @@ def margin_wallet(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> 
             lent = float(open_base * (mark_price(book, intent.instrument) or intent.limit_price))
             assets, owed = assets + lent, owed + lent
     return MarginWallet(assets, owed, book.market.collateral_ratio(venue))
+
+
+def leaving_usd(book: Book, venue: str, wallet: Wallet) -> Decimal:
+    """Quote currency that moves out of this wallet whose outcome is not known may have taken."""
+    moves = (one for one in book.transfers.values() if one.venue == venue and one.source == wallet.value)
+    return sum((one.amount for one in moves if one.asset in USD_ASSETS), ZERO)
 
 
 def price_of(book: Book, hedge: Hedge) -> Decimal:

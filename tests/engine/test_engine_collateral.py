@@ -9,7 +9,7 @@ from reverse_kit import bare, config, opened, paid_back_in_part, scene
 
 from bot.domain.actions import MoveMargin, Severity
 from bot.domain.books import Books
-from bot.domain.events import Tick
+from bot.domain.events import Tick, TransferSettled
 from bot.domain.guards import Remembered
 from bot.domain.market import CollateralRatio
 from bot.domain.valuation import margin_wallet
@@ -80,3 +80,18 @@ def test_a_restart_remembers_what_the_venue_counts(play: Play) -> None:
     again = restore(Books(epoch=2, remembered=remembered), config())
     assert again.market.collateral_ratio(kit.VENUE) == 0.9
     assert restore(Books(epoch=2), config()).market.collateral_ratio(kit.VENUE) == 1
+
+
+def test_nothing_is_borrowed_on_collateral_that_is_leaving(play: Play) -> None:
+    """Nothing could be lent, so the collateral goes back; before its move is answered the coin is lent again."""
+    book = play(config()).scene("0", "300000", rate="-0.001", margin_usdt="50000")
+    book.rate = "-0.001"
+    book.feed(kit.borrow_terms("BTC", available="0"))
+    book >> Tick() << moved("50000", source="margin", target="spot") << silence()
+    (transfer,) = book.state.transfers
+    book.feed(kit.borrow_terms("BTC"))
+    book.state.decide_due = True
+    book.wait(0.2).alive() >> Tick() << said("hedge.aimed", coin="BTC") << silence()
+    assert margin_wallet(book.state.book, kit.VENUE).own_usd == 0
+    book >> TransferSettled(transfer, "1")
+    book.wait(1.1).alive() >> Tick() << moved(source="spot", target="margin") << silence()

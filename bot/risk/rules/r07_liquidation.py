@@ -9,12 +9,12 @@ from decimal import Decimal
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
-from bot.domain.instruments import Kind
+from bot.domain.instruments import Kind, Wallet
 from bot.domain.loans import collateral_share
 from bot.domain.margin import SEARCH_STEP, ShortPosition, liquidation_distance, margin_needed_usd, survives
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent
-from bot.domain.valuation import margin_wallet, mark_price, unrealized_usd
+from bot.domain.valuation import leaving_usd, margin_wallet, mark_price, unrealized_usd
 from bot.risk.verdicts import judge
 
 RULE = "R7"
@@ -23,11 +23,11 @@ AIM_MARGIN = 0.01
 
 
 def perp_margin_usd(book: Book, venue: str) -> Decimal:
-    """Perp wallet balance plus unrealised P&L of our positions at the mark."""
+    """Perp wallet balance, less what is leaving it, plus unrealised P&L of our positions at the mark."""
     valued = book.valued
     if valued is not None and venue in valued.perp_margins:
         return valued.perp_margins[venue]
-    wallet = book.balances.get((f"venue:{venue}:perp", "USDT"), ZERO)
+    wallet = book.balances.get((f"venue:{venue}:perp", "USDT"), ZERO) - leaving_usd(book, venue, Wallet.PERP)
     for hedge in book.live_hedges():
         if hedge.venue == venue:
             for leg in hedge.legs:
