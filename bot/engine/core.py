@@ -179,6 +179,7 @@ def _tick(state: EngineState, out: Actions) -> None:
 
 def _look(state: EngineState, out: Actions) -> None:
     orders.chase(state, out)
+    margin_moves.chase(state, out)
     guarding.watch(state, out)
     borrowing.watch(state, out)
     watching.watch(state, out)
@@ -265,7 +266,7 @@ def _reconciled(state: EngineState, event: ev.Reconciled, out: Actions) -> None:
     if _overtaken(state, event):
         return  # what came after its questions is not in the answers; the loss itself asked for another pass
     was = state.book.ready.get(event.venue, False)
-    margin_moves.give_up_unknown(state, event.venue, out)
+    margin_moves.give_up_unknown(state, event.venue, event.began_mono_ms, out)
     state.book.ready[event.venue] = True
     _explain(state, event.venue, out)
     trust.insist(state, event.venue, out)

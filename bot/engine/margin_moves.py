@@ -29,6 +29,8 @@ PAUSE_MS = 1_000
 PAUSE_FAILED_MS = 10_000
 """After the first refusal; twice as long after each further one, up to the fourfold: the balances that are asked for
 meanwhile say why, and a history of many trades takes seconds in which nothing may be sent."""
+UNANSWERED_MS = 60_000
+"""Longer than the commit and the request of a transfer ever take."""
 INITIAL_RATE = Decimal("0.06")
 """Initial margin kept in the perp wallet when moving out of it: 20x leverage and a little."""
 
@@ -170,15 +172,24 @@ def unknown(state: EngineState, event: TransferUnknown, out: Actions) -> None:
     out.append(Reconcile(intent.venue, "a transfer has no answer"))
 
 
-def give_up_unknown(state: EngineState, venue: str, out: Actions) -> None:
-    """After a reconciliation: a transfer that the venue's history does not show twice, the settle window apart, never
-    happened."""
+def chase(state: EngineState, out: Actions) -> None:
+    """A transfer whose outcome was never told, as where the inbox overflowed, has no answer either."""
+    if state.book.now.mono_ms - state.transfer_wait_mono_ms < UNANSWERED_MS:
+        return
+    for name in [name for name in state.book.transfers if name not in state.transfers_unknown]:
+        unknown(state, TransferUnknown(name, "no answer in time"), out)
+
+
+def give_up_unknown(state: EngineState, venue: str, began_mono_ms: int | None, out: Actions) -> None:
+    """After a reconciliation that began then: a transfer that the venue's history does not show twice, the settle
+    window apart, never happened."""
     now_ms, window_ms = state.book.now.mono_ms, state.config.execution.settle_window_s * 1000
+    began_ms = now_ms if began_mono_ms is None else began_mono_ms
     for name in [name for name, intent in state.book.transfers.items() if intent.venue == venue]:
         if name not in state.transfers_unknown:
             continue
         first_ms = state.transfers_unknown[name]
         if first_ms is None:
             state.transfers_unknown[name] = now_ms
-        elif now_ms - first_ms >= window_ms:
+        elif began_ms - first_ms >= window_ms:
             failed(state, TransferFailed(name, "not in the venue's history", refused=False), out)

@@ -31,6 +31,10 @@ class StateView:
         """Transfers that were decided and have no outcome."""
         return [t for t in self._state.transfers.values() if t.venue == self._venue]
 
+    def unanswered(self, transfer_id: str) -> bool:
+        """Whether the request of a transfer has ended without an answer."""
+        return transfer_id in self._state.transfers_unknown
+
     def instruments(self) -> Sequence[str]:
         """Listed instruments that a fill which is not booked yet can be of."""
         found = {record.intent.instrument for record in self.unsettled()}

@@ -360,7 +360,10 @@ class Reconciler:
                 self._missing.pop(intent.id, None)
                 self._deliver(TransferSettled(intent.id, found.venue_id))
                 continue
-            first_ms = self._missing.setdefault(intent.id, asked_ms)
+            if not self._view.unanswered(intent.id):
+                undecided = True  # its request has not ended: it may still be made
+                continue
+            first_ms = self._missing.setdefault(intent.id, self._clock.mono_ms())
             if asked_ms - first_ms >= self.settle_ms and self._traffic()[0] == 0:
                 del self._missing[intent.id]
                 self._deliver(TransferFailed(intent.id, "the venue has no record of it, twice", refused=False))

@@ -367,6 +367,31 @@ def test_two_histories_in_a_row_are_too_soon_to_give_a_transfer_up(play: Play) -
     book.wait(0.2).alive() >> Reconciled(kit.VENUE) << saved(TransferEnded, settled=False)
 
 
+def test_a_slow_reconciliation_says_what_was_when_it_began(play: Play) -> None:
+    book = play().scene("1000000", "0")
+    book >> Tick() << moved()
+    name = next(iter(book.state.transfers))
+    book >> TransferUnknown(name, "time-out") << Expect(Reconcile)
+    book.wait(0.1).alive() >> Reconciled(kit.VENUE, book.mono_ms - 5_000) << silence(Persist)
+    began_ms = book.mono_ms + 100
+    book.wait(2.5).alive() >> Reconciled(kit.VENUE, began_ms) << silence(Persist)
+    assert name in book.state.transfers
+    book.wait(0.5).alive() >> Reconciled(kit.VENUE, book.mono_ms - 400) << saved(TransferEnded, settled=False)
+
+
+def test_a_transfer_whose_answer_was_lost_is_not_waited_for_for_ever(play: Play) -> None:
+    """As where the inbox overflowed."""
+    book = play().scene("1000000", "0")
+    book >> Tick() << moved()
+    book.wait(59).alive() >> Tick()
+    assert not book.state.transfers_unknown
+    asking = Expect(Reconcile, {"reason": "a transfer has no answer"})
+    book.wait(3).alive() >> Tick() << said("margin.unknown") << asking
+    assert not book.state.book.ready[kit.VENUE]
+    book.wait(1).alive() >> Tick()
+    assert not any(asking.matches(action) for action in book.actions)
+
+
 def test_a_transfer_that_was_never_made_is_no_refusal(play: Play) -> None:
     book = play().scene("1000000", "0")
     book >> Tick() << moved()

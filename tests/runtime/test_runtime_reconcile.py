@@ -244,6 +244,7 @@ async def test_a_real_difference_is_reported_as_one() -> None:
 def pending(rig: Rig, amount: int = 500) -> TransferIntent:
     move = TransferIntent("t1-1", "toy", "USDT", Decimal(amount), "spot", "perp", rig.venue.now_ms)
     rig.state.transfers["t1-1"] = move
+    rig.state.transfers_unknown["t1-1"] = None
     return move
 
 
@@ -280,6 +281,22 @@ async def test_a_transfer_without_a_trace_fails_only_after_the_settle_window() -
     assert await rig.reconciler.once("regular")
     (failed,) = (event for event in rig.delivered if isinstance(event, ev.TransferFailed))
     assert not failed.refused, "it was never made: nothing speaks against making it now"
+
+
+async def test_a_transfer_whose_request_has_not_ended_may_still_be_made() -> None:
+    """Its commit takes seconds, or it waits for request weight: what histories do not show meanwhile says nothing."""
+    rig = await Rig(QuietVenue()).start()
+    pending(rig)
+    del rig.state.transfers_unknown["t1-1"]
+    for _ in range(3):
+        assert not await rig.reconciler.once("regular", tries=1)
+        rig.clock.wall_ms += 2_100
+    rig.state.transfers_unknown["t1-1"] = None
+    assert not await rig.reconciler.once("regular", tries=1)
+    assert "TransferFailed" not in rig.kinds, "this is the first history since it got no answer"
+    rig.clock.wall_ms += 2_100
+    assert await rig.reconciler.once("regular", tries=1)
+    assert "TransferFailed" in rig.kinds
 
 
 async def test_a_history_says_nothing_of_the_time_that_its_other_answers_took() -> None:
