@@ -68,7 +68,7 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
         return _without_market(book, hedge, listed)
     situation = _situation(book, hedge)
     if situation is None:
-        return Plan(hedge.state, note=NO_QUOTE)
+        return _half_blind(book, hedge, listed) or Plan(hedge.state, note=NO_QUOTE)
     pair = situation.pair
     if abs(hedge.imbalance_base) > pair.tolerance:
         fixed = repair(book, hedge, pair, situation.coin_quote, situation.perp_quote, may_open=may_open)
@@ -89,6 +89,21 @@ def plan(book: Book, hedge: Hedge, *, may_open: bool, basis_min: Decimal | None 
     if shrinks:
         return _shrink(book, hedge, situation, hedge.target_base)
     return Plan(HedgeState.CLOSED if hedge.target_base == 0 else HedgeState.HEDGED)
+
+
+def _half_blind(book: Book, hedge: Hedge, pair: Pair | None) -> Plan | None:
+    """One leg has no price: what the other one has too much goes by its own once R10's time is over; else None."""
+    since, limit_ms = hedge.unbalanced_mono_ms, book.config.execution.max_leg_s * 1000
+    if pair is None or since is None or book.now.mono_ms - since <= limit_ms:
+        return None
+    if abs(hedge.imbalance_base) <= pair.tolerance:
+        return None
+    leading = pair.spot if hedge.structure.facing(hedge.imbalance_base) > 0 else pair.perp
+    quote = book.market.quotes.get(leading.id)
+    if quote is None or quote.bid <= 0:
+        return None
+    fixed = repair(book, hedge, pair, quote, quote, may_open=False)
+    return fixed if fixed is not None and fixed.drafts and fixed.drafts[0].instrument == leading.id else None
 
 
 def _without_market(book: Book, hedge: Hedge, pair: Pair) -> Plan:

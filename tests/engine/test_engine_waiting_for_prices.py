@@ -30,6 +30,19 @@ def test_the_first_quote_after_a_start_is_enough(play: Play) -> None:
     assert book.sent[-1].purpose is Purpose.UNWIND
 
 
+def test_a_filled_leg_goes_by_its_own_price_where_the_other_one_has_none(play: Play) -> None:
+    """It could be completed as soon as the other leg has a price, but no longer than a leg may be naked."""
+    book = half_filled(play)
+    del book.state.market.quotes[kit.perp_id("BTC")]
+    book >> expires("perp") << silence()
+    for _ in range(15):
+        book.wait(0.2).alive() >> Tick() << silence()
+    book.wait(0.2).alive() >> Tick() << orders("sell spot 0.199")
+    assert book.sent[-1].purpose is Purpose.UNWIND
+    book >> fills("spot") << silence()
+    book.wait(0.3).alive() >> Tick() << silence()
+
+
 def test_a_feed_that_lives_again_ends_the_pause_that_its_old_prices_had_earned(play: Play) -> None:
     """The market ran away while the spot's stream was down: nothing could fill at the last price that was heard."""
     book = half_filled(play)
