@@ -27,6 +27,7 @@ from bot.domain.events import (
     TransferSettled,
 )
 from bot.domain.instruments import Wallet
+from bot.domain.orders import OrderState
 from bot.domain.time import DAY_MS
 from bot.ports import Clock, Deliver, TransferBooked, Venue, VenueError, VenueHistory
 from bot.runtime.account import StateView
@@ -165,7 +166,8 @@ class Reconciler:
         return complete
 
     async def _ask_for_orders(self) -> None:
-        for record in list(self._view.unsettled()):
+        # One whose own request has not ended is told of by that.
+        for record in [one for one in self._view.unsettled() if one.state is not OrderState.INTENDED]:
             self._vitals.beat(self.name)
             intent = record.intent
             await self._venue.query(

@@ -13,7 +13,7 @@ from bot.domain.books import Books
 from bot.domain.config import CoreConfig
 from bot.domain.hedges import Hedge, HedgeState, Leg, LiquidationCharge, TransferIntent
 from bot.domain.instruments import Kind
-from bot.domain.orders import Fill, OrderRecord, Side
+from bot.domain.orders import Fill, OrderRecord, OrderState, Side
 from bot.domain.time import Stamp
 from bot.engine.core import step
 from bot.engine.money import TAKEN
@@ -203,7 +203,7 @@ async def test_a_fill_that_was_missed_is_found_and_delivered_before_the_balances
     rig = await Rig(QuietVenue()).start()
     hold(rig)
     rig.venue.now_ms += 1_000
-    order = OrderRecord(intent("cb1-1-1"))
+    order = OrderRecord(intent("cb1-1-1"), OrderState.UNKNOWN)
     rig.state.orders["cb1-1-1"] = order
     rig.state.hedges["h1"].order_ids.append("cb1-1-1")
     rig.venue.fill(order.intent)
@@ -223,6 +223,17 @@ async def test_while_an_order_is_undecided_balances_are_not_called_complete() ->
     assert not await rig.reconciler.once("regular", tries=2)
     assert [account.complete for account in rig.accounts] == [False]
     assert rig.kinds[-1] == "Reconciled"
+
+
+async def test_an_order_whose_request_has_not_ended_is_not_asked_for() -> None:
+    """Where the venue liquidates, passes are asked for while the other legs are being sold."""
+    rig = await Rig(QuietVenue()).start()
+    order = rig.state.orders["cb1-1-1"] = OrderRecord(intent("cb1-1-1"), sent_mono_ms=rig.clock.wall_ms)
+    assert not await rig.reconciler.once("regular", tries=1)
+    assert "query" not in rig.venue.asked
+    order.state = OrderState.UNKNOWN
+    assert not await rig.reconciler.once("regular", tries=1)
+    assert "query" in rig.venue.asked
 
 
 async def test_while_something_is_being_sent_balances_are_not_called_complete() -> None:
