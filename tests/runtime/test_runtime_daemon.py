@@ -250,8 +250,10 @@ async def test_close_takes_the_coin_out_and_readmit_lets_it_in(database: str, tm
             await life.post("readmit", coin="BTC")
         assert (await life.post("close", coin="btc"))["hedges_closing"] == 1
         await life.until(lambda: not life.daemon.state.hedges)
+        await life.post("halt", reason="a test")  # its answer comes with the commit of all that was before
         (closed,) = await life.get("hedges", all="1")
         assert closed["state"] == "closed"
+        await life.post("resume")
         assert (await life.get("status"))["removed"] == ["BTC"]
         assert (await life.get("pnl"))["hedges"][0]["coin"] == "BTC"
         await life.post("readmit", coin="BTC")
