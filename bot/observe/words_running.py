@@ -139,6 +139,12 @@ DAEMON = {
         "It was started again ({restarts} so far); after too many the daemon ends.",
         "Keep the log and report it; see that the service manager restarts the daemon.",
     ),
+    "task.stalled": Wording(
+        "Part {task} of the daemon has not moved for {still_s} s: no hedge is managed.",
+        "It waits for its machine, most likely for the disk of the books; nothing is sent meanwhile.",
+        "Look at the disk and the load; if it does not move again, restart the daemon, or close the hedges by hand.",
+    ),
+    "task.moves": Wording("Part {task} of the daemon moves again.", "Hedges are managed again.", NOTHING),
     "inbox.overflowed": Wording(
         "{events} events were refused, because the daemon could not keep up.",
         "It halted and reconciles with the venue.",

@@ -20,7 +20,7 @@ from bot.engine.core import step
 from bot.engine.recovery import restore
 from bot.engine.state import EngineState
 from bot.ports import Store, Tape, Venue, VenueError
-from bot.runtime import moves, resources
+from bot.runtime import moves, resources, stalls
 from bot.runtime.account import StateView
 from bot.runtime.clock import VenueClock, mono_ms
 from bot.runtime.consumer import Consumer
@@ -252,6 +252,7 @@ class Daemon:
         ticking = self.plan.rhythm.tick_s
         self._keep(tasks, "tick", lambda: tick(self.deliver, self.vitals, ticking))
         self._keep(tasks, resources.TASK, self.resources.watch)
+        self._keep(tasks, stalls.TASK, lambda: stalls.tell_stalls(self.vitals, self.notices.report))
         for task, work in self.plan.beside:
             self._keep(tasks, task, work)
         self.phase = "running"

@@ -67,6 +67,14 @@ class Vitals:
                 found.append(f"task {name} has not moved for {(now - pulse.beat_ms) / 1000:.0f} s")
         return found
 
+    def still_s(self, name: str) -> float | None:
+        """For how long a task has been stalled; None while it moves, is dead or unknown."""
+        pulse = self._pulses.get(name)
+        if pulse is None or pulse.death is not None:
+            return None
+        idle_ms = self._mono_ms() - pulse.beat_ms
+        return idle_ms / 1000 if idle_ms > pulse.limit_ms else None
+
     @contextmanager
     def attending(self, name: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
         """Keep beating while the task waits for a venue's answer, but not longer than patience lasts."""

@@ -332,6 +332,30 @@ async def test_a_database_that_refuses_halts_trading_and_is_told_without_it(data
     rows.close()
 
 
+async def test_a_commit_that_neither_ends_nor_fails_is_told(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs: no step is made any more, so that nothing that is wrong would be told by one."""
+    stuck, commit = asyncio.Event(), SqlStore.commit
+    stuck.set()
+
+    async def hanging(self: SqlStore, records: Sequence[Any]) -> None:
+        await stuck.wait()
+        await commit(self, records)
+
+    monkeypatch.setattr(SqlStore, "commit", hanging)
+    async with living(database, tmp_path) as life:
+        await life.until(lambda: life.daemon.phase == "running" and hedged(life))
+        life.daemon.vitals.watch("consumer", 300)
+        stuck.clear()
+        life.venue.now_ms += 7_200_000
+        await life.until(lambda: any(name == "task.stalled" for _, name, _ in life.lines))
+        (told,) = [(level, fields["task"]) for level, name, fields in life.lines if name == "task.stalled"]
+        assert told == ("critical", "consumer")
+        stuck.set()
+        await life.until(lambda: any(name == "task.moves" for _, name, _ in life.lines))
+
+
 async def test_a_venue_that_is_down_at_start_is_tried_again_and_then_given_up(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
