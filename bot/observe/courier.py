@@ -27,6 +27,8 @@ COMPLAIN_AFTER = 3
 TOGETHER = 3
 """More messages than this in the queue are sent as one."""
 BODY_CHARS_MAX = 3_000
+MORE_CHARS = 100
+"""Room for the line that counts what is not shown."""
 
 _KINDS = {
     Severity.DEBUG: "info",
@@ -69,11 +71,13 @@ class Courier:
         return message.everyone or RANKS[message.severity] >= RANKS[least]
 
     def put(self, message: Message) -> None:
-        """Queue a message; the oldest of the least severe makes room when the queue is full."""
+        """Queue a message; the oldest of the least severe makes room in a full queue, where that is not this one."""
         if len(self._queue) >= QUEUE_MAX:
             least = min(self._queue, key=lambda each: RANKS[each.message.severity])
-            self._queue.remove(least)
             self.dropped += 1
+            if RANKS[message.severity] < RANKS[least.message.severity]:
+                return
+            self._queue.remove(least)
         self._queue.append(_Waiting(message, time.monotonic()))
         self._wake.set()
 
@@ -152,10 +156,20 @@ def name_of(number: int, channel: Channel) -> str:
 
 
 def _together(messages: list[Message], dropped: int) -> Message:
-    """One message out of several, the newest first, under the worst severity."""
+    """One message out of several: the worst first, of these the newest; what it has no room for is counted."""
     note = f"({dropped} earlier messages could not be delivered; `carrybot alerts` lists them.)\n" if dropped else ""
     if len(messages) == 1:
         return replace(messages[0], body=note + messages[0].body)
-    worst = max((each.severity for each in messages), key=RANKS.__getitem__)
-    body = "\n\n".join(f"{each.title}\n{each.body}" for each in reversed(messages))
-    return Message(worst, f"carrybot {worst.value}: {len(messages)} alerts waited", note + body)
+    order = messages[::-1]
+    order.sort(key=lambda each: -RANKS[each.severity])
+    worst, parts, left = order[0].severity, list[str](), BODY_CHARS_MAX - len(note) - MORE_CHARS
+    for each in order:
+        part = f"{each.title}\n{each.body}"
+        if parts and len(part) + 2 > left:
+            break
+        parts.append(part[:left])
+        left -= len(part) + 2
+    rest = len(order) - len(parts)
+    more = [f"({rest} more, none of them worse; `carrybot alerts` lists them.)"] if rest else []
+    title = f"carrybot {worst.value}: {len(messages)} alerts waited"
+    return Message(worst, title, note + "\n\n".join([*parts, *more]))

@@ -178,6 +178,33 @@ async def test_a_full_queue_drops_the_oldest_of_the_least_severe_and_says_so():
         assert service.got[0]["title"] == f"carrybot critical: {QUEUE_MAX} alerts waited"
 
 
+async def test_the_worst_of_a_backlog_is_shown_and_the_rest_is_counted():
+    """A critical alert, then an hour without network: the many later warnings do not push it out of the message."""
+    with inbox() as service:
+        courier = Courier("1:json", channel(service.url), lambda *_: None)
+        courier.put(Message(Severity.CRITICAL, "carrybot critical: position.taken", "The short of SOL is gone."))
+        for number in range(40):
+            courier.put(Message(Severity.WARNING, f"carrybot warning: fetch.failed {number}", "x" * 300))
+        task = asyncio.get_running_loop().create_task(courier.run())
+        await until(lambda: service.got)
+        task.cancel()
+        said = service.got[0]["message"]
+        assert said.startswith("carrybot critical: position.taken\nThe short of SOL is gone.")
+        shown = said.count("fetch.failed")
+        assert "fetch.failed 39" in said, "the newest of the others"
+        assert f"({40 - shown} more, none of them worse; `carrybot alerts` lists them.)" in said
+        assert len(said) <= courier_module.BODY_CHARS_MAX
+
+
+async def test_a_full_queue_of_worse_ones_takes_no_lesser_one():
+    courier = Courier("1:json", channel(dead()), lambda *_: None)
+    for number in range(QUEUE_MAX):
+        courier.put(Message(Severity.CRITICAL, f"critical {number}", ""))
+    courier.put(Message(Severity.WARNING, "warning", ""))
+    assert {each.message.severity for each in courier._queue} == {Severity.CRITICAL}
+    assert courier.dropped == 1
+
+
 async def test_channels_can_be_changed_while_running():
     with inbox() as first, inbox() as second:
         alerting = Alerting(Alerts(channels=(channel(first.url),)), Reports())
