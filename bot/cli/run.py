@@ -110,7 +110,7 @@ class _Run:
         config, data = str(self._settings.source), str(self._settings.data_dir)
         self._write("info", "daemon.starting", config=config, data=data, money=self._money.value)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._alerting.running())
+            await stack.enter_async_context(self._alerting.running(hurried=self._stop.is_set))
             try:
                 daemon = await self._open(stack)
             except Exception as error:

@@ -19,6 +19,8 @@ from bot.settings import Alerts, Channel
 LOOK_EVERY_S = 1.0
 DRAIN_S, DRAIN_STEP_S = 2.0, 0.02
 """How long the end of the daemon waits for the last alerts to leave."""
+FAILED_DRAIN_S = 8.0
+"""After an error: nobody waits for an end, and its owner has to hear of it, by a slow service too."""
 Report = Callable[..., None]
 """report(severity, name, **fields)"""
 
@@ -79,17 +81,21 @@ class Alerting:
         self._open(policy)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Deliver inside; at the end the last messages get a moment to leave."""
+    async def running(self, hurried: Callable[[], bool] = lambda: False) -> AsyncIterator[None]:
+        """Deliver inside; at the end the last messages get a moment to leave. `hurried`: somebody waits for that."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             looking = tasks.create_task(self._look(), name="alerts")
             self._start_all()
+            failed = False
             try:
                 yield
+            except Exception:
+                failed = not hurried()
+                raise
             finally:
                 self._hand_out_due()
-                await self._drained()
+                await self._drained(failed=failed)
                 self._tasks = None
                 looking.cancel()
                 for _, task in self._couriers.values():
@@ -139,10 +145,13 @@ class Alerting:
             if courier.wants(clean):
                 courier.put(clean)
 
-    async def _drained(self) -> None:
-        """A channel that failed before is not waited for."""
-        for _ in range(int(DRAIN_S / DRAIN_STEP_S)):
-            if not any(len(each) and not each.failures for each in self.couriers):
+    async def _drained(self, *, failed: bool) -> None:
+        """A channel that failed before is not waited for, but for one more try where the daemon has `failed`."""
+        before = {courier: courier.failures if failed else 0 for courier in self.couriers}
+        for courier in before if failed else ():
+            courier.hurry()
+        for _ in range(int((FAILED_DRAIN_S if failed else DRAIN_S) / DRAIN_STEP_S)):
+            if not any(len(courier) and courier.failures <= failures for courier, failures in before.items()):
                 return
             await asyncio.sleep(DRAIN_STEP_S)
 

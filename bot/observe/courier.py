@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Thread
 
@@ -57,6 +58,7 @@ class Courier:
         self._pause_s_first = pause_s_first
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._threads = 0
         self.sent = 0
         self.failures = 0
@@ -81,6 +83,10 @@ class Courier:
         self._queue.append(_Waiting(message, time.monotonic()))
         self._wake.set()
 
+    def hurry(self) -> None:
+        """Try again now, whatever the pause."""
+        self._hurry.set()
+
     async def run(self) -> None:
         while True:
             if not self._queue:
@@ -104,7 +110,10 @@ class Courier:
         self.failures += 1
         if self.failures == COMPLAIN_AFTER:
             self._complain(self.name, self.failures, len(self._queue))
-        await asyncio.sleep(min(self._pause_s_first * 2.0 ** min(self.failures - 1, 12), PAUSE_S_MAX))
+        self._hurry.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(self._pause_s_first * 2.0 ** min(self.failures - 1, 12), PAUSE_S_MAX)):
+                await self._hurry.wait()
 
     async def _deliver(self, message: Message) -> bool:
         if self._threads >= THREADS_MAX:

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,8 @@ class Inbox(ThreadingHTTPServer):
         self.got: list[dict[str, Any]] = []
         self.refuse = 0
         """Answer this many requests with 503 first."""
+        self.delay_s = 0.0
+        """How long each answer takes."""
 
     @property
     def url(self) -> str:
@@ -28,6 +31,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(self.server.delay_s)
         if self.server.refuse > 0:
             self.server.refuse -= 1
             self.send_response(503)

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pydantic import SecretStr
 
 from bot.domain.actions import Emit, Severity
+from bot.observe import alerting as alerting_module
 from bot.observe import courier as courier_module
 from bot.observe.alerting import Alerting
 from bot.observe.courier import QUEUE_MAX, Courier, send
@@ -150,6 +151,40 @@ async def test_a_hanging_service_ends_with_the_daemon():
             async with alerting.running():
                 alerting.tell(FAILED)
                 await asyncio.sleep(0.1)
+
+
+async def failing_end(alerting):
+    with suppress(ExceptionGroup):
+        async with alerting.running():
+            alerting.tell(Emit(Severity.CRITICAL, "daemon.failed", {"reason": "a defect"}))
+            raise RuntimeError("a defect")
+
+
+async def test_the_end_by_an_error_waits_for_a_slow_service(monkeypatch):
+    monkeypatch.setattr(alerting_module, "DRAIN_S", 0.1)
+    with inbox() as service:
+        service.delay_s = 0.5
+        await failing_end(Alerting(Alerts(channels=(channel(service.url),)), Reports()))
+        assert [each["title"] for each in service.got] == ["carrybot critical: daemon.failed"]
+
+
+async def test_the_end_by_an_error_is_told_to_a_service_that_had_failed_before():
+    with inbox() as service:
+        service.refuse = 1
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports(), pause_s_first=60.0)
+        with suppress(ExceptionGroup):
+            async with alerting.running():
+                alerting.tell(LOST)
+                await until(lambda: alerting.couriers[0].failures)
+                alerting.tell(Emit(Severity.CRITICAL, "daemon.failed", {"reason": "a defect"}))
+                raise RuntimeError("a defect")
+        assert "carrybot critical: daemon.failed" in [each["title"] for each in service.got]
+
+
+async def test_the_end_by_an_error_tries_a_dead_service_once(monkeypatch):
+    monkeypatch.setattr(alerting_module, "FAILED_DRAIN_S", 60.0)
+    async with asyncio.timeout(30):
+        await failing_end(Alerting(Alerts(channels=(channel(dead()),)), Reports(), pause_s_first=60.0))
 
 
 async def test_given_up_attempts_are_bounded(monkeypatch):
