@@ -87,6 +87,9 @@ class CapitalBooked:
 class VenueError(Exception):
     """A venue could not be reached or did not answer in a form that can be trusted. Never carries secrets."""
 
+    wait_s = 0.0
+    """For how long the venue wants no question any more: a ban, which another question would make longer."""
+
 
 class VenueRefusedError(VenueError):
     """The venue refused with a code of its own; `code` is that code as text."""

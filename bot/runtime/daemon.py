@@ -280,19 +280,22 @@ class Daemon:
         return desk
 
     async def _insist(self, venue: str, call: Callable[[], Awaitable[T]]) -> T:
-        """A call that the start depends on, tried a bounded number of times. Raises VenueError."""
+        """A call that the start depends on, tried a bounded number of times. Raises VenueError.
+
+        A ban is waited for: a new process would not know of it, and its first question would make it longer.
+        """
         attempt = 1
         while True:
             try:
                 return await call()
             except VenueError as error:
-                if attempt == CONNECT_TRIES:
+                if attempt == CONNECT_TRIES and not error.wait_s:
                     raise
                 self.notices.report(
                     Severity.WARNING, "venue.unreachable", venue=venue, reason=str(error), attempt=attempt
                 )
-                await asyncio.sleep(min(0.5 * 2**attempt, 8.0))
-                attempt += 1
+                await asyncio.sleep(max(error.wait_s, min(0.5 * 2**attempt, 8.0)))
+                attempt += not error.wait_s
 
     async def _end(self, stop: asyncio.Event) -> None:
         """Start nothing new, let what is in flight come home, fetch the last facts, commit. About 5 s at most."""

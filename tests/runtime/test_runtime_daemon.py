@@ -369,6 +369,29 @@ async def test_a_venue_that_is_down_at_start_is_tried_again_and_then_given_up(
     assert venue.placed == []
 
 
+class Banned(QuietVenue):
+    """Wants no question for a while, more often than a start tries."""
+
+    async def connect(self) -> None:
+        self.asked.append("connect")
+        if len(self.asked) <= 4:
+            error = VenueError("418: banned")
+            error.wait_s = 0.05
+            raise error
+        await super().connect()
+
+
+async def test_a_start_waits_for_the_end_of_a_ban(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new process would know nothing of it, ask again at once and be banned for longer."""
+    monkeypatch.setattr("bot.runtime.daemon.CONNECT_TRIES", 2)
+    async with living(database, tmp_path, Banned()) as life:
+        await life.until(lambda: life.daemon.phase == "running")
+        told = [fields for _, name, fields in life.lines if name == "venue.unreachable"]
+    assert [each["attempt"] for each in told] == [1] * 4
+
+
 async def test_stopping_while_it_starts_ends_at_once(database: str, tmp_path: Path) -> None:
     venue = QuietVenue()
     venue.down = True

@@ -3,6 +3,7 @@
 import pytest
 
 from bot.domain.config import Execution
+from bot.ports import VenueError
 from bot.venues.binance.gate import Api, Priority
 from bot.venues.binance.outcomes import (
     DOCUMENTED_UNKNOWN,
@@ -18,7 +19,7 @@ from bot.venues.binance.outcomes import (
     judge_order,
     judge_transfer,
 )
-from bot.venues.binance.rest import OPENING_WITHIN_S, ORDER_RECV_WINDOW_MS, BinanceRest
+from bot.venues.binance.rest import OPENING_WITHIN_S, ORDER_RECV_WINDOW_MS, BinanceRest, as_venue_error
 
 R, U, N = Verdict.REFUSED, Verdict.UNKNOWN, Verdict.NOT_FOUND
 
@@ -252,3 +253,14 @@ def test_a_refusal_by_the_filters_is_told_from_others(code: int, misfit: bool) -
 def test_what_the_venue_did_not_refuse_is_for_neither_reason(error: RequestError) -> None:
     judged = judge_order(error)
     assert (judged.short, judged.misfit) == (False, False)
+
+
+async def test_a_fetch_says_how_long_the_venue_wants_no_question() -> None:
+    rest = BinanceRest("key", "secret", None)
+    ban = AnsweredError(418, -1003, "Way too much request weight used; IP banned", 600.0)
+    assert as_venue_error("time", ban).wait_s == 600
+    assert as_venue_error("time", AnsweredError(400, -1121, "Invalid symbol.")).wait_s == 0
+    rest.budgets[Api.SPOT].observe({"retry-after": "600"}, 418)
+    with pytest.raises(VenueError) as refused:
+        await rest.data("publicGetTime")
+    assert 500 < refused.value.wait_s <= 600

@@ -91,7 +91,7 @@ class WeightBudget:
         """Raises NotSentError while nothing at all may be sent."""
         blocked_s = self.blocked_until_s - monotonic()
         if blocked_s > 0:
-            raise NotSentError(f"rate limit: {blocked_s:.1f} s to wait")
+            raise NotSentError(f"rate limit: {blocked_s:.1f} s to wait", blocked_s)
 
     def pause_s(self, share: float) -> float:
         """How long to wait before a request that may use this share of the limit; 0 when it may go."""
@@ -111,7 +111,7 @@ class WeightBudget:
         deadline_s = monotonic() + within_s
         while (pause_s := self.pause_s(share)) > 0:
             if monotonic() + pause_s > deadline_s:
-                raise NotSentError(f"rate limit: {pause_s:.1f} s to wait")
+                raise NotSentError(f"rate limit: {pause_s:.1f} s to wait", pause_s)
             await asyncio.sleep(min(pause_s, 0.5))
 
 

@@ -41,7 +41,11 @@ class NoAnswerError(Exception):
 
 
 class NotSentError(Exception):
-    """We ourselves did not send the request: a rate limit or a ban would have been broken."""
+    """We ourselves did not send the request: a rate limit or a ban would have been broken, for `wait_s` more."""
+
+    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True)

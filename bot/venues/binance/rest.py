@@ -324,10 +324,16 @@ def share_of(endpoint: str) -> float:
 
 
 def as_venue_error(what: str, error: RequestError) -> VenueError:
-    """The error of a fetch: with the venue's own code when it gave one."""
+    """The error of a fetch: with the venue's own code when it gave one, and how long nothing may be asked."""
     if isinstance(error, AnsweredError) and error.code is not None:
-        return VenueRefusedError(str(error.code), f"{what}: {error.message}")
-    return VenueError(f"{what}: {error}")
+        found: VenueError = VenueRefusedError(str(error.code), f"{what}: {error.message}")
+    else:
+        found = VenueError(f"{what}: {error}")
+    if isinstance(error, AnsweredError):
+        found.wait_s = error.retry_after_s or 0.0
+    elif isinstance(error, NotSentError):
+        found.wait_s = error.wait_s
+    return found
 
 
 def _pin_ccxt_logging() -> None:
