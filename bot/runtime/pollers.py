@@ -1,6 +1,7 @@
 """The daemon's timers: tick, liquidity, listing, receipts, loans. The core asks for reconciliation itself."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from bot.runtime.vitals import Report, Vitals
 
 DOUBTED_S = 5.0
 """Least pause between two listings that are fetched because an order did not fit."""
+CLOSED_S = 15.0
+"""After how long the listing is fetched again when a market of it has closed, and after twice that each time it still
+is: a halt of minutes must not keep a hedge from being managed until the next hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +96,17 @@ class Pollers:
     async def listing(self, known: VenueListed) -> None:
         """Instruments, fees, tiers and intervals: hourly by market time, delivered when they changed."""
         name, failures = f"listing:{self._venue.name}", 0
+        closed, pause_s = _closed(known), CLOSED_S
         while True:
-            await self._wait_listing(name)
+            await self._wait_listing(name, pause_s if closed else math.inf)
             self.relist.clear()
             self.listing_doubted = False
             try:
                 with self._vitals.attending(name):
                     listed = await self._venue.fetch_listing()
                     added = self._tell(known, listed)
-                    known = listed
+                    known, before, closed = listed, closed, _closed(listed)
+                    pause_s = min(pause_s * 2, self._rhythm.listing_s_max) if closed <= before else CLOSED_S
                     if added:
                         for fact in await self._venue.fetch_liquidity(added):
                             self._deliver(fact)
@@ -170,12 +176,12 @@ class Pollers:
                 wrong = wrong or error
         return wrong
 
-    async def _wait_listing(self, name: str) -> None:
+    async def _wait_listing(self, name: str, pause_s: float) -> None:
         began_ms, began_s = self._clock.market_ms(), time.monotonic()
         while not self.relist.is_set():
             await self._vitals.sleep(name, 1.0)
             passed_s = time.monotonic() - began_s
-            if self.listing_doubted and passed_s >= DOUBTED_S:
+            if passed_s >= pause_s or (self.listing_doubted and passed_s >= DOUBTED_S):
                 return
             due = self._clock.market_ms() - began_ms >= self._rhythm.listing_market_ms
             if passed_s >= self._rhythm.listing_s_max or (due and passed_s >= self._rhythm.listing_s_min):
@@ -185,6 +191,11 @@ class Pollers:
         self._failed()
         severity = Severity.WARNING if failures == 3 else Severity.INFO
         self._report(severity, "fetch.failed", what=task, reason=str(error), failures=failures)
+
+
+def _closed(listed: VenueListed) -> frozenset[str]:
+    """Instruments whose market takes no orders."""
+    return frozenset(instrument.id for instrument in listed.instruments if not instrument.trades)
 
 
 async def tick(deliver: Deliver, vitals: Vitals, every_s: float) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from quiet_venue import START_MS, QuietVenue, instrument
 
 from bot.domain.events import Event, VenueListed
@@ -80,6 +82,46 @@ async def test_a_wider_listing_is_told_before_anything_of_its_instruments() -> N
 async def test_a_venue_that_does_not_answer_is_asked_again() -> None:
     events, _ = await told(GrowingVenue(), fails=1)
     assert isinstance(events[0], VenueListed)
+
+
+class HaltingVenue(QuietVenue):
+    """Takes no orders in its perpetual for the next `halted` listings."""
+
+    halted = 0
+
+    async def fetch_listing(self) -> VenueListed:
+        listed = await super().fetch_listing()
+        self.halted -= 1
+        perp = replace(instrument(Kind.PERP), trades=self.halted < 0)
+        return replace(listed, instruments=(instrument(Kind.SPOT), perp))
+
+
+async def test_a_market_that_was_halted_for_a_while_is_not_taken_for_closed_until_the_next_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An order is refused in the halt, so that the listing is fetched in it: nobody asked again for an hour."""
+    now_s, slept = [0.0], asyncio.sleep
+
+    async def sleep(_vitals: Vitals, _name: str, seconds: float) -> None:
+        now_s[0] += seconds
+        await slept(0)
+
+    monkeypatch.setattr(Vitals, "sleep", sleep)
+    monkeypatch.setattr("bot.runtime.pollers.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    events: list[Event] = []
+    venue = HaltingVenue()
+    pollers = Pollers(venue, Clock(), Rhythm(), events.append, Vitals(lambda: 0), lambda *_, **__: None, lambda: None)
+    known = await venue.fetch_listing()
+    venue.halted, pollers.listing_doubted = 4, True
+    task = asyncio.ensure_future(pollers.listing(known))
+    while len(events) < 2 and now_s[0] < 7_200:
+        await slept(0)
+    task.cancel()
+    first, second = events
+    assert isinstance(first, VenueListed)
+    assert isinstance(second, VenueListed)
+    assert [all(one.trades for one in event.instruments) for event in (first, second)] == [False, True]
+    assert now_s[0] < 300, "after 5, 20, 50, 110 and 230 s"
 
 
 def test_what_a_venue_lists_only_grows() -> None:
