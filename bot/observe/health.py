@@ -56,7 +56,10 @@ def problems(running: Running) -> list[str]:
         if not ready:
             found.append(f"{venue} is not reconciled")
     found += [f"the balances at {venue} differ from the ledger" for venue in sorted(state.book.unexplained)]
-    for feed, age_s in feed_ages_s(running).items():
+    ages_s = feed_ages_s(running)
+    # No pair needs the account's streams, but nothing opens without them, and no fill or liquidation is heard.
+    found += [f"{feed} is lost" for feed in sorted(state.market.feed_out_ms) if feed not in ages_s]
+    for feed, age_s in ages_s.items():
         if age_s is None:
             found.append(f"{feed} has sent nothing yet")
         elif age_s > limits.stale_s + SLACK_S:

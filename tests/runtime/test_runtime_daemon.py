@@ -19,7 +19,7 @@ from bot.cli import client
 from bot.cli.failure import Failure
 from bot.domain.actions import Emit, Severity
 from bot.domain.config import CoreConfig
-from bot.domain.events import OrderReported
+from bot.domain.events import FeedAlive, FeedLost, OrderReported
 from bot.domain.orders import OrderIntent, OrderState, Side
 from bot.domain.time import Stamp
 from bot.observe.alerts import Announcer
@@ -294,6 +294,15 @@ async def test_readiness_fails_when_the_feed_is_silent_and_says_why(database: st
         assert status == 503
         assert any("toy:spot has been silent" in problem for problem in answer["problems"])
         life.venue.alive = True
+        await life.until(lambda: not problems(life.daemon))
+
+
+async def test_readiness_fails_while_a_stream_of_the_account_is_lost(database: str, tmp_path: Path) -> None:
+    async with living(database, tmp_path) as life:
+        await life.until(lambda: life.daemon.phase == "running" and not problems(life.daemon))
+        life.daemon.deliver(FeedLost("toy:user-perp", "the venue refuses its key"))
+        await life.until(lambda: problems(life.daemon) == ["toy:user-perp is lost"])
+        life.daemon.deliver(FeedAlive("toy:user-perp"))
         await life.until(lambda: not problems(life.daemon))
 
 
