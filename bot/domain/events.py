@@ -34,10 +34,14 @@ class FeedAlive:
 
 @struct(frozen=True, slots=True)
 class FeedLost:
-    """A feed's connection ended. Its quotes are stale from now on and its venue must be reconciled."""
+    """A feed's connection ended. Its quotes are stale from now on and its venue must be reconciled.
+
+    `planned`: we ended it ourselves, to make it anew at once.
+    """
 
     feed: str
     reason: str
+    planned: bool = False
 
 
 @struct(frozen=True, slots=True)

@@ -231,7 +231,8 @@ def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
     state.market.feed_lost_ms[event.feed] = state.book.now.mono_ms
     venue = event.feed.split(":")[0]
     state.book.ready[venue] = False
-    out.warning("feed.lost", feed=event.feed, reason=event.reason)
+    tell = out.info if event.planned else out.warning
+    tell("feed.lost", feed=event.feed, reason=event.reason)
     state.reconciled_mono_ms[venue] = state.book.now.mono_ms
     out.append(Reconcile(venue, f"{event.feed} was lost"))
 

@@ -324,6 +324,16 @@ def test_after_a_lost_feed_the_old_quotes_do_not_count(play: Play) -> None:
     book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
 
 
+def test_a_connection_that_is_renewed_is_reconciled_and_wakes_nobody(play: Play) -> None:
+    book = play().scene()
+    renewed = FeedLost("binance:user-perp", "renewed before the venue's 24-hour limit", planned=True)
+    book >> renewed << said("feed.lost", severity=Severity.INFO)
+    assert not book.state.book.ready[kit.VENUE]
+    book.wait(1).alive()
+    book >> Reconciled(kit.VENUE) << said("venue.reconciled")
+    book >> FeedLost("binance:user-perp", "reset") << said("feed.lost", severity=Severity.WARNING)
+
+
 def test_answers_to_questions_from_before_the_loss_reconcile_nothing(play: Play) -> None:
     book = play().scene()
     book >> FeedLost("binance:user-perp", "reset") << said("feed.lost")

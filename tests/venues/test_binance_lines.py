@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from websockets import ConnectionClosedError
 
+from bot.domain.actions import Severity
 from bot.domain.events import FeedAlive, FeedLost
 from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance import rest as rest_module
@@ -173,6 +174,24 @@ async def test_what_cannot_be_connected_again_is_lost_once(monkeypatch: pytest.M
         "quotes: connected again: events in between were not sent",
     ]
     assert keeper.logged.count("venue.stream_lost") == 6, "each attempt is still logged"
+
+
+async def test_a_connection_that_is_renewed_once_a_day_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(streams, "LIFETIME_S", 0.0)
+    monkeypatch.setattr(streams, "LIFETIME_SPREAD_S", 0.0)
+    told: list[Any] = []
+    severities: list[Severity] = []
+    keeper = PlayedKeeper([Played([], ends=False), Played([], ends=False)], told.append)
+    keeper._log = lambda severity, name, fields: severities.append(severity)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        task = group.create_task(keeper.keep(replace(line(), resync=True)))
+        await keeper.connected.wait()
+        await asyncio.sleep(0.01)
+        task.cancel()
+    lost = [event for event in told if isinstance(event, FeedLost)]
+    assert [event.planned for event in lost] == [True, True], "the account is asked for what was missed all the same"
+    assert set(severities) == {Severity.INFO}
 
 
 async def test_a_connection_that_tells_nothing_readable_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,8 @@ BACKOFF_MAX_S = 30.0
 STEADY_AFTER_S = 10.0
 """A connection that was up for so long starts its back-off afresh: a feed that is silent for half a minute is taken
 for an outage, and what is held is cut."""
+RENEWED = "renewed before the venue's 24-hour limit"
+"""Happens to each connection once a day and is no reason to wake anybody."""
 COMPLAIN_EVERY_S = 60.0
 BEAT_WITHIN_S = 1.5
 """A feed is told to be alive when each of its connections gave a sign of life so lately: pings are a second apart."""
@@ -101,9 +103,9 @@ class FeedPulse:
             feed.beaten.clear()
             self._deliver(FeedAlive(line.feed))
 
-    def lost(self, line: Line, reason: str) -> None:
+    def lost(self, line: Line, reason: str, *, planned: bool) -> None:
         self._feeds[line.feed].beaten.pop(line.name, None)
-        self._deliver(FeedLost(line.feed, f"{line.name}: {reason}"))
+        self._deliver(FeedLost(line.feed, f"{line.name}: {reason}", planned))
 
 
 class Complaints:
@@ -146,26 +148,26 @@ class StreamKeeper:
         A loss is told once: each time it is told the account is asked for everything, and what could not be connected
         again has missed no more than before.
         """
-        failures, was_connected, told = 0, False, False
+        failures, was_connected, told, planned = 0, False, False, False
         self.pulse.expect(line)
         try:
             while True:
                 # A task of its own: a task group leaves its task a count of cancellations until Python 3.13, and
                 # before 3.11.3 no time-out in such a task ends as one.
-                living = self._live(line, reconnect=was_connected)
+                living = self._live(line, reconnect=was_connected, planned=planned)
                 reason, up_s = await asyncio.create_task(living, name=line.name)  # noqa: TID251 - awaited at once
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
                     # Lost where the connection ended in that very moment: a task group raises its errors alone.
                     raise asyncio.CancelledError
-                was_connected = was_connected or up_s is not None
+                was_connected, planned = was_connected or up_s is not None, reason == RENEWED
                 if up_s is not None or not told:
-                    self.pulse.lost(line, reason)
+                    self.pulse.lost(line, reason, planned=planned)
                     told = True
                 failures = 0 if up_s is not None and monotonic() - up_s > STEADY_AFTER_S else failures + 1
                 wait_s = self._backoff_s(failures)
                 fields: Fields = {"line": line.name, "reason": reason, "wait_s": round(wait_s, 2)}
-                self._log(Severity.WARNING, "venue.stream_lost", fields)
+                self._log(Severity.INFO if planned else Severity.WARNING, "venue.stream_lost", fields)
                 await asyncio.sleep(wait_s)
         finally:
             self.pulse.forget(line)
@@ -175,7 +177,7 @@ class StreamKeeper:
         ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures, 10))
         return ceiling_s * (0.5 + self._rng.random() / 2)
 
-    async def _live(self, line: Line, *, reconnect: bool) -> tuple[str, float | None]:
+    async def _live(self, line: Line, *, reconnect: bool, planned: bool) -> tuple[str, float | None]:
         """One connection from open to end: why it ended, and since when it was up, if it ever was."""
         up_s: float | None = None
         try:
@@ -187,7 +189,7 @@ class StreamKeeper:
                 up_s = monotonic()
                 self._log(Severity.INFO, "venue.stream_connected", {"line": line.name})
                 if reconnect and line.resync:
-                    self.pulse.lost(line, "connected again: events in between were not sent")
+                    self.pulse.lost(line, "connected again: events in between were not sent", planned=planned)
                 self.pulse.beat(line)
                 return await self._attend(line, socket), up_s
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
@@ -275,7 +277,7 @@ class _Life:
             await asyncio.sleep(1.0)
             now_s = monotonic()
             if now_s > end_s:
-                raise ConnectionLostError("renewed before the venue's 24-hour limit")
+                raise ConnectionLostError(RENEWED)
             if self._malformed_s is not None and now_s - self._malformed_s > ONLY_MALFORMED_S:
                 raise ConnectionLostError(f"nothing readable for {ONLY_MALFORMED_S:.0f} s")
             if self._line.silence_s and now_s - self._frame_s > self._line.silence_s:
