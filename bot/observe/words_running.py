@@ -109,6 +109,11 @@ VENUES = {
         "It is not traded.",
         "Nothing, unless it is one that you hold.",
     ),
+    "venue.isolated_margin": Wording(
+        "{symbols} at {venue} are set to isolated margin: the wallet does not stand behind a short of them.",
+        "They are left out; what is held of one is kept, but its liquidation is nearer than R7 counts.",
+        "Set them to cross margin in the USD-M preferences; what is held has to be closed first.",
+    ),
     "fetch.failed": Wording(
         "{what} could not be fetched from the venue for several times: {reason}.",
         "It is tried again with growing pauses; what it would tell is not acted on meanwhile.",

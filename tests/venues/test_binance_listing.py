@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 
 from bot.domain.instruments import Kind
+from bot.venues.binance.account import AccountReader
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.listing import (
+    Listed,
     ListingFacts,
     Universe,
     coin_of,
     funding_intervals_s,
+    isolated_symbols,
     list_instruments,
     margin_tiers,
     spot_ends_ms,
     spot_fees,
 )
+from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.symbols import SymbolBook
 
 CAPTURE = "payloads/binance/rest-capture-2026-07"
@@ -227,3 +231,36 @@ def test_what_is_held_stays_listed_when_the_venue_lists_it_no_more(recorded: Pat
     perp, spot = by_id["binance:1000PEPEUSDT:perp"], by_id["binance:PEPEUSDT:spot"]
     assert (perp.coin, perp.multiplier, spot.coin, spot.base_asset) == ("PEPE", 1000, "PEPE", "PEPE")
     assert not list_instruments("paper", found, Universe(), fee_in_base=True, kept=kept).instruments
+
+
+def test_a_perpetual_with_isolated_margin_is_left_out_unless_it_may_be_held(recorded: Path) -> None:
+    """Its short is liquidated by its own margin alone, at a move that R7 takes for harmless."""
+    modes = {"BTCUSDT": "CROSSED", "XVGUSDT": "ISOLATED"}
+    config = [{"symbol": symbol, "marginType": mode, "leverage": 20} for symbol, mode in modes.items()]
+    given = facts(recorded, [spot_row("BTC"), spot_row("XVG")], symbol_config=config)
+    listed = list_instruments("binance", given, Universe(), fee_in_base=True)
+    assert {i.coin for i in listed.instruments} == {"BTC"}
+    assert listed.isolated == ("XVGUSDT",)
+    held = list_instruments("binance", given, Universe(), fee_in_base=True, kept={"binance:XVGUSDT:perp"})
+    assert {i.coin for i in held.instruments} == {"BTC", "XVG"}
+    assert held.isolated == ("XVGUSDT",)
+    with pytest.raises(DecodeError):
+        isolated_symbols([{"symbol": "BTCUSDT"}])
+
+
+def test_isolated_margin_is_told_once_and_again_when_it_is_another() -> None:
+    told: list[Any] = []
+
+    def log(_: Any, name: str, fields: Any) -> None:
+        told.append((name, fields["symbols"]))
+
+    reader = AccountReader("binance", BinanceRest("k", "s", None), Universe(), log)
+    many = tuple(f"C{number}USDT" for number in range(10))
+    for isolated in (("XVGUSDT",), ("XVGUSDT",), (), ("XVGUSDT",), many):
+        reader._tell_isolated(Listed((), (), isolated))
+    shown = ", ".join(many[:8])
+    assert told == [
+        ("venue.isolated_margin", "XVGUSDT"),
+        ("venue.isolated_margin", "XVGUSDT"),
+        ("venue.isolated_margin", f"{shown} and 2 more"),
+    ]

@@ -25,6 +25,8 @@ from bot.venues.binance.rows import convert_list
 from bot.venues.binance.streams import Fields, Log
 from bot.venues.binance.symbols import SymbolBook, to_base_quantity
 
+SHOWN_MAX = 8
+"""Symbols that one alert names."""
 NO_DISCOUNT = Decimal(1)
 PERP_BURN_FACTOR = Decimal("0.9")
 """Binance: USD-M fees paid in BNB are a tenth lower; the discount is in no reply."""
@@ -82,6 +84,7 @@ class AccountReader:
         self.kept: set[str] = set()
         """Instruments that may be held: they stay listed when their market is closed."""
         self._log = log
+        self._isolated: tuple[str, ...] = ()
 
     async def listing(self, *, signed: bool) -> VenueListed:
         """Instruments with fees and tiers; without a key (`signed` False) fees and tiers are empty.
@@ -114,6 +117,7 @@ class AccountReader:
             spot_prices=prices(await self._rest.data("publicGetTickerPrice"), "price"),
             perp_prices=prices(await self._rest.data("fapiPublicGetPremiumIndex"), "markPrice"),
             delist_schedule=await self._rest.data("sapiGetSpotDelistSchedule") if signed else (),
+            symbol_config=await self._rest.data("fapiPrivateGetSymbolConfig") if signed else (),
         )
         listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base, kept=self.kept)
         self.kept.update(instrument.id for instrument in listed.instruments)
@@ -124,7 +128,16 @@ class AccountReader:
                 "why": "price contradicts the spot pair of its name",
             }
             self._log(Severity.WARNING, "venue.instrument_left_out", fields)
+        self._tell_isolated(listed)
         return listed
+
+    def _tell_isolated(self, listed: Listed) -> None:
+        """Once for each set of them: the listing is fetched each hour."""
+        if listed.isolated and listed.isolated != self._isolated:
+            more = f" and {len(listed.isolated) - SHOWN_MAX} more" if len(listed.isolated) > SHOWN_MAX else ""
+            symbols = ", ".join(listed.isolated[:SHOWN_MAX]) + more
+            self._log(Severity.WARNING, "venue.isolated_margin", {"venue": self._name, "symbols": symbols})
+        self._isolated = listed.isolated
 
     async def _spot_burn(self) -> tuple[bool, Decimal]:
         """Whether spot fees are paid in BNB, and the factor on them then."""

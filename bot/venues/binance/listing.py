@@ -61,8 +61,8 @@ class Universe:
 
 @dataclass(frozen=True, slots=True)
 class ListingFacts:
-    """Raw replies: both exchangeInfo, fundingInfo, spot's delist-schedule; prices by symbol where known, quote per
-    venue unit."""
+    """Raw replies: both exchangeInfo, fundingInfo, spot's delist-schedule, symbolConfig; prices by symbol where
+    known, quote per venue unit."""
 
     spot_info: Any
     perp_info: Any
@@ -71,14 +71,18 @@ class ListingFacts:
     perp_prices: Mapping[str, Decimal]
     delist_schedule: Any = ()
     """Of spot; nobody is told it without a key."""
+    symbol_config: Any = ()
+    """How the account has set up its perpetuals; without a key there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """`suspicious` are symbols that were left out because their prices contradict their names."""
+    """`suspicious` are symbols that were left out because their prices contradict their names, `isolated` those whose
+    positions would be liquidated without the wallet behind them: left out as well, but for what may be held."""
 
     instruments: tuple[Instrument, ...]
     suspicious: tuple[str, ...]
+    isolated: tuple[str, ...] = ()
 
 
 def list_instruments(
@@ -97,6 +101,7 @@ def list_instruments(
     intervals, ends_ms = funding_intervals_s(facts.funding_info), spot_ends_ms(facts.delist_schedule)
     instruments: list[Instrument] = []
     suspicious: list[str] = []
+    isolated, alone = isolated_symbols(facts.symbol_config), list[str]()
     perp_rows = [*perp_rows, *gone_rows(venue, Kind.PERP, kept, perp_rows, QUOTE_ASSET)]
     for row in sorted(perp_rows, key=lambda r: str(r["symbol"])):
         keep = instrument_id(venue, str(row["symbol"]), Kind.PERP) in kept
@@ -110,10 +115,14 @@ def list_instruments(
             suspicious.append(str(row["symbol"]))
             if not keep:
                 continue
+        if row["symbol"] in isolated:
+            alone.append(str(row["symbol"]))
+            if not keep:
+                continue
         instruments.append(_spot(venue, coin, spot_row, ends_ms, fee_in_base=fee_in_base))
         interval_s = intervals.get(row["symbol"], DEFAULT_INTERVAL_S)
         instruments.append(_perp(venue, coin, row, multiplier, interval_s))
-    return Listed(tuple(instruments), tuple(suspicious))
+    return Listed(tuple(instruments), tuple(suspicious), tuple(alone))
 
 
 def coin_of(base_asset: str, spot_bases: Iterable[str] | Mapping[str, Any]) -> tuple[str, Decimal]:
@@ -143,6 +152,15 @@ def spot_ends_ms(schedule: Any) -> dict[str, int]:
         return {str(symbol): int(row["delistTime"]) for row in schedule for symbol in row["symbols"]}
     except (KeyError, TypeError, ValueError) as error:
         raise DecodeError(f"spot/delist-schedule: {error!r}") from None
+
+
+def isolated_symbols(symbol_config: Any) -> frozenset[str]:
+    """symbolConfig: perpetuals that the account's owner has set to isolated margin. Raises DecodeError."""
+    try:
+        modes = {str(row["symbol"]): str(row["marginType"]) for row in symbol_config}
+    except (KeyError, TypeError) as error:
+        raise DecodeError(f"symbolConfig: {error!r}") from None
+    return frozenset(symbol for symbol, mode in modes.items() if mode.upper() == "ISOLATED")
 
 
 def margin_tiers(brackets: Any, symbols: Mapping[str, Instrument]) -> dict[str, tuple[MarginTier, ...]]:
