@@ -109,6 +109,11 @@ VENUES = {
         "It is not traded.",
         "Nothing, unless it is one that you hold.",
     ),
+    "venue.account_modes": Wording(
+        "The account at {venue} is not set up as it should be: {problem}.",
+        "The daemon goes on; what it counts of margin or interest may be wrong.",
+        "Change the setting at the venue; `carrybot check` says when it is right.",
+    ),
     "venue.isolated_margin": Wording(
         "{symbols} at {venue} are set to isolated margin: the wallet does not stand behind a short of them.",
         "They are left out; what is held of one is kept, but its liquidation is nearer than R7 counts.",

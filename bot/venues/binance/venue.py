@@ -123,6 +123,8 @@ class BinanceVenue:
             await self._rest.measure_clock()
             await self._read_market_time()
             await self.fetch_listing()
+            if self._signed:
+                await self._look_at_modes()
         except BaseException:
             await self.close()
             raise
@@ -137,6 +139,15 @@ class BinanceVenue:
     async def account_modes(self) -> AccountModes:
         """How the account is set up; `.problem` says what must be changed. Raises VenueError."""
         return await self._reader.modes(borrows=self._borrows)
+
+    async def _look_at_modes(self) -> None:
+        """In hedge mode the venue refuses each perpetual order of ours and fills the spot order beside it, which is
+        then sold again at a loss; nothing can be held in it. In the other wrong modes what is held is managed."""
+        modes = await self.account_modes()
+        if modes.hedge_mode:
+            raise VenueError(f"account: {modes.problem}")
+        if modes.problem is not None:
+            self._log(Severity.WARNING, "venue.account_modes", {"venue": self.name, "problem": modes.problem})
 
     async def _read_market_time(self) -> None:
         """Before the first frame: mark prices carry market time, /time is wall time (of a simulator too)."""

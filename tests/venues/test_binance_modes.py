@@ -1,0 +1,48 @@
+"""What a start makes of an account that is not set up as it should be."""
+
+from typing import Any
+
+import pytest
+
+from bot.ports import VenueError
+from bot.venues.binance import AccountModes, BinanceVenue
+
+
+async def connected(monkeypatch: pytest.MonkeyPatch, modes: AccountModes) -> list[tuple[str, Any]]:
+    """What is told by a start whose other questions are answered as they should be."""
+    told: list[tuple[str, Any]] = []
+    venue = BinanceVenue(
+        "binance", "main", "key", "secret", log=lambda _, name, fields: told.append((name, fields["problem"]))
+    )
+
+    async def fine(*_: Any) -> None:
+        return None
+
+    async def answer() -> AccountModes:
+        return modes
+
+    monkeypatch.setattr(venue._rest, "measure_clock", fine)
+    monkeypatch.setattr(venue, "_read_market_time", fine)
+    monkeypatch.setattr(venue, "fetch_listing", fine)
+    monkeypatch.setattr(venue, "account_modes", answer)
+    try:
+        await venue.connect()
+    finally:
+        await venue.close()
+    return told
+
+
+async def test_nothing_starts_in_hedge_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each entry would fill its spot order, have its perpetual refused (-4061) and pay for the way back."""
+    with pytest.raises(VenueError, match="set one-way mode"):
+        await connected(monkeypatch, AccountModes(hedge_mode=True, multi_assets=False))
+
+
+async def test_other_wrong_modes_are_told_and_what_is_held_is_managed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ((name, problem),) = await connected(monkeypatch, AccountModes(hedge_mode=False, multi_assets=True))
+    assert name == "venue.account_modes"
+    assert "single-asset" in problem
+
+
+async def test_of_a_right_account_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await connected(monkeypatch, AccountModes(hedge_mode=False, multi_assets=False)) == []
