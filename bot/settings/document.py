@@ -24,6 +24,8 @@ DEPTH_MAX = 16
 NODES_MAX = 20_000
 NUMBER_CHARS_MAX = 40
 
+_UNUSABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Characters that stand for nothing: controls, and halves of characters, which no file, log or database takes."""
 _NUMBER = re.compile(r"[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -79,6 +81,12 @@ class _TextLoader(yaml.SafeLoader):
 
 def is_number(text: str) -> bool:
     return len(text) <= NUMBER_CHARS_MAX and _NUMBER.fullmatch(text) is not None
+
+
+def unusable(text: str) -> str | None:
+    """What is wrong with the first character that no value can have, if there is one: an escape can make any."""
+    found = _UNUSABLE.search(text)
+    return None if found is None else f"the character \\u{ord(found[0]):04x} is not allowed here"
 
 
 def read_text(path: Path, name: str, missing_remedy: str = "") -> str:
@@ -171,6 +179,9 @@ def _check_events(text: str, name: str) -> None:
             refuse(event, "anchors and aliases (& and *) are not accepted", "write the value out")
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
             nodes += 1
+            wrong = unusable(event.value) if isinstance(event, yaml.ScalarEvent) else None
+            if wrong is not None:
+                refuse(event, wrong, "remove it")
             if event.tag:
                 refuse(event, f"the tag {event.tag} is not accepted", "write the plain value")
         if isinstance(event, yaml.CollectionStartEvent):

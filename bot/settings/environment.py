@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from bot.domain.config import CoreConfig
-from bot.settings.document import KeyPath
+from bot.settings.document import KeyPath, unusable
 from bot.settings.mirror import hints_of, without_none
 from bot.settings.problems import Problem, SettingsError, did_you_mean
 from bot.settings.scalars import EnvironmentText
@@ -70,6 +70,10 @@ def _set(found: Overrides, path: KeyPath, name: str, value: str, *, is_file: boo
         value = text
     if not value.strip():
         found.problems.append(Problem(where, None, key, "the value is empty", "unset it or give it a value"))
+        return
+    unfit = unusable(value.strip())
+    if unfit is not None:
+        found.problems.append(Problem(where, None, key, unfit, "write the value as UTF-8 text without it"))
         return
     target = found.data
     for part in path[:-1]:

@@ -15,6 +15,7 @@ WHOLE = (CONFIG / "live.yaml").read_text(encoding="utf-8")
 NASTY_SCALARS = (
     *(each for each in NASTY_TEXTS if "\x00" not in each),
     *("[", "]", "{", "}", "[1, 2]", "{a: 1}", "&a", "*a", "!!python/object:os.system", "|", ">", "- 1", "'", '"'),
+    *(r'"\ud800"', r'"\ud800://x"', r'"\0"', r'"\x1b[2J"', r'{"\udfff": 1}', r'["\ud800"]'),
     *("no", "yes", "1:30", "0o17", "2024-01-01", "~", "%", "@", "`", "? x", "a: b: c", "\t1", "-.inf", ".nan", "="),
 )
 
@@ -27,7 +28,8 @@ def texts(draw: st.DrawFn) -> str:
         place = draw(st.integers(0, len(lines) - 1))
         match draw(st.sampled_from(("value", "key", "drop", "double", "move", "indent", "text"))):
             case "value":
-                lines[place] = re.sub(r":.*", ": " + draw(st.sampled_from(NASTY_SCALARS)), lines[place], count=1)
+                value = ": " + draw(st.sampled_from(NASTY_SCALARS))
+                lines[place] = re.sub(r":.*", lambda _, value=value: value, lines[place], count=1)
             case "key":
                 key = draw(st.text(max_size=5)) + ":"
                 lines[place] = re.sub(r"\w+:", lambda _, key=key: key, lines[place], count=1)
@@ -54,7 +56,9 @@ def refusal(file: Path, environment: dict[str, str]) -> str:
     try:
         assert isinstance(load(file, environment), Settings)
     except SettingsError as error:
-        return str(error)
+        told = str(error)
+        assert told.encode(), "a log and a terminal can take it"
+        return told
     return ""
 
 
@@ -79,8 +83,10 @@ def test_anything(file: Path, raw: bytes) -> None:
 
 @fuzzed
 @given(
-    name=st.sampled_from(("LIMITS__PER_COIN_CAP", "LOG__LEVEL", "VENUES__BINANCE__API_KEY", "LIMITS", "X", "__")),
-    value=st.sampled_from(NASTY_TEXTS) | st.text(max_size=20),
+    name=st.sampled_from(
+        ("LIMITS__PER_COIN_CAP", "LOG__LEVEL", "VENUES__BINANCE__API_KEY", "LIMITS", "X", "__", "DATA")
+    ),
+    value=st.sampled_from((*NASTY_TEXTS, "\udcff", "\udcff://x")) | st.text(max_size=20),
 )
 def test_the_environment(file: Path, name: str, value: str) -> None:
     file.write_text(WHOLE, encoding="utf-8")

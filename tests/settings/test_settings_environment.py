@@ -118,6 +118,7 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "a section": ({"CARRYBOT_LIMITS__LIQUIDATION": "1"}, "limits.liquidation", "this is a section"),
     "a venue": ({"CARRYBOT_VENUES__BINANCE": "1"}, "venues.binance", "this is a section"),
     "empty": ({"CARRYBOT_DATA": ""}, "data_dir", "the value is empty"),
+    "half of a character": ({"CARRYBOT_DATA": "\udcff"}, "data_dir", "\\udcff is not allowed"),
     "empty secret": ({f"{BINANCE}API_KEY": " "}, "venues.binance.api_key", "the value is empty"),
     "short secret": ({f"{BINANCE}API_KEY": "short"}, "venues.binance.api_key", "at least 8 characters"),
     "spaces in a secret": ({f"{BINANCE}API_KEY": "two words"}, "venues.binance.api_key", "no spaces"),
