@@ -20,6 +20,7 @@ from benchmarks import child, rows, shell, world
 from benchmarks.catalogue import coins
 from benchmarks.order_product import CASH_USD, config
 from bot.domain.actions import Persist, PlaceOrders
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge
 from bot.domain.orders import OrderIntent, OrderRecord
 from bot.domain.time import Stamp
@@ -57,7 +58,7 @@ def renumbered(records: list[Persist], number: int) -> list[Persist]:
             intent = replace(record.intent, client_id=names[record.intent.client_id])
             found.append(Persist(replace(record, intent=intent)))
         else:
-            assert isinstance(record, Hedge), f"a two-leg intent also persists {type(record).__name__}"
+            assert isinstance(record, Hedge | Remembered), f"a two-leg intent also persists {type(record).__name__}"
             found.append(persist)
     return found
 
@@ -68,12 +69,15 @@ def bound(records: list[Persist]) -> rows.Rows:
 
 
 def plain(records: list[Persist]) -> rows.Rows:
-    """The same values for the plain tables, whose key is one column: a leg's is its hedge and its number."""
+    """The same values for the plain tables, whose key is one column: a leg's is its hedge and its number, a figure's
+    its rule and its name."""
     found = []
     for write, row in writers.operations(records):
         values = PREPARED[write].bind(row)
         if write is writers.LEG:
             values[0] = f"{values[0]}-{values[1]}"
+        elif write is writers.MEMORY:
+            values[0] = f"{values[0]}-{values[2]}"
         found.append(rows.insert(write.table.name, values))
     return found
 

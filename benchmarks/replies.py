@@ -27,6 +27,9 @@ class Fixed:
                 "takerCommissionRate": catalogue.PERP_FEE,
             },
             "/fapi/v1/feeBurn": {"feeBurn": False},
+            "/fapi/v1/positionSide/dual": {"dualSidePosition": False},
+            "/fapi/v1/multiAssetsMargin": {"multiAssetsMargin": False},
+            "/fapi/v1/symbolConfig": [],
             "/fapi/v1/listenKey": {"listenKey": "benchmark"},
             "/sapi/v1/asset/transfer": {"tranId": 1},
         }

@@ -7,17 +7,19 @@ import sqlite3
 from pathlib import Path
 
 Rows = list[tuple[str, list[object]]]
-TABLES = {"order_intents": 13, "orders": 10, "hedges": 19, "legs": 8}
+TABLES = {"order_intents": 13, "orders": 10, "hedges": 19, "legs": 8, "rule_memory": 5}
 """Columns of each plain table; the first is its key."""
 
 
 def two_leg_rows(number: int) -> Rows:
-    """Two intents, their two orders, the hedge and its two legs, made up and short; `number` makes new keys."""
+    """Two intents, their two orders, what they take of a budget, the hedge and its two legs, made up and short;
+    `number` makes new keys."""
     found: Rows = []
     for leg in range(2):
         client_id = f"cb1-3-{number + leg}"
         found.append(insert("order_intents", [client_id, "h3", leg, "binance", "binance:QACUSDT:spot", *"abcdefgh"]))
         found.append(insert("orders", [client_id, "intended", None, "0", "0", None, 0, 0, 0, 0]))
+    found.append(insert("rule_memory", ["budget-orders:07", "", "orders:07", "2", 0]))
     found.append(insert("hedges", ["h3", 3, "cash_and_carry", "QAC", "binance", "opening", *["0"] * 13]))
     found += [
         insert("legs", [f"h3-{leg}", leg, "binance:QACUSDT:spot", "spot", 1, "0", "0", "0"]) for leg in range(2)
