@@ -79,6 +79,8 @@ class Consumer:
         self._seq = 0
         self._unsaved: list[Persist] = []
         self._retry_at = 0.0
+        self._behind = 0
+        """Events that came while a commit took too long, and are not handled yet."""
         self.store_error: str | None = None
         """Why the database refused the latest commit; None while it accepts."""
         self.on_overflow: Callable[[], None] = lambda: None
@@ -99,7 +101,10 @@ class Consumer:
         batch = self._collect()
         self._unsaved.extend(self._notices.take_records())
         if self._unsaved and (batch.sends or time.monotonic() >= self._retry_at):
+            began_ms = self._clock.mono_ms()
             await self._save()
+            if self._clock.mono_ms() - began_ms > LATE_MS:
+                self._behind = len(self._inbox)
         self._send(batch)
         for emit, at in batch.emits:
             self._notices.tell(emit, at)
@@ -115,6 +120,7 @@ class Consumer:
             taken = self._inbox.take()
             if taken is None:
                 break
+            self._behind = max(0, self._behind - 1)
             if isinstance(taken, Ticket):
                 batch.done.append(taken.done)
                 self._handle(taken.event, batch)
@@ -206,13 +212,16 @@ class Consumer:
         self._dispatch([send for send in batch.sends if not self._withheld(send)])
 
     def _too_late(self, action: Action, decided_mono_ms: int) -> bool:
-        """Whether this opens or completes a hedge, and the commit took too long; the core is told."""
-        if not isinstance(action, PlaceOrders) or self._clock.mono_ms() - decided_mono_ms <= LATE_MS:
+        """Whether this opens or completes a hedge, and its commit took too long, or one before it, and what came
+        meanwhile (a lost feed, a refusal) is not handled yet; the core is told."""
+        if not isinstance(action, PlaceOrders) or not any(one.purpose in GROWS for one in action.intents):
             return False
-        late = any(intent.purpose in GROWS for intent in action.intents)
-        if late:
+        if self._clock.mono_ms() - decided_mono_ms > LATE_MS:
             self._keep_back(action, "not sent: its commit took too long")
-        return late
+            return True
+        if self._behind:
+            self._keep_back(action, "not sent: a commit took too long, and what came meanwhile is not handled yet")
+        return self._behind > 0
 
     def _keep_back(self, action: PlaceOrders, reason: str) -> None:
         self._counters.orders_withheld += len(action.intents)

@@ -95,7 +95,8 @@ class Reconciler:
         self._asked = asyncio.Event()
         self._reason = ""
         self._missing: dict[str, int] = {}
-        self._capital_s = -CAPITAL_EVERY_S
+        self._capital_s = self._looked_s = -CAPITAL_EVERY_S
+        """When the owner's moves were last asked for, and when last with an answer."""
         self._gap: tuple[Mapping[tuple[str, str], Decimal], float] = {}, -math.inf
         self._left: tuple[Mapping[tuple[str, str], Decimal], float] = {}, -math.inf
         """What the history did not explain, and since when."""
@@ -219,7 +220,7 @@ class Reconciler:
         """Deliver charges of liquidations, deposits, withdrawals and moves that are not ours; seldom: it is dear."""
         if not (self._books.floor_ms and self._rested() and self._quiet()):
             return
-        self._capital_s = time.monotonic()
+        self._capital_s = began_s = time.monotonic()
         since_ms = max(self._books.floor_ms, self._books.complete_ms - CAPITAL_OVERLAP_MS)
         asked_ms = self._clock.mono_ms()
         history = await self._venue.fetch_history(since_ms, ())
@@ -234,6 +235,7 @@ class Reconciler:
                 self._move_capital(f"{one.venue_id}:returned", one.wallet, one.asset, -one.amount, one.at_ms)
             elif not one.returned and not known:
                 self._move_capital(one.venue_id, one.wallet, one.asset, one.amount, one.at_ms)
+        self._looked_s = began_s
         await self._flush()
 
     def _note_gap(self, report: AccountReported) -> None:
@@ -250,7 +252,7 @@ class Reconciler:
     def _too_soon(self, report: AccountReported) -> bool:
         """Whether the history left this very difference, and the owner's moves, which may explain it, must wait."""
         difference, since_s = self._left
-        if self._rested() or self._capital_s >= self._gap[1] or not self._quiet():
+        if self._rested() or self._looked_s >= self._gap[1] or not self._quiet():
             return False
         known = self._only_money(report) or time.monotonic() - since_s >= LAG_S
         return known and self._view.difference(report) == difference
@@ -302,7 +304,7 @@ class Reconciler:
             self._note_gap(after)
             await self._ask_for_capital(after)
         fresh = not self._books.floor_ms
-        looked = fresh or self._capital_s >= self._gap[1]  # else it may be a deposit: no alarm yet
+        looked = fresh or self._looked_s >= self._gap[1]  # else it may be a deposit: no alarm yet
         empty = not any((history.fills, history.receipts, history.charges, history.interest, history.transfers))
         complete = self._agreed(after) or (still and quiet and settled and looked and (empty or not fresh))
         if complete:

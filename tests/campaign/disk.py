@@ -1,5 +1,6 @@
-"""What the disk does to the books: full, busy, an I/O error, a page that is damaged, and deaths at a commit."""
+"""What the disk does to the books: full, busy, slow, an I/O error, a page that is damaged, and deaths at a commit."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tests.campaign.faults import COMMIT, MOVE
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from tests.campaign.store import Rows
     from tests.campaign.world import World
 
+JUST_S = 0.5
 _MOVES = "INSERT INTO transfers "
 
 
@@ -18,6 +20,10 @@ class Disk:
         self.world = world
         self.full_until_s = 0.0
         self.busy_left = 0
+        self.slow_s = 0.0
+        """How long it takes until the next commit, which is made, is known to be."""
+        self._slow: tuple[float, float] = (0.0, 0.0)
+        """Beginning and end of the latest commit that took long."""
         self.damaged_s: dict[int, float] = {}
         """Number of a daemon's life -> when it met a damaged page: no commit of it succeeds any more."""
 
@@ -45,6 +51,8 @@ class Disk:
                     self.full_until_s = world.loop.now_s + fault.size
                 case "database_busy":
                     self.busy_left = int(fault.size)
+                case "database_slow":
+                    self.slow_s = fault.size
                 case "database_error":
                     raise database_error("SQLITE_IOERR", "disk I/O error")
                 case "database_corrupt":
@@ -69,7 +77,18 @@ class Disk:
         self.world.oracle.check(20, told or life.dead, "the books are damaged and nobody was told")
         self.world.kill(life, 0.5)
 
+    def unheard_since_s(self) -> float:
+        """Since when a daemon may not have looked at what it was told: it waits for a commit, or just did."""
+        began_s, ended_s = self._slow
+        return began_s if self.world.loop.now_s < ended_s + JUST_S else self.world.loop.now_s
+
     async def after_commit(self, life: "Life") -> None:
+        slow_s, self.slow_s = self.slow_s, 0.0
+        if slow_s:
+            now_s = self.world.loop.now_s
+            self._slow = now_s, now_s + slow_s
+            await asyncio.sleep(slow_s)
+            await life.alive()
         if life.commits < 0:
             life.commits = 0
             self.world.kill(life, 1.0)

@@ -76,6 +76,8 @@ HAIRCUTS = "haircuts"
 STARTS, LOAN_STARTS = "starts", "loan starts"
 """Drawn apart, up to two in each seed, and two more where coins are borrowed: what a daemon finds at its start, and
 request weight that is used up where coins are borrowed alone."""
+DISKS, DISKS_MAX = "disks", 3
+"""Drawn apart, up to three in each seed: a disk whose commits take long."""
 TERMS = "terms"
 """Drawn apart, up to two in each seed: what was agreed or taken for granted changes."""
 RENAMES, RENAMED_SHARE = "renames", 0.3
@@ -151,6 +153,7 @@ KINDS: Mapping[str, Kind] = {
     "database_full": Kind(COMMIT, 1, size=(0.5, 4)),
     "database_error": Kind(COMMIT, 0.7, size=(1, 2.99)),
     "database_corrupt": Kind(COMMIT, 0.5, size=(3, 12)),
+    "database_slow": Kind(COMMIT, 1, size=(0.3, 7), where=DISKS),
     # loans: market hours until a recalled one is due; interest a year; market hours for which nothing is lent
     "loan_recalled": Kind(HOUR, 2, size=(2, 40), where=LOANS),
     "loan_rate_spike": Kind(HOUR, 1.5, size=(1.5, 12), where=LOANS),
@@ -280,6 +283,8 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
         faults += _drawn(RENAMES, 1, renamer)
     starts = Random(f"starts:{seed}")
     faults += _drawn(STARTS, starts.randint(0, 2), starts)
+    disks = Random(f"disks:{seed}")
+    faults += _drawn(DISKS, disks.randint(0, DISKS_MAX), disks)
     _set_limits(found, Random(f"universe:{seed}"))
     if found.lent:
         faults += _drawn(LOAN_STARTS, 2, starts)

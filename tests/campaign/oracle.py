@@ -271,6 +271,8 @@ class Oracle(Words):
             self.refused_lives.add(life.number)
         if emit.name in ("risk.refused", "risk.forced"):
             self.said_names[f"{emit.name.removeprefix('risk.')} by {emit.fields.get('rule')}"] += 1
+        if emit.name == "order.rejected" and "commit took too long" in str(emit.fields["reason"]):
+            self.said_names["commit took too long"] += 1
         if self.world.verbose:
             self.world.note(f"[{life.number}] {emit.severity} {shown}")
         self.check(17, CANARY not in shown, f"the canary is in {emit.name}")

@@ -19,7 +19,7 @@ GUARD, REPAIR_GUARD = Decimal("0.0015"), Decimal("0.006")
 """The shipped price guards: beyond the touch by so much, and by so much where a hedge is made whole."""
 REPAIRS = ("complete", "unwind")
 TOLD_S = 1.0
-"""A decision may be as old as this when it is committed."""
+"""A decision may be as old as this when it is committed, and as long as a slow commit holds the next one up."""
 AT_ONCE_S = 0.02
 """A mark that came so short a time before the commit came when the orders were decided already."""
 NEVER = Decimal(10) ** 12
@@ -35,8 +35,8 @@ class Prudent(Audit):
 
     def touched(self, instrument: str, bid: Decimal, ask: Decimal) -> None:
         """A quote is handed to the daemon."""
-        kept = self._touches.setdefault(instrument, [])
-        while len(kept) > 1 and kept[1][0] < self._now_s - TOLD_S:
+        kept, since_s = self._touches.setdefault(instrument, []), self.world.disk.unheard_since_s() - TOLD_S
+        while len(kept) > 1 and kept[1][0] < since_s:
             del kept[0]
         kept.append((self._now_s, bid, ask))
 

@@ -40,6 +40,7 @@ SAFEGUARDS: dict[str, str] = {
     "coin.removed": "negative funding removes a coin",
     "store.failed": "a database that refuses halts",
     "store.recovered": "and is taken up again",
+    "commit took too long": "what opens does not leave after a slow commit",
     "control.halted": "halt",
     "control.flattening": "flatten",
     "margin.unknown": "a transfer without an answer is looked for",

@@ -21,6 +21,7 @@ BOTH_LEGS_S = 0.3
 OWNER_CLOSES_S = 0.6
 OWNER_DECIDES_S = 1.0
 OWNER_READMITS_S = 6.0
+OWNER_WAITS_S = 0.5
 _QUESTIONS = {
     "/api/v3/order": Book.SPOT,
     "/api/v3/openOrders": Book.SPOT,
@@ -77,11 +78,13 @@ class Unanswered:
         return held >= (plan.fullest - ROOM_CAPS * plan.per_coin_cap) * oracle.nav()
 
     def _owner(self, command: Command) -> None:
-        """What the owner asks of a daemon that does not run now, he asks of the next one."""
-        if self._world.life.running:
-            self._world.owner.gives(command)
-        else:
+        """What the owner asks of a daemon that does not run now, he asks of the next; one after the other."""
+        if not self._world.life.running:
             self._world.commands.insert(0, command)
+        elif self._world.owner.tasks:
+            self._world.loop.call_later(OWNER_WAITS_S, self._owner, command)
+        else:
+            self._world.owner.gives(command)
 
     def silences(self, method: str, path: str, params: Mapping[str, Any]) -> bool:
         """Whether this question fails. One about all instruments of a book is also about a silent one."""

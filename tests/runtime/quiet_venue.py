@@ -70,12 +70,15 @@ class QuietVenue:
         self.asked: list[str] = []
         self.kept: frozenset[str] = frozenset()
         self.down = False
+        self.failing: set[str] = set()
+        """Questions that are not answered once."""
         self.alive = True
         self.connected = asyncio.Event()
 
     def _answer(self, question: str) -> None:
         self.asked.append(question)
-        if self.down:
+        if self.down or question in self.failing:
+            self.failing.discard(question)
             raise VenueError(f"toy does not answer {question}")
 
     def keep_listed(self, instruments: Iterable[str]) -> None:

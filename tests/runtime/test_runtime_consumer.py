@@ -61,6 +61,8 @@ class Rig:
         self.wall = Wall()
         self.commit_ms = 0
         """How long a commit takes."""
+        self.arriving: list[ev.Event] = []
+        """What comes during the next one."""
         self.inbox = Inbox()
         self.notices = Notices(Wall(), lambda emit, _at: self.lines.append(emit))
         self.counters = Counters()
@@ -77,6 +79,8 @@ class Rig:
     async def commit(self, records: Sequence[Persist]) -> None:
         await asyncio.sleep(0)
         self.wall.now_ms += self.commit_ms
+        while self.arriving:
+            self.inbox.put(self.arriving.pop(0))
         if self.failing:
             raise StoreError(self.failing)
         self.diary.append(("commit", [copy.deepcopy(record.record) for record in records]))
@@ -203,6 +207,30 @@ async def test_what_opens_does_not_leave_after_a_commit_that_took_long(
     told = [(one.client_id, one.state) for one in rig.handled if isinstance(one, ev.OrderReported)]
     assert told == ([] if leaves else [("cb1-1-1", OrderState.REJECTED)])
     assert rig.counters.orders_withheld == (0 if leaves else 1)
+
+
+async def test_what_came_during_a_commit_that_took_long_is_handled_before_anything_opens() -> None:
+    lost = ev.FeedLost("toy:spot", "reset")
+
+    def step(event: ev.Event, _at: Stamp) -> list[Action]:
+        if isinstance(event, ev.OrderNotFound):  # a fact on which the core opens
+            name = event.client_id
+            return [Persist(intent(name)), PlaceOrders((intent(name),), reducing=False)]
+        return [Persist(intent("cb1-1-9"))] if event is slow else []
+
+    slow = ev.Halt("a slow commit")
+    rig = Rig(step)
+    rig.commit_ms, rig.arriving = 501, [ev.OrderNotFound("cb1-1-1", 1), lost, ev.OrderNotFound("cb1-1-2", 1)]
+    rig.inbox.put(slow)
+    await rig.turns(1)
+    rig.commit_ms = 0
+    await rig.turns(5)
+    assert rig.handled[:4] == [slow, ev.OrderNotFound("cb1-1-1", 1), lost, ev.OrderNotFound("cb1-1-2", 1)]
+    assert [leaves for what, leaves in rig.diary if what == "send"] == [  # type: ignore[misc]
+        [PlaceOrders((intent("cb1-1-2"),), reducing=False)]
+    ], "only what was decided with all that had come"
+    refused = [one.client_id for one in rig.handled if isinstance(one, ev.OrderReported)]
+    assert refused == ["cb1-1-1"]
 
 
 async def test_when_the_database_is_back_everything_that_waited_is_written_first() -> None:

@@ -513,6 +513,29 @@ class TestCapital:
         await rig.flush()
         assert rig.state.ledger.balance("equity:capital", "USDT") == -120
 
+    async def test_a_question_for_deposits_that_failed_is_none(self) -> None:
+        rig = await Rig(QuietVenue()).start()
+        await rig.flush()
+        rig.venue.now_ms += 1_000
+        rig.venue.balances["spot"]["USDT"] -= 410
+        rig.venue.capital = [self.moved(rig, "w1", "-410")]
+        rig.reconciler._capital_s = time.monotonic()
+        for _ in range(4):
+            await rig.reconciler.once("regular")
+            await rig.flush()
+        rig.venue.failing = {"capital"}
+        rig.reconciler._capital_s -= 60
+        with pytest.raises(VenueError):
+            await rig.reconciler.once("regular")
+        for _ in range(4):
+            await rig.reconciler.once("regular")
+            await rig.flush()
+        assert rig.state.differences == {}
+        rig.reconciler._capital_s -= 60
+        assert await rig.reconciler.once("regular")
+        await rig.flush()
+        assert rig.state.ledger.balance("equity:capital", "USDT") == 410
+
     @pytest.mark.parametrize(("coins", "age_s", "asked_again"), [(0, 0, False), (1, 0, True), (1, LAG_S, False)])
     async def test_money_that_the_history_does_not_explain_waits_for_the_deposits(
         self, coins: int, age_s: float, asked_again: bool

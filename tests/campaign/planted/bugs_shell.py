@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.engine import hedging
+from bot.runtime.consumer import Consumer
 from bot.store.database import SqlStore
 from bot.venues.binance import gate, liquidity, outcomes, rest
 from tests.campaign.planted.catalogue import planted, put
@@ -34,6 +35,11 @@ def ids_without_epoch(stack: ExitStack) -> None:
         return replace(made, client_id="cb1-" + made.client_id.split("-", 1)[1])
 
     put(stack, hedging, "_intent", plain)
+
+
+@planted("what opens does not leave after a slow commit")
+def slow_commit_ignored(stack: ExitStack) -> None:
+    put(stack, Consumer, "_too_late", lambda self, action, decided_mono_ms: False)
 
 
 @planted("nothing is sent before a Retry-After has passed")
