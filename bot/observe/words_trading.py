@@ -9,9 +9,9 @@ ORDERS = {
         "If this stands for minutes, look for the order on the venue's page and at its status page.",
     ),
     "order.rejected": Wording(
-        "The venue refused order {client_id}: {reason}.",
+        "Order {client_id} was refused: {reason}.",
         "What the other leg filled is completed or unwound.",
-        "If the same reason comes again, put its cause right: balance, minimum size, key rights or account mode.",
+        "If the same reason comes again, put its cause right: balance, minimum, key rights, account mode, a slow disk.",
     ),
     "order.never_sent": Wording(
         "Order {client_id} of {instrument} never reached the venue, by two of its views.",
