@@ -11,7 +11,7 @@ ORDERS = {
     "order.rejected": Wording(
         "Order {client_id} was refused: {reason}.",
         "What the other leg filled is completed or unwound.",
-        "If the same reason comes again, put its cause right: balance, minimum, key rights, account mode, a slow disk.",
+        "If the same reason comes again, put it right: balance, minimum, key rights, account mode, a slow disk.",
     ),
     "order.never_sent": Wording(
         "Order {client_id} of {instrument} never reached the venue, by two of its views.",
