@@ -14,12 +14,19 @@ class Stamp:
     """When and in which order something entered the core.
 
     `market_ms` is the venue's UTC clock, which a simulator may run fast: calendar rules use it.
-    `mono_ms` is the monotonic wall clock: staleness, leg limits and time-outs use it.
+    `mono_ms` is the monotonic wall clock: leg limits and time-outs use it, and staleness, which begins when something
+    was heard: `heard_mono_ms`, where that was not just now.
     """
 
     seq: int
     market_ms: int
     mono_ms: int
+    heard_mono_ms: int | None = None
+
+    @property
+    def heard_ms(self) -> int:
+        """Monotonic time at which it arrived: before a commit that took long, or while others were handled."""
+        return self.mono_ms if self.heard_mono_ms is None else self.heard_mono_ms
 
 
 def nominal_ms(recorded_ms: int) -> int:

@@ -47,7 +47,7 @@ def step(state: EngineState, event: ev.Event, at: Stamp) -> Actions:
             settlements.mark_seen(state, event)
             guarding.observe(state, event, out)
         case ev.FeedAlive():
-            state.market.feed_alive_ms[event.feed] = at.mono_ms
+            state.market.feed_alive_ms[event.feed] = at.heard_ms
             if state.market.feed_out_ms.pop(event.feed, None) is not None:
                 state.decide_due = True
                 feed_back(state, event.feed)

@@ -28,7 +28,7 @@ def mark_seen(state: EngineState, mark: Mark) -> None:
         return  # a stream may speak before its listing is known
     before = market.marks.get(mark.instrument)
     market.marks[mark.instrument] = mark
-    market.mark_seen_ms[mark.instrument] = state.book.now.mono_ms
+    market.mark_seen_ms[mark.instrument] = state.book.now.heard_ms
     if before is None or not before.next_funding_ms:  # the books keep prices alone
         _guess_passed(state, mark)
         return

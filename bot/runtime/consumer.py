@@ -34,6 +34,8 @@ BATCH_EVENTS_MAX = 500
 LATE_MS = 500
 """What opens or completes a hedge and was decided longer ago does not leave, as in the venue's queue: its prices are
 old, and a halt may wait behind the commit."""
+PROMPT_MS = 100
+"""What was heard so short a time ago counts as heard now."""
 BATCH_MS_MAX = 10.0
 """How long the consumer keeps the event loop to itself."""
 RETRY_S = 1.0
@@ -132,7 +134,9 @@ class Consumer:
 
     def _handle(self, event: Event, batch: _Batch) -> None:
         self._seq += 1
-        at = Stamp(self._seq, self._clock.market_ms(), self._clock.mono_ms())
+        mono_ms, heard_ms = self._clock.mono_ms(), self._inbox.heard_ms
+        late = heard_ms is not None and mono_ms - heard_ms > PROMPT_MS
+        at = Stamp(self._seq, self._clock.market_ms(), mono_ms, heard_ms if late else None)
         batch.decided_mono_ms = at.mono_ms
         began = time.perf_counter()
         actions = self._decide(event, at)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bot.domain.events import Event, FeedAlive, FeedLost, Tick
 from bot.domain.market import Liquidity, Mark, Quote
+from bot.runtime.clock import mono_ms
 
 KEPT_MAX = 200_000
 """Room for events that must not be dropped: 35 days of hourly rates of 200 coins fit."""
@@ -27,12 +28,21 @@ class Ticket:
     done: "asyncio.Future[None]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An event whose place is kept now, and when it arrived."""
+
+    event: Event
+    mono_ms: int
+
+
 class Inbox:
     """One reader, any number of writers on the same event loop."""
 
     def __init__(self, kept_max: int = KEPT_MAX, subjects_max: int = SUBJECTS_MAX) -> None:
-        self._kept: deque[Event | Ticket] = deque()
+        self._kept: deque[Event | Ticket | _Heard] = deque()
         self._latest: dict[tuple[type, str], Event] = {}
+        self._heard_ms: dict[tuple[type, str], int] = {}
         self._kept_max = kept_max
         self._subjects_max = subjects_max
         self._waiter: asyncio.Future[None] | None = None
@@ -40,6 +50,8 @@ class Inbox:
         """Events refused for want of room since the consumer last asked (`take_refused`)."""
         self.coalesced = 0
         """Events that took the place of an older one, since start."""
+        self.heard_ms: int | None = None
+        """When what was taken last arrived (monotonic), where it tells what is newest; None of all else."""
 
     def __len__(self) -> int:
         return len(self._kept) + len(self._latest)
@@ -51,11 +63,9 @@ class Inbox:
             if isinstance(event, FeedLost):
                 self._keep_order()
             self._keep(event)
-        elif subject in self._latest:
-            self.coalesced += 1
-            self._latest[subject] = event
-        elif len(self._latest) < self._subjects_max:
-            self._latest[subject] = event
+        elif subject in self._latest or len(self._latest) < self._subjects_max:
+            self.coalesced += subject in self._latest
+            self._latest[subject], self._heard_ms[subject] = event, mono_ms()
         else:
             self.refused += 1
         self._wake()
@@ -77,10 +87,16 @@ class Inbox:
 
     def take(self) -> Event | Ticket | None:
         """The next event: what must not be lost first, then the latest of each subject; None when empty."""
+        self.heard_ms = None
         if self._kept:
-            return self._kept.popleft()
+            taken = self._kept.popleft()
+            if isinstance(taken, _Heard):
+                self.heard_ms, taken = taken.mono_ms, taken.event
+            return taken
         if self._latest:
-            return self._latest.pop(next(iter(self._latest)))
+            subject = next(iter(self._latest))
+            self.heard_ms = self._heard_ms[subject]
+            return self._latest.pop(subject)
         return None
 
     def take_refused(self) -> int:
@@ -98,7 +114,7 @@ class Inbox:
         finally:
             self._waiter = None
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, event: Event | _Heard) -> None:
         if len(self._kept) < self._kept_max:
             self._kept.append(event)
         else:
@@ -106,8 +122,8 @@ class Inbox:
 
     def _keep_order(self) -> None:
         """Quotes that arrived before their feed was lost must not look younger than its loss."""
-        for event in self._latest.values():
-            self._keep(event)
+        for subject, event in self._latest.items():
+            self._keep(_Heard(event, self._heard_ms[subject]))
         self._latest.clear()
 
     def _wake(self) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.campaign.store import Rows
     from tests.campaign.world import World
 
-JUST_S = 0.5
+JUST_S, AT_ONCE_S = 0.5, 0.02
 _MOVES = "INSERT INTO transfers "
 
 
@@ -81,6 +81,11 @@ class Disk:
         """Since when a daemon may not have looked at what it was told: it waits for a commit, or just did."""
         began_s, ended_s = self._slow
         return began_s if self.world.loop.now_s < ended_s + JUST_S else self.world.loop.now_s
+
+    def catching_up(self) -> bool:
+        """Whether a daemon looks at what came during a slow commit: what it decides to open now may not leave."""
+        began_s, ended_s = self._slow
+        return began_s < self.world.loop.now_s < ended_s + AT_ONCE_S
 
     async def after_commit(self, life: "Life") -> None:
         slow_s, self.slow_s = self.slow_s, 0.0

@@ -93,6 +93,8 @@ class Opening(Room):
             6, fresh > self.lost_s or decided_s - self.lost_s < 0.05, f"{name} opens before the account was read"
         )
         self._on_fresh_data(name, coin)
+        if self.intents[name].pop("unheard", False):
+            self._within_limits([self.intents[name]])
         if self.intents[name]["committed_s"] > self.short_s + IN_QUEUE_S:
             self.check(6, fresh > self.short_s, f"{name} opens, money was lacking and the account not read since")
         if self.intents[name]["purpose"] == "open":

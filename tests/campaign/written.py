@@ -99,7 +99,11 @@ class Written(Owed):
             self._intended(row)
         opening = [row for row in intended if row["purpose"] in OPENING]
         if opening:
-            self._within_limits(opening)
+            if self.world.disk.catching_up():
+                for row in opening:
+                    row["unheard"] = True  # judged should it leave
+            else:
+                self._within_limits(opening)
             self._allowed_now(opening)
             for row in opening:
                 coin, direction = self._coin(row["instrument"]), self.directions[str(row["hedge_id"])]

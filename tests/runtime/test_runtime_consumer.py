@@ -16,6 +16,7 @@ from bot.domain.market import SettledRate
 from bot.domain.orders import OrderIntent, OrderRecord, OrderState, Purpose, Side, TimeInForce
 from bot.domain.time import Stamp
 from bot.ports import StoreError
+from bot.runtime import inbox as inboxes
 from bot.runtime.consumer import Consumer
 from bot.runtime.counters import Counters
 from bot.runtime.inbox import Inbox
@@ -78,9 +79,9 @@ class Rig:
 
     async def commit(self, records: Sequence[Persist]) -> None:
         await asyncio.sleep(0)
-        self.wall.now_ms += self.commit_ms
         while self.arriving:
             self.inbox.put(self.arriving.pop(0))
+        self.wall.now_ms += self.commit_ms
         if self.failing:
             raise StoreError(self.failing)
         self.diary.append(("commit", [copy.deepcopy(record.record) for record in records]))
@@ -231,6 +232,23 @@ async def test_what_came_during_a_commit_that_took_long_is_handled_before_anythi
     ], "only what was decided with all that had come"
     refused = [one.client_id for one in rig.handled if isinstance(one, ev.OrderReported)]
     assert refused == ["cb1-1-1"]
+
+
+async def test_what_waited_for_a_commit_is_as_old_as_when_it_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    stamps: list[Stamp] = []
+
+    def step(event: ev.Event, at: Stamp) -> list[Action]:
+        stamps.append(at)
+        return [Persist(intent())] if isinstance(event, ev.Halt) else []
+
+    rig = Rig(step)
+    monkeypatch.setattr(inboxes, "mono_ms", rig.wall.mono_ms)
+    rig.commit_ms, rig.arriving = 3_000, [ev.FeedAlive("toy:spot")]
+    rig.inbox.put(ev.Halt("slow"))
+    await rig.turns(1)
+    rig.inbox.put(ev.FeedAlive("toy:perp"))
+    await rig.turns(1)
+    assert [at.heard_mono_ms for at in stamps] == [None, 1_000, None]
 
 
 async def test_when_the_database_is_back_everything_that_waited_is_written_first() -> None:

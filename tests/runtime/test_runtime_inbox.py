@@ -6,6 +6,7 @@ import pytest
 from quiet_venue import PERP, SPOT, quote
 
 from bot.domain.events import FeedAlive, FeedLost, Halt, OrderNotFound, Tick
+from bot.runtime import inbox as inboxes
 from bot.runtime.inbox import Inbox, Ticket
 
 
@@ -46,6 +47,28 @@ def test_a_quote_from_before_the_loss_of_its_feed_stays_before_it() -> None:
         FeedAlive("toy:spot"),
         FeedLost("toy:spot", "reset"),
         quote(SPOT, 2000),
+    ]
+
+
+def test_it_is_known_when_the_newest_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100]
+    monkeypatch.setattr(inboxes, "mono_ms", lambda: now[0])
+    inbox = Inbox()
+    inbox.put(quote(SPOT, 1000))
+    now[0] = 200
+    inbox.put(quote(SPOT, 2000))
+    inbox.put(Halt("x"))
+    inbox.put(FeedAlive("toy:perp"))
+    now[0] = 300
+    inbox.put(FeedLost("toy:perp", "reset"))
+    found = []
+    while (event := inbox.take()) is not None:
+        found.append((event, inbox.heard_ms))
+    assert found == [
+        (Halt("x"), None),
+        (quote(SPOT, 2000), 200),
+        (FeedAlive("toy:perp"), 200),
+        (FeedLost("toy:perp", "reset"), None),
     ]
 
 

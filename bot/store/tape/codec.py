@@ -38,6 +38,7 @@ class _Row(msgspec.Struct, array_like=True):
     mono_ms: int
     fields: msgspec.Raw
     actions: bytes | None
+    heard_mono_ms: int | None = None
 
 
 def _given(kind: type[Any]) -> list[str]:
@@ -100,7 +101,8 @@ def encode(taken: Sequence[Taken]) -> bytes:
     for event, at, actions in taken:
         number = _NUMBERS[type(event)]
         decided = None if actions is None else actions_bytes(actions)
-        rows.append((number, at.seq, at.market_ms, at.mono_ms, _GETTERS[number](event), decided))
+        row = number, at.seq, at.market_ms, at.mono_ms, _GETTERS[number](event), decided
+        rows.append(row if at.heard_mono_ms is None else (*row, at.heard_mono_ms))
     return _ENCODER.encode(rows)
 
 
@@ -110,4 +112,4 @@ def decode(block: bytes) -> Iterator[Entry]:
         row = _ROWS.decode(raw)
         kind = KINDS[row.kind]
         event = kind(*msgspec.structs.astuple(_DECODERS[row.kind].decode(row.fields)))
-        yield Entry(event, Stamp(row.seq, row.market_ms, row.mono_ms), row.actions)
+        yield Entry(event, Stamp(row.seq, row.market_ms, row.mono_ms, row.heard_mono_ms), row.actions)
