@@ -14,6 +14,7 @@ from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
+from bot.ledger.journal import AHEAD_MS
 from bot.risk.review import approve_orders
 from bot.risk.rules import r06_extreme, r07_liquidation, r08_universe, r10_leg_imbalance, r11_stale
 from bot.risk.verdicts import judge
@@ -279,9 +280,16 @@ def _change(state: EngineState, hedge: Hedge, new: HedgeState, out: Actions) -> 
         )
 
 
+def _ended_ms(state: EngineState, hedge: Hedge) -> int:
+    """By our clock, or by the venue's where silent marks had left ours behind: what was held until then is paid."""
+    now_ms = state.book.now.market_ms
+    traded_ms = max(state.held_before_ms.get(leg.instrument, (0, 0))[1] for leg in hedge.legs)
+    return max(now_ms, min(traded_ms, now_ms + AHEAD_MS))
+
+
 def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
     """Both legs are gone; what is left of the coin is dust and stays in the ledger as the venue holds it."""
-    hedge.state, hedge.closed_ms = HedgeState.CLOSED, state.book.now.market_ms
+    hedge.state, hedge.closed_ms = HedgeState.CLOSED, _ended_ms(state, hedge)
     out.persist(hedge)
     state.hedges.pop(hedge.id, None)
     state.basis_min.pop(hedge.id, None)
