@@ -12,8 +12,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.campaign import runner, session
-from tests.campaign.faults import plan
 from tests.campaign.journal import Journal, JournalError
+from tests.campaign.plans import plan
 
 LINE_EVERY = 100
 """Seeds between two lines of a log that is no terminal."""

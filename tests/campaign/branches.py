@@ -15,7 +15,8 @@ from random import Random
 from typing import Any, NoReturn
 
 from tests.campaign.clockwork import VirtualLoop
-from tests.campaign.faults import CALL, COMMIT, Fault, Plan
+from tests.campaign.faults import CALL, COMMIT, Fault
+from tests.campaign.plans import Plan
 from tests.campaign.store import Database
 from tests.campaign.world import World
 

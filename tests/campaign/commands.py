@@ -29,9 +29,10 @@ class Command:
     share: float = 0.0
 
 
-def drawn_commands(dice: Random) -> list[Command]:
+def drawn_commands(dice: Random, count: int) -> list[Command]:
+    """So many times money that comes or goes, and something that is taken back some hours later."""
     found = []
-    for _ in range(dice.randint(1, 4)):
+    for _ in range(count):
         hour, verb = dice.uniform(2, 60), dice.choice(("close", "flatten", "halt", "limits", "close", "limits"))
         coin = dice.choice(tuple(COINS))
         found.append(

@@ -23,8 +23,9 @@ from rich.progress import Progress
 from tests.campaign import runner, session
 from tests.campaign.branches import HOWS, KINDS, Branching, Children, Crash, Crashing
 from tests.campaign.commands import Command
-from tests.campaign.faults import CALL, COMMIT, Plan
+from tests.campaign.faults import CALL, COMMIT
 from tests.campaign.market import COINS, Shape
+from tests.campaign.plans import Plan
 from tests.campaign.session import Result
 
 T = TypeVar("T")

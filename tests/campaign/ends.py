@@ -52,7 +52,7 @@ class Ends:
             self._conversions.append((ends_ms + CONVERTED_MS, coin.name, ratio))
         if told and unheard:
             later_h = RETURNS_H[_drawn(fault, 1_000, len(RETURNS_H))]
-            world.kill(world.life, (hours + later_h) * 3_600 / world.middle_speed)
+            world.kill(world.life, (hours + later_h) * 3_600 / world.plan.middle_speed)
         return told
 
     def _name(self, fault: Fault) -> str:

@@ -1,41 +1,22 @@
-"""What can go wrong, and when it does in one seed: the catalogue and the plan.
+"""What can go wrong, and when: the catalogue.
 
 A fault waits for its trigger: the n-th order, question, reading request, transfer, request or commit from the start,
-or an hour of market time. The plan is a function of the seed alone; a shrunk history is the plan without some faults.
+or an hour of market time. Which ones strike in a seed: `plans.py`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 
-from tests.campaign.commands import Command, drawn_ceiling, drawn_commands, drawn_end, drawn_repayment, drawn_universe
 from tests.campaign.damage import FORMS
-from tests.campaign.hands import Act, drawn_acts
-from tests.campaign.market import COINS, Shape
-from tests.campaign.shaping import STARTS_H, shape
+from tests.campaign.market import COINS
+from tests.campaign.shaping import STARTS_H
 
 ORDER, QUERY, DATA, TRADES, ACCOUNT, INCOME, TRANSFER, CALL, COMMIT, HOUR, START = (
     *("order", "query", "data", "trades", "account", "income", "transfer", "call", "commit", "hour", "start"),
 )
 LOAN_ORDER, INTEREST, MOVE = "loan order", "interest", "move"
 """The last one is a commit that decides a move of margin."""
-DAYS = 3.0
-FAULTS_MEAN = 16
-RISES, RISE_MAX = frozenset({"squeeze", "core_jump", "coin_jump"}), 1.33
-"""What a coin may rise by at once where it is owed: beyond it the fund pays what the collateral lacks, and no history
-tells of that."""
-LOANS_SHARE = 0.3
-"""Of the seeds, those in which coins are borrowed."""
-HALTED_H_MIN = 3.0
-OWED_RATE = -0.0007
-"""Below it the funding of a coin is such that it is borrowed."""
-LONGER = 0.35
-"""Days that are added where a coin was closed for good: three positive ones of its funding must be over."""
-LEANS_SHARE = 0.3
-"""Of the seeds, those where more is asked than bid for, or the reverse."""
-SINGLE_SHARE = 0.25
-"""Of the seeds, those with a cap of its own for a coin, and those with a young perpetual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +57,11 @@ HAIRCUTS = "haircuts"
 STARTS, LOAN_STARTS = "starts", "loan starts"
 """Drawn apart, up to two in each seed, and two more where coins are borrowed: what a daemon finds at its start, and
 request weight that is used up where coins are borrowed alone."""
-DISKS, DISKS_MAX = "disks", 3
+DISKS = "disks"
 """Drawn apart, up to three in each seed: a disk whose commits take long."""
 TERMS = "terms"
 """Drawn apart, up to two in each seed: what was agreed or taken for granted changes."""
-RENAMES, RENAMED_SHARE = "renames", 0.3
+RENAMES = "renames"
 """Seeds in which a coin gets another name."""
 UNTIL_END = 1.0, 8.5
 """Square roots of the hours between an announcement and the end: one in three comes within twelve hours."""
@@ -212,151 +193,22 @@ REACH: Mapping[str, tuple[float, float]] = {
 """When a fault of each trigger may strike."""
 
 
-@dataclass(slots=True)
-class Plan:
-    seed: int
-    cash: Decimal
-    per_coin_cap: Decimal
-    ceiling: Decimal
-    slice_usd: Decimal
-    shapes: dict[str, Shape]
-    faults: list[Fault]
-    commands: list[Command]
-    own_coins: dict[str, Decimal] = field(default_factory=dict)
-    """Coins of the owner's that lie in the spot wallet and are none of the daemon's business."""
-    shared_receipt_ids: bool = False
-    """The venue gives all payments of one settlement time the same id: unique only with the instrument."""
-    flatten_at_end: bool = False
-    override: tuple[str, Decimal] | None = None
-    """A coin with a cap of its own, and that one, a share of NAV."""
-    young: str = ""
-    """A coin whose perpetual was listed two days before the start."""
-    acts: list[Act] = field(default_factory=list)
-    """What the owner does by hand at the venue."""
-    lent: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Coin -> (interest a year, what the venue has of it in USD). Without any the daemon does not borrow."""
-    frozen: bool = False
-    days: float = DAYS
-    coarse_speed: float = 14_400.0
-    """Market time per wall time when nothing is under way."""
-
-    @property
-    def fullest(self) -> Decimal:
-        """The most that the book can be, as a share of NAV."""
-        return min(self.ceiling, len(COINS) * self.per_coin_cap)
+def drawn(where: str, count: int, dice: Random) -> list[Fault]:
+    """So many faults of a group."""
+    return drawn_of([name for name, kind in KINDS.items() if kind.where == where], count, dice)
 
 
-def plan(seed: int, drop: Collection[int] = ()) -> Plan:
-    """The seed's plan without the faults at the positions in `drop`. What is left is the same as without dropping."""
-    dice = Random(f"campaign:{seed}")
-    cash = Decimal(dice.choice((30_000, 200_000, 1_000_000)))
-    cap = Decimal(dice.choice(("0.05", "0.08")))
-    found = Plan(
-        seed=seed,
-        cash=cash,
-        per_coin_cap=cap,
-        ceiling=Decimal(dice.choice(("2", "0.4", "0.25"))),
-        slice_usd=(cash * cap * Decimal(dice.choice(("0.25", "0.4", "1")))).quantize(Decimal(1)),
-        shapes=_shapes(dice),
-        faults=[],
-        commands=drawn_commands(dice),
-        own_coins=_own_coins(dice, cash),
-        shared_receipt_ids=dice.random() < 0.5,
-        flatten_at_end=dice.random() < 0.4,
-        acts=drawn_acts(Random(f"hands:{seed}")),
-    )
-    faults = _drawn("", max(4, round(dice.gauss(FAULTS_MEAN, 5))), dice)
-    lender = Random(f"loans:{seed}")
-    if lender.random() < LOANS_SHARE:
-        _lend(found, lender)
-        faults += _drawn(LOANS, lender.randint(2, 6), lender)
-        faults = [replace(one, size=min(one.size, RISE_MAX)) if one.kind in RISES else one for one in faults]
-    wires = Random(f"lines:{seed}")
-    faults += _drawn(LINES, wires.randint(0, 3), wires)
-    found.commands = sorted((*found.commands, *drawn_ceiling(Random(f"ceiling:{seed}"))), key=lambda one: one.hour)
-    faults += _crashes(found.commands)
-    faults += _drawn(RULES, 3, Random(f"rules:{seed}"))
-    terms = Random(f"terms:{seed}")
-    faults += _drawn(TERMS, terms.randint(0, 2), terms)
-    renamer = Random(f"renames:{seed}")
-    if renamer.random() < RENAMED_SHARE:
-        faults += _drawn(RENAMES, 1, renamer)
-    starts = Random(f"starts:{seed}")
-    faults += _drawn(STARTS, starts.randint(0, 2), starts)
-    disks = Random(f"disks:{seed}")
-    faults += _drawn(DISKS, disks.randint(0, DISKS_MAX), disks)
-    _set_limits(found, Random(f"universe:{seed}"))
-    if found.lent:
-        faults += _drawn(LOAN_STARTS, 2, starts)
-        cuts = Random(f"haircuts:{seed}")
-        faults += _drawn(HAIRCUTS, cuts.randint(1, 2), cuts)
-    found.faults = [fault for number, fault in enumerate(faults) if number not in drop]
-    for fault in found.faults:
-        shape(fault, found.shapes)
-    return found
+def drawn_of(names: Sequence[str], count: int, dice: Random, share: float = 1.0) -> list[Fault]:
+    """So many faults of these kinds; `share` is what a seed has of the requests and commits of a dense one."""
+    chosen = dice.choices(names, [KINDS[name].weight for name in names], k=count)
+    return [_fault(name, dice, share) for name in chosen]
 
 
-def _set_limits(found: Plan, dice: Random) -> None:
-    """What the owner has set for single coins, a perpetual that is too young for the book, and books that lean."""
-    if dice.random() < LEANS_SHARE:
-        for shape in found.shapes.values():
-            shape.lean = dice.choice((0.3, 0.6, 1.6, 3.0))
-    if dice.random() < SINGLE_SHARE:
-        found.override = dice.choice(COIN), found.per_coin_cap * Decimal(f"{dice.uniform(0.3, 0.7):.3f}")
-    if dice.random() < SINGLE_SHARE:
-        found.young = dice.choice(COIN)
-    owed = [coin for coin, shape in found.shapes.items() if shape.rate < OWED_RATE] if found.lent else []
-    closed = drawn_end(dice)
-    asked = (*found.commands, *drawn_universe(dice), *drawn_repayment(owed, dice), *closed)
-    found.commands = sorted(asked, key=lambda one: one.hour)
-    if closed:
-        found.days += LONGER
-
-
-def _drawn(where: str, count: int, dice: Random) -> list[Fault]:
-    kinds = {name: kind for name, kind in KINDS.items() if kind.where == where}
-    return [_fault(name, dice) for name in dice.choices(list(kinds), [k.weight for k in kinds.values()], k=count)]
-
-
-def _lend(found: Plan, dice: Random) -> None:
-    """Every coin can be borrowed; of some the funding is so negative that selling them on loan pays."""
-    for coin in COINS:
-        pool_usd = float(found.cash) * dice.choice((0.02, 0.1, 0.5, 3.0))
-        found.lent[coin] = dice.uniform(0.03, 0.4), pool_usd
-    for coin in dice.sample(COIN, dice.randint(2, 5)):
-        found.shapes[coin].rate = -dice.uniform(0.0008, 0.004)
-
-
-def _fault(name: str, dice: Random) -> Fault:
+def _fault(name: str, dice: Random, share: float) -> Fault:
     kind = KINDS[name]
     low, high = REACH[kind.on]
     at = dice.uniform(low, high)
     if kind.on not in (HOUR, START):
+        high = max(low, high * share)
         at = float(int(low * (high / low) ** dice.random()))  # the first ones matter most
     return Fault(name, kind.on, at, dice.choice(kind.how), dice.uniform(*kind.size))
-
-
-def _shapes(dice: Random) -> dict[str, Shape]:
-    shapes = {}
-    for coin in COINS:
-        rate = dice.gauss(0.0005, 0.0003)
-        interval_h = dice.choice((8, 8, 8, 4, 1))
-        shapes[coin] = Shape(rate=rate, intervals=[(-1e9, interval_h)])
-    return shapes
-
-
-def _crashes(commands: Sequence[Command]) -> list[Fault]:
-    """Halted for long, the daemon dies a little later: what the owner asked of it must survive."""
-    found = []
-    for command in commands:
-        back_h = min((c.hour for c in commands if c.verb == "resume" and c.hour > command.hour), default=0.0)
-        if command.verb in ("halt", "flatten") and back_h - command.hour >= HALTED_H_MIN:
-            found.append(Fault("crash", HOUR, command.hour + 0.4, "", 0.2 + back_h % 1))
-    return found
-
-
-def _own_coins(dice: Random, cash: Decimal) -> dict[str, Decimal]:
-    if dice.random() < 0.5:
-        return {}
-    coin = dice.choice(("BTC", "ETH", "SOL"))
-    return {coin: (cash / 100 / Decimal(COINS[coin][0])).quantize(Decimal("0.0001"))}

@@ -42,10 +42,10 @@ class Act:
     share: float
 
 
-def drawn_acts(dice: Random) -> list[Act]:
+def drawn_acts(dice: Random, most: int = 5) -> list[Act]:
     if dice.random() >= HANDS_SHARE:
         return []
-    count = dice.randint(1, 5)
+    count = dice.randint(1, most)
     return sorted(
         (
             Act(dice.uniform(1, 65), dice.choice(VERBS), dice.choice(tuple(COINS)), dice.uniform(0.0003, 0.0015))

@@ -177,6 +177,6 @@ def shrink(result: Result, tries_max: int = 80) -> tuple[list[int], Result]:
 
 
 def _count(seed: int) -> int:
-    from tests.campaign.faults import plan
+    from tests.campaign.plans import plan
 
     return len(plan(seed).faults)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import bot.runtime.daemon  # noqa: F401 - everything that takes its time from the loop must be loaded
 from bot.venues.binance import gate
 from tests.campaign.clockwork import BEGAN_S, VirtualLoop, led
-from tests.campaign.faults import Plan, plan
+from tests.campaign.plans import Plan, plan
 from tests.campaign.store import Database
 from tests.campaign.world import HOUR_MS, START_MS, World
 

@@ -6,12 +6,13 @@ import pytest
 
 from tests.campaign import runner, session
 from tests.campaign.clockwork import DeadlockError, VirtualLoop
-from tests.campaign.faults import KINDS, plan
+from tests.campaign.faults import KINDS
+from tests.campaign.plans import SPARSE_FIRST, plan
 from tests.campaign.planted.bugs import BUGS, grown
 from tests.campaign.planted.hunt import hunt
 
-SEEDS = (0, 1, 3, 4, 6)
-"""Coins are borrowed in the last one."""
+SEEDS = (0, 1, 3, 4, 6, SPARSE_FIRST, SPARSE_FIRST + 2)
+"""Coins are borrowed in the last dense one; the last two are sparse."""
 QUICK = (
     "resend_after_timeout",
     "intent_commit_forgotten",
@@ -50,7 +51,14 @@ def test_the_same_seed_is_the_same_run() -> None:
 def test_a_shorter_plan_has_the_same_faults() -> None:
     whole, rest = plan(5).faults, plan(5, {0, 2}).faults
     assert rest == [fault for number, fault in enumerate(whole) if number not in (0, 2)]
-    assert {fault.kind for seed in range(60) for fault in plan(seed).faults} == set(KINDS)
+
+
+@pytest.mark.parametrize("first", [0, SPARSE_FIRST])
+def test_every_kind_of_fault_is_planned(first: int) -> None:
+    plans = [plan(seed) for seed in range(first, first + 120)]
+    assert {fault.kind for found in plans for fault in found.faults} == set(KINDS)
+    assert all(found.days >= 3 for found in plans)
+    assert sum(len(found.faults) for found in plans) >= 10 * len(plans)
 
 
 @pytest.mark.parametrize("name", QUICK)

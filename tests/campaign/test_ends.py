@@ -13,8 +13,9 @@ from bot.simulator.wire.params import Params
 from tests.campaign import session
 from tests.campaign.answers import KEY
 from tests.campaign.clockwork import VirtualLoop
-from tests.campaign.faults import HOUR, Fault, plan
+from tests.campaign.faults import HOUR, Fault
 from tests.campaign.market import HOUR_MS, START_MS
+from tests.campaign.plans import plan
 from tests.campaign.world import World
 
 SEED = 520_000

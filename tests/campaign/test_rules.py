@@ -7,9 +7,9 @@ import pytest
 
 from bot.simulator.model import Settlement
 from tests.campaign import session
-from tests.campaign.faults import plan
 from tests.campaign.figures import Figures
 from tests.campaign.funding_days import DAY_MS, Standing, standing
+from tests.campaign.plans import plan
 from tests.campaign.store import Database
 
 HOUR_MS = 3_600_000

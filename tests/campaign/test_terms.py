@@ -7,9 +7,10 @@ import pytest
 
 from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.counted import QUOTE
-from tests.campaign.faults import DAYS, HOUR, START, Fault, Plan, plan
+from tests.campaign.faults import HOUR, START, Fault
 from tests.campaign.market import HOUR_MS, START_MS, CampaignMarket
 from tests.campaign.mischief import strike
+from tests.campaign.plans import DAYS, Plan, plan
 from tests.campaign.shaping import CAPPED_H, shape
 from tests.campaign.truth import MARGIN
 from tests.campaign.world import World

@@ -16,7 +16,7 @@ from tests.campaign.clockwork import VirtualLoop
 from tests.campaign.commands import Command
 from tests.campaign.disk import Disk
 from tests.campaign.ends import Ends
-from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Fault, Plan
+from tests.campaign.faults import CALL, HOUR, MARKET_KINDS, Fault
 from tests.campaign.hands import Hands
 from tests.campaign.life import VENUE, Life
 from tests.campaign.lines import unheard
@@ -24,12 +24,13 @@ from tests.campaign.market import CORE, GRID_MS, HOUR_MS, START_MS, CampaignMark
 from tests.campaign.mischief import STRIKE, strike
 from tests.campaign.oracle import Oracle
 from tests.campaign.owner import Owner
+from tests.campaign.plans import Plan
 from tests.campaign.store import Database
 from tests.campaign.streams import Streams
 from tests.campaign.wire import Wire
 
-MIDDLE_SPEED, SLOW_SPEED = 1_200.0, 60.0
-"""Market time per wall time while a fault lasts, and while orders or a gap are open; the plan has that of calm."""
+SLOW_SPEED = 60.0
+"""Market time per wall time while orders or a gap are open; the plan has the other speeds."""
 COARSE_STEP_S, SLOW_STEP_S = 0.5, 0.25
 CRAWL_SPEED, CRAWL_MS = 20.0, 40_000
 """So fast, and for so long before and after it, does a core coin jump: rule R6 looks at what moves within minutes."""
@@ -108,7 +109,7 @@ class World:
         slow = self.calm or self.oracle.restless() or young or crawls
         middle = self.loop.now_s < self.slow_until_s or bool(self.oracle.moving)
         slowest = CRAWL_SPEED if crawls else SLOW_SPEED
-        self.speed = slowest if slow else MIDDLE_SPEED if middle else self.plan.coarse_speed
+        self.speed = slowest if slow else self.plan.middle_speed if middle else self.plan.coarse_speed
         if not slow:  # not past the next command or jump, nor past the end: each comes at its own hour
             until_h = min((command.hour for command in self.commands), default=self.plan.days * 24)
             until_h = min([until_h, *((at_ms - CRAWL_MS - START_MS) / HOUR_MS for at_ms in self._jumps_ms[:1])])
@@ -154,10 +155,6 @@ class World:
             self.ends.step()
 
     @property
-    def middle_speed(self) -> float:
-        return MIDDLE_SPEED
-
-    @property
     def life(self) -> Life:
         return self.lives[-1]
 
@@ -172,7 +169,7 @@ class World:
 
     def hurry_no_more(self) -> None:
         """The owner has given a command: what follows from it deserves a closer look."""
-        self.speed = min(self.speed, MIDDLE_SPEED)
+        self.speed = min(self.speed, self.plan.middle_speed)
         self.slow(2.0)
 
     def trouble(self, seconds: float) -> None:
@@ -226,7 +223,7 @@ class World:
             return
         self.note(f"daemon {life.number} is killed")
         self.step_venue()
-        self.speed = min(self.speed, MIDDLE_SPEED)
+        self.speed = min(self.speed, self.plan.middle_speed)
         life.kill()
         for task in self.owner.tasks:
             task.cancel()
