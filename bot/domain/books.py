@@ -17,7 +17,7 @@ class Books:
     hedges: list[Hedge] = field(default_factory=list)
     """All hedges that are not closed."""
     closed: list[Hedge] = field(default_factory=list)
-    """Of each strategy, venue and coin the hedge that was closed last: what is still paid or charged is its."""
+    """Of each strategy, venue and coin the hedges that were closed last: what is still paid or charged is theirs."""
     hedge_count: int = 0
     orders: list[OrderRecord] = field(default_factory=list)
     """All orders that are not settled, with the keys of their booked fills."""

@@ -94,6 +94,11 @@ class Hedge:
     def live(self) -> bool:
         return self.state is not HedgeState.CLOSED
 
+    @property
+    def traded(self) -> bool:
+        """Whether anything was ever filled."""
+        return bool(self.fees_usd) or any(leg.quantity_base or leg.realized_quote for leg in self.legs)
+
 
 @struct(frozen=True, slots=True)
 class Receipt:

@@ -177,14 +177,15 @@ def _hedge_of(state: EngineState, venue: str, asset: str) -> Hedge | None:
 
 def _debtor(state: EngineState, interest: Interest) -> Hedge | None:
     """The hedge that owed the asset when the interest was charged, closed ones too, and what is lent no more."""
-    owes = (hedge for hedge in state.last_hedge.values() if hedge.venue == interest.venue and hedge.structure.owes)
-    hedge = next((one for one in owes if one.coin == interest.asset), None)
-    if hedge is None:
-        return None
-    began_ms = hedge.opened_ms  # its first fill, before which the loan is made
-    if interest.at_borrowing:
-        began_ms -= began_ms % HOUR_MS
-    return state.former_hedge.get(hedge.legs[COIN].instrument) if interest.charged_ms < began_ms else hedge
+    for hedge in state.remembered_hedges():
+        if hedge.venue != interest.venue or hedge.coin != interest.asset or not hedge.structure.owes:
+            continue
+        began_ms = hedge.opened_ms  # its first fill, before which the loan is made
+        if interest.at_borrowing:
+            began_ms -= began_ms % HOUR_MS
+        if began_ms <= interest.charged_ms:
+            return hedge
+    return None
 
 
 def restore(books: Books, guards: Guards) -> None:

@@ -41,10 +41,9 @@ def _liquidated(state: EngineState, charge: LiquidationCharge) -> Hedge | None:
     """The hedge whose perpetual the venue names. It names none: the only one at the venue that it has taken from."""
     if charge.instrument is not None:
         return holder(state, charge.instrument, charge.charged_ms)
-    known = {hedge.id: hedge for hedge in (*state.last_hedge.values(), *state.former_hedge.values())}
     taken = [
         hedge
-        for hedge in known.values()
+        for hedge in state.remembered_hedges()
         if hedge.venue == charge.venue and hedge.reason == TAKEN and hedge.opened_ms <= charge.charged_ms
     ]
     return taken[0] if len(taken) == 1 else None

@@ -55,8 +55,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     if leg.kind is Kind.MARGIN:
         awaited = (fill.venue, instrument.base_asset) in state.market.repaid_ms  # for what was owed
         note_owed(state.market, leg, anew=held >= 0 and not awaited)
-    first = not any(one.quantity_base or one.realized_quote for one in hedge.legs)
-    if first or fill.traded_ms < hedge.opened_ms:  # a fill may be told before an earlier one
+    if not hedge.traded or fill.traded_ms < hedge.opened_ms:  # a fill may be told before an earlier one
         hedge.opened_ms = fill.traded_ms  # by the venue's clock, as are the payments that it will be held against
     move_leg(leg, fill.side.sign * fill.quantity_base - taken, fill.price)
     _note_stint(state, leg, held, fill.traded_ms)
@@ -162,7 +161,7 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
     hedge = state.hedges.get(order.intent.hedge_id) if order is not None else None
     if hedge is None and fill.client_id.startswith(OWN_PREFIX):
         parts = fill.client_id.split("-")
-        candidates = [*state.hedges.values(), *state.last_hedge.values(), *state.former_hedge.values()]
+        candidates = [*state.hedges.values(), *state.remembered_hedges()]
         hedge = next((h for h in candidates if len(parts) == 3 and parts[1] == str(h.number)), None)
     lent = state.market.instruments[fill.instrument].kind is Kind.MARGIN and not fill.client_id.startswith(OWN_PREFIX)
     if hedge is None and (lent or fill.client_id.startswith(TAKEN_PREFIXES)):
@@ -173,9 +172,8 @@ def _owner(state: EngineState, fill: Fill, order: OrderRecord | None) -> tuple[H
 
 def _left_over(state: EngineState, fill: Fill) -> Hedge | None:
     """The closed hedge that left something of this instrument which the fill makes smaller."""
-    for hedges in (state.last_hedge, state.former_hedge):
-        hedge = hedges.get(fill.instrument)
-        leg = _leg(hedge, fill.instrument) if hedge is not None else None
+    for hedge in state.hedges_of(fill.instrument):
+        leg = _leg(hedge, fill.instrument)
         if leg is not None and leg.quantity_base * fill.side.sign < 0:
             return hedge
     return None
@@ -183,9 +181,8 @@ def _left_over(state: EngineState, fill: Fill) -> Hedge | None:
 
 def _bought_twice(state: EngineState, fill: Fill) -> Hedge | None:
     """The closed hedge whose loan the venue bought back while it still owed: such coins are too many, and ours."""
-    for hedges in (state.last_hedge, state.former_hedge):
-        hedge = hedges.get(fill.instrument)
-        if hedge is None or hedge.closed_ms is None or fill.side is not Side.BUY:
+    for hedge in state.hedges_of(fill.instrument):
+        if hedge.closed_ms is None or fill.side is not Side.BUY:
             continue
         if hedge.opened_ms <= fill.traded_ms <= hedge.closed_ms:
             return hedge
@@ -232,9 +229,8 @@ def holder(state: EngineState, instrument: str, at_ms: int) -> Hedge | None:
 
     The owner may hold a position by hand where a hedge was closed long ago.
     """
-    hedge = state.last_hedge.get(instrument)
-    if hedge is not None and at_ms < hedge.opened_ms:
-        hedge = state.former_hedge.get(instrument)
+    held = (hedge for hedge in state.hedges_of(instrument) if hedge.traded and hedge.opened_ms <= at_ms)
+    hedge = next(held, None)
     if hedge is None or hedge.closed_ms is None or at_ms <= hedge.closed_ms + CLOSED_SLACK_MS:
         return hedge
     leg = _leg(hedge, instrument)

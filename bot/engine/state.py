@@ -12,6 +12,8 @@ from bot.domain.market import MarketState
 from bot.domain.orders import OrderRecord
 from bot.ledger.journal import Ledger
 
+FORMER_MAX = 7
+"""Hedges that are remembered of an instrument beside its latest one; some of them may never have filled anything."""
 Shown = str | int | float | Decimal | bool | None
 
 
@@ -76,8 +78,8 @@ class EngineState:
     """Market time of the newest settlement of each perpetual that was paid (or had nothing to pay)."""
     receipts_until_ms: dict[str, int] = field(default_factory=dict)
     """Market time of the newest receipt, by venue."""
-    former_hedge: dict[str, Hedge] = field(default_factory=dict)
-    """The hedge that each instrument had before its latest one: what settled before that one was opened is its."""
+    former_hedges: dict[str, list[Hedge]] = field(default_factory=dict)
+    """The hedges that each instrument had before its latest one, newest first: what settled before is theirs."""
     last_hedge: dict[str, Hedge] = field(default_factory=dict)
     """The latest hedge of each instrument, closed ones too: late receipts and fills belong to it."""
     openings: dict[str, int] = field(default_factory=dict)
@@ -138,7 +140,7 @@ class EngineState:
 
     def instruments_in_use(self) -> frozenset[str]:
         """Those that hedges and unsettled orders need; of a closed hedge that left a crumb both: pairs are listed."""
-        hedges = (*self.hedges.values(), *self.last_hedge.values(), *self.former_hedge.values())
+        hedges = (*self.hedges.values(), *self.remembered_hedges())
         needed = (hedge for hedge in hedges if hedge.live or any(leg.quantity_base for leg in hedge.legs))
         return frozenset(leg.instrument for hedge in needed for leg in hedge.legs) | {
             order.intent.instrument for order in self.orders.values()
@@ -148,5 +150,17 @@ class EngineState:
         """From now on this is the latest hedge of its instruments."""
         for leg in hedge.legs:
             if leg.instrument in self.last_hedge:
-                self.former_hedge[leg.instrument] = self.last_hedge[leg.instrument]
+                former = self.former_hedges.setdefault(leg.instrument, [])
+                former.insert(0, self.last_hedge[leg.instrument])
+                del former[FORMER_MAX:]
             self.last_hedge[leg.instrument] = hedge
+
+    def hedges_of(self, instrument: str) -> list[Hedge]:
+        """Those that an instrument has or had, newest first."""
+        last = self.last_hedge.get(instrument)
+        return [] if last is None else [last, *self.former_hedges.get(instrument, ())]
+
+    def remembered_hedges(self) -> list[Hedge]:
+        """The latest of all instruments and those before, each once."""
+        known = {hedge.id: hedge for name in self.last_hedge for hedge in self.hedges_of(name)}
+        return list(known.values())

@@ -14,6 +14,7 @@ from bot.store import rows
 from bot.store.schema import FILLS, HEDGES, LEDGER_BALANCES, LEGS, ORDER_INTENTS, ORDERS
 
 _IDS_AT_ONCE = 500
+_CLOSED_EACH = 8
 """Ids in one IN list: below every database's limit of parameters."""
 
 ORDERS_JOINED: Select[Any] = select(
@@ -58,13 +59,13 @@ async def open_hedges(connection: AsyncConnection) -> list[Hedge]:
 
 
 async def last_closed(connection: AsyncConnection) -> list[Hedge]:
-    """Of each strategy, venue and coin the two closed hedges with the highest numbers, oldest first."""
+    """Of each strategy, venue and coin the eight closed hedges with the highest numbers, oldest first."""
     table = HEDGES.c
     back = func.row_number().over(
         partition_by=(table.strategy, table.venue, table.coin), order_by=table.number.desc()
     )
     ranked = select(table.number, back.label("back")).where(table.state == "closed").subquery()
-    newest = select(ranked.c.number).where(ranked.c.back <= 2)
+    newest = select(ranked.c.number).where(ranked.c.back <= _CLOSED_EACH)
     return await hedges(connection, select(HEDGES).where(table.number.in_(newest)).order_by(table.number))
 
 

@@ -103,7 +103,7 @@ def test_a_charge_of_nobodys_is_booked_as_foreign_and_never_dropped(play: Play) 
 def test_a_fee_from_before_a_hedge_is_the_former_ones(play: Play) -> None:
     book = liquidated(play)
     hedge = book.hedge
-    book.state.former_hedge[kit.perp_id("BTC")] = replace(hedge, id="h0", legs=tuple(map(replace, hedge.legs)))
+    book.state.former_hedges[kit.perp_id("BTC")] = [replace(hedge, id="h0", legs=tuple(map(replace, hedge.legs)))]
     book >> charge("-5") << saved(Transaction, hedge_id="h1"), "charged in the moment of its opening"
     hedge.opened_ms += 1
     book >> charge("-5", "901") << saved(Transaction, hedge_id="h0")
@@ -123,7 +123,7 @@ def test_between_two_that_were_taken_from_a_fee_is_not_guessed(
     play: Play, change: dict[str, str | int], owner: str
 ) -> None:
     book = liquidated(play)
-    book.state.former_hedge[kit.perp_id("ETH")] = replace(book.hedge, id="h0", **change)  # type: ignore[arg-type]
+    book.state.last_hedge[kit.perp_id("ETH")] = replace(book.hedge, id="h0", **change)  # type: ignore[arg-type]
     book >> charge("-5", instrument=None) << saved(Transaction, hedge_id=owner)
     book.unmet.clear()
 

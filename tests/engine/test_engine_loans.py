@@ -123,7 +123,7 @@ def test_interest_of_the_time_before_a_hedge_is_the_former_ones(play: Play) -> N
     hedge, hour_ms = book.hedge, book.hedge.opened_ms // HOUR_MS * HOUR_MS
     hedge.opened_ms = hour_ms + 10 * MINUTE_MS
     former = replace(hedge, id="h0", opened_ms=hedge.opened_ms - HOUR_MS, legs=tuple(map(replace, hedge.legs)))
-    book.state.former_hedge[kit.margin_id("BTC")] = former
+    book.state.former_hedges[kit.margin_id("BTC")] = [former]
     book.state.openings["opening:binance:margin"] = 0
     book >> interest("0.0001", hedge.opened_ms - 1, "i1") << saved(Transaction, hedge_id="h0")
     book >> interest("0.0001", hedge.opened_ms, "i2") << saved(Transaction, hedge_id="h1")

@@ -7,7 +7,7 @@ import market_kit as kit
 from playbook import Play, fill_of, receipt, report_of, saved
 
 from bot.domain.events import CloseCoin, LiquidationCharged, Tick
-from bot.domain.hedges import LiquidationCharge
+from bot.domain.hedges import Leg, LiquidationCharge
 from bot.domain.ledger import Transaction
 from bot.domain.orders import OrderState
 from bot.domain.time import HOUR_MS
@@ -48,3 +48,29 @@ def test_a_payment_from_before_the_last_trade_is_that_of_the_hedge_though_our_cl
     paid = Decimal(hedge.funding_usd)
     book.feed(receipt("BTC", "2", hedge.closed_ms - HOUR_MS // 2, "92"))
     assert hedge.funding_usd == paid + 2
+
+
+def test_a_payment_that_comes_hours_late_is_that_of_the_hedge_though_others_came_after_it(play: Play) -> None:
+    """One of them never filled anything, and was decided before the settlement."""
+    book = play().scene().run()
+    state, held = book.state, book.hedge
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run()
+    assert held.closed_ms is not None
+    settled_ms, empty = held.closed_ms, tuple(Leg(leg.instrument, leg.kind, leg.direction) for leg in held.legs)
+    idle = replace(held, id="h7", legs=empty, fees_usd=Decimal(0), opened_ms=settled_ms - 1)
+    later = [replace(held, id=f"h{n}", opened_ms=settled_ms + n * 60_000) for n in (8, 9)]
+    for hedge in (idle, *later, replace(idle, id="h10", opened_ms=settled_ms + HOUR_MS)):
+        state.note_last(hedge)
+    book >> receipt("BTC", "2", settled_ms, "93") << saved(Transaction, hedge_id=held.id)
+    book >> receipt("BTC", "2", later[0].opened_ms, "94") << saved(Transaction, hedge_id="h8")
+    before_all_ms = held.opened_ms - HOUR_MS
+    book >> receipt("BTC", "2", before_all_ms, "95") << saved(Transaction, hedge_id="foreign")
+
+
+def test_so_many_hedges_of_an_instrument_are_remembered(play: Play) -> None:
+    state = play().scene().run().state
+    held = state.hedges_of(kit.perp_id("BTC"))[0]
+    for number in range(20):
+        state.note_last(replace(held, id=f"h{100 + number}"))
+    assert [hedge.id for hedge in state.hedges_of(kit.perp_id("BTC"))] == [f"h{n}" for n in range(119, 111, -1)]

@@ -169,7 +169,7 @@ def test_what_was_closed_last_is_known_for_what_is_still_paid_or_charged() -> No
     before.state = HedgeState.CLOSED
     state = restored(Books(epoch=4, hedges=[now], closed=[before]))
     assert state.last_hedge == {SPOT: now, PERP: now}
-    assert state.former_hedge == {SPOT: before, PERP: before}
+    assert state.former_hedges == {SPOT: [before], PERP: [before]}
     assert set(state.hedges) == {"h5"}
     assert state.held_since_ms == {PERP: 7_000}
     alone = restored(Books(epoch=4, closed=[before]))

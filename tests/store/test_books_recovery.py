@@ -57,16 +57,16 @@ async def test_live_hedges_come_with_the_orders_that_are_not_settled(url: str) -
     assert books.orders[0].state is OrderState.INTENDED
 
 
-async def test_the_two_hedges_that_each_coin_had_last_come_though_they_are_closed(url: str) -> None:
-    """What an earlier one left may still be charged, or taken by the venue."""
-    first, second, third = (make.hedge(number, HedgeState.CLOSED) for number in (1, 2, 4))
+async def test_the_eight_hedges_that_each_coin_had_last_come_though_they_are_closed(url: str) -> None:
+    """What earlier ones left may still be paid, charged, or taken by the venue."""
+    of_coin = [make.hedge(number, HedgeState.CLOSED) for number in (1, 2, 4, 6, 7, 8, 9, 10, 11)]
     reverse, other = make.hedge(3, HedgeState.CLOSED), make.hedge(5, HedgeState.CLOSED, coin="ETH")
     reverse.strategy = "reverse_carry"
     async with SqlStore(url) as store:
-        await store.commit(make.persist(first, second, reverse, third, other, make.hedge(6)))
+        await store.commit(make.persist(*of_coin, reverse, other, make.hedge(12)))
         books = await store.load()
-    assert [hedge.id for hedge in books.closed] == [second.id, reverse.id, third.id, other.id]
-    assert books.closed[0] == second
+    assert [hedge.number for hedge in books.closed] == [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert books.closed[0] == of_coin[1]
 
 
 async def test_an_intent_and_its_order_in_one_step_in_any_order(url: str) -> None:
