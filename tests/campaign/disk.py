@@ -82,6 +82,11 @@ class Disk:
         began_s, ended_s = self._slow
         return began_s if self.world.loop.now_s < ended_s + JUST_S else self.world.loop.now_s
 
+    def ended_s(self, committed_s: float) -> float:
+        """When the daemon knew of a commit that it is made."""
+        began_s, ended_s = self._slow
+        return ended_s if committed_s == began_s else committed_s
+
     def catching_up(self) -> bool:
         """Whether a daemon looks at what came during a slow commit: what it decides to open now may not leave."""
         began_s, ended_s = self._slow

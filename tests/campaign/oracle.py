@@ -82,8 +82,9 @@ class Oracle(Words):
 
     def _in_queue(self, intent: MutableMapping[str, Any]) -> bool:
         """Whether it may still wait to be let out: what makes a hedge smaller does so as long as a request lasts."""
-        opens = intent["purpose"] == "open" or self.opens(intent)
-        return bool(self._now_s - intent["committed_s"] <= (IN_QUEUE_S if opens else REQUEST_S))
+        if intent["purpose"] == "open" or self.opens(intent):
+            return bool(self._now_s - intent["committed_s"] <= IN_QUEUE_S)
+        return self._now_s - self.world.disk.ended_s(intent["committed_s"]) <= REQUEST_S
 
     def leaves(self, category: str, params: Mapping[str, Any], *, arrives: bool) -> Sent | None:
         """A request is on its way to the venue: the order that it is of, if it is of one."""

@@ -129,10 +129,14 @@ class Owed(Truth):
                     over = now_ms - at_ms > RECALL_PAUSE_MS
                     self._recalled[asset] = (self._now_s if over else first_s), min(now_ms, self.told_ms)
 
+    def _read_s(self) -> float:
+        """What was told before then has been made use of."""
+        return self.world.disk.unheard_since_s() - JUST_NOW_S
+
     def _told_of(self, heard: Mapping[str, list[tuple[float, Decimal]]], asset: str) -> list[Decimal]:
         """What the daemon may go by: the last that was told, and the one before when that was just now."""
         told = heard.get(asset, [])
-        recent = told and self._now_s - told[-1][0] < JUST_NOW_S
+        recent = told and told[-1][0] > self._read_s()
         return [value for _, value in (told if recent else told[-1:])]
 
     def borrowed_within_reason(self, intent: Mapping[str, Any], coin: str) -> None:
@@ -145,7 +149,7 @@ class Owed(Truth):
             most = max(pools) * SHARE_MAX
             self.check(21, quantity <= most, f"{name} borrows {quantity} {coin}, {max(pools)} can be had")
         first_s, at_ms = self._recalled.get(coin, (self._now_s, -RECALL_PAUSE_MS))
-        paused = self.world.market_ms - at_ms < RECALL_PAUSE_MS and self._now_s - first_s > JUST_NOW_S
+        paused = self.world.market_ms - at_ms < RECALL_PAUSE_MS and first_s < self._read_s()
         self.check(21, not paused, f"{name} borrows {coin}, which was recalled")
 
     # -- what is owed and wanted back -----------------------------------------------------------------------
