@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
-from bot.domain.actions import Reconcile
+from bot.domain.actions import LastPrice, Reconcile
 from bot.domain.borrowing import note_owed
 from bot.domain.events import FundingReceived
 from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
+from bot.domain.market import Mark
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord, Side
 from bot.domain.time import HOUR_MS
@@ -75,6 +76,20 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     return True
 
 
+def _note_price(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
+    """What the venue closed a perpetual at is all that is known of a coin whose markets ended while nobody listened.
+
+    At a price out of the books that is older, the coins that are left would look like a loss or a gain of the book.
+    """
+    if state.market.instruments[fill.instrument].kind is not Kind.PERP:
+        return
+    mark = state.market.marks.get(fill.instrument)
+    if fill.instrument not in state.market.quotes and (mark is None or not mark.next_funding_ms):
+        state.market.marks[fill.instrument] = Mark(fill.instrument, fill.price, fill.price, ZERO, 0)
+    for leg in hedge.legs:
+        out.persist(LastPrice(leg.instrument, fill.price, fill.traded_ms))
+
+
 def take_up_again(state: EngineState, hedge: Hedge) -> None:
     """What was thought closed has moved: its imbalance is repaired like any other."""
     hedge.state, hedge.closed_ms, hedge.target_base = HedgeState.UNBALANCED, None, ZERO
@@ -103,6 +118,7 @@ def _taken(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:
     hedge.target_base = ZERO
     hedge.reason = TAKEN
     hedge.wait_until_mono_ms = hedge.rehedges = 0  # earned by what was tried in vain before
+    _note_price(state, hedge, fill, out)
     out.append(Reconcile(hedge.venue, "the venue closed a position"))  # what it charges is in its history alone
     removal = r01_negative_funding.removal_of(state.book, hedge.venue, hedge.coin, hedge.direction)
     if not removal.removed:

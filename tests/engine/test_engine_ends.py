@@ -5,11 +5,13 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import Play, Playbook, fill_of, orders, said, silence
+from playbook import Play, Playbook, fill_of, orders, said, saved, silence
 from test_engine_accepting import look, reported, word
 
-from bot.domain.events import FeedAlive, Tick, VenueListed
+from bot.domain.actions import LastPrice
+from bot.domain.events import FeedAlive, OrderFilled, Tick, VenueListed
 from bot.domain.hedges import HedgeState
+from bot.domain.market import Mark
 from bot.domain.orders import Side
 from bot.engine.money import TAKEN
 from bot.risk.rules import r05_drawdown
@@ -24,11 +26,15 @@ def listed(*, spot: bool, perp: bool) -> VenueListed:
     return VenueListed(kit.VENUE, both, {}, {})
 
 
-def settled(book: Playbook) -> Playbook:
+def settlement(book: Playbook) -> OrderFilled:
     """The venue closes the perpetual at its end."""
     order, held = book.last("perp"), -book.hedge.legs[1].quantity_base
     taken = fill_of(book, order, held, client_id=SETTLEMENT)
-    return book >> replace(taken, fill=replace(taken.fill, side=Side.BUY))
+    return replace(taken, fill=replace(taken.fill, side=Side.BUY))
+
+
+def settled(book: Playbook) -> Playbook:
+    return book >> settlement(book)
 
 
 def held(play: Play) -> Playbook:
@@ -135,3 +141,33 @@ def test_the_drawdown_is_measured_while_something_of_an_ended_market_is_held(pla
     book.wait(600).feed(FeedAlive("binance:spot"))
     assert book.hedge.legs[0].quantity_base
     assert r05_drawdown.measure(book.state.book) is not None
+
+
+def test_coins_of_markets_that_ended_while_nobody_listened_are_worth_what_their_perpetual_was_settled_at(
+    play: Play,
+) -> None:
+    """The price in the books is older: what the perpetual lost to the venue would look like a loss of the book."""
+    book = held(play)
+    market, spot, perp = book.state.market, kit.spot_id("BTC"), kit.perp_id("BTC")
+    worth, taken = r05_drawdown.measure(book.state.book), settlement(book)
+    for name in (spot, perp):
+        del market.quotes[name]
+        market.marks[name] = Mark(name, D(60_000), D(60_000), D(0), 0)
+    book.feed(listed(spot=False, perp=False))
+    before = r05_drawdown.measure(book.state.book)
+    book >> taken << saved(LastPrice, instrument=spot) << saved(LastPrice, instrument=perp)
+    after = r05_drawdown.measure(book.state.book)
+    assert worth is not None
+    assert before is not None
+    assert after is not None
+    assert after[0] == pytest.approx(worth[0], rel=D("0.001"))
+    assert before[0] == pytest.approx(worth[0], rel=D("0.001"))
+    book.unmet.clear()
+
+
+def test_a_price_that_is_told_is_better_than_one_at_which_the_venue_closed(play: Play) -> None:
+    book = held(play)
+    mark = book.state.market.marks[kit.perp_id("BTC")]
+    settled(book)
+    assert book.state.market.marks[kit.perp_id("BTC")] is mark
+    book.unmet.clear()
