@@ -228,7 +228,8 @@ class Written(Owed):
             side = max(spot + coming[coin, "spot"], -perp + coming[coin, "perp"])
             if self.world.plan.lent:
                 side = max(side, -spot + coming[coin, MARGIN], perp + coming[coin, "long"])
-            worst[coin] = side * self._price(coin)
+            crumb = min(self._gap(coin))  # of a hedge that is closed: what is below the venue's least order is dust
+            worst[coin] = (side - crumb) * self._price(coin)
         names = ", ".join(str(row["client_id"]) for row in opening)
         found = []
         for coin in {self._coin(row["instrument"]) for row in opening}:
