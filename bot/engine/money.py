@@ -245,8 +245,9 @@ def holder(state: EngineState, instrument: str, at_ms: int) -> Hedge | None:
 
     The owner may hold a position by hand where a hedge was closed long ago.
     """
-    held = (hedge for hedge in state.hedges_of(instrument) if hedge.traded and hedge.opened_ms <= at_ms)
-    hedge = next(held, None)
+    # Of a live one nobody may have told the fill yet; a closed one that filled nothing held nothing.
+    candidates = (one for one in state.hedges_of(instrument) if one.live or one.traded)
+    hedge = next((one for one in candidates if one.opened_ms <= at_ms), None)
     if hedge is None or hedge.closed_ms is None or at_ms <= hedge.closed_ms + CLOSED_SLACK_MS:
         return hedge
     leg = _leg(hedge, instrument)

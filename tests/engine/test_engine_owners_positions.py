@@ -7,7 +7,7 @@ import market_kit as kit
 from playbook import Play, fill_of, receipt, report_of, saved
 
 from bot.domain.events import CloseCoin, LiquidationCharged, Tick
-from bot.domain.hedges import Leg, LiquidationCharge
+from bot.domain.hedges import HedgeState, Leg, LiquidationCharge
 from bot.domain.ledger import Transaction
 from bot.domain.orders import OrderState
 from bot.domain.time import HOUR_MS
@@ -74,3 +74,16 @@ def test_so_many_hedges_of_an_instrument_are_remembered(play: Play) -> None:
     for number in range(20):
         state.note_last(replace(held, id=f"h{100 + number}"))
     assert [hedge.id for hedge in state.hedges_of(kit.perp_id("BTC"))] == [f"h{n}" for n in range(119, 111, -1)]
+
+
+def test_a_payment_before_anybody_told_of_the_fill_is_that_of_the_hedge_that_was_decided(play: Play) -> None:
+    book = play().scene().run()
+    state, before = book.state, book.hedge
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run()
+    assert before.closed_ms is not None
+    empty = tuple(Leg(leg.instrument, leg.kind, leg.direction) for leg in before.legs)
+    later_ms = before.closed_ms + 60_000
+    live = replace(before, id="h7", legs=empty, fees_usd=Decimal(0), opened_ms=later_ms, state=HedgeState.QUARANTINED)
+    state.note_last(live)
+    book >> receipt("BTC", "2", later_ms, "96") << saved(Transaction, hedge_id="h7")
