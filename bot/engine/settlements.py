@@ -12,6 +12,8 @@ from bot.risk.rules import r01_negative_funding, r12_receipts
 
 RECEIPT_OVERLAP_MS = DAY_MS
 """Receipts are asked for this far back: one venue once paid two hours late."""
+RECEIPTS_BACK_MS = 30 * DAY_MS
+"""And no further than this, however long nothing was paid: what was booked longer ago may not be recognised."""
 RATES_OVERLAP_MS = DAY_MS
 """Settled rates are asked for this far back, so that one which was published after a newer one is not missed."""
 GUESS_MS = 60_000
@@ -144,7 +146,8 @@ def ask_for_due(state: EngineState, venue: str, out: Actions) -> None:
     if not due:
         return
     until = state.receipts_until_ms.get(venue, now.market_ms)
-    out.append(FetchReceipts(venue, min(until, *(at_ms for _, at_ms in due)) - RECEIPT_OVERLAP_MS))
+    since_ms = max(min(until, *(at_ms for _, at_ms in due)), now.market_ms - RECEIPTS_BACK_MS)
+    out.append(FetchReceipts(venue, since_ms - RECEIPT_OVERLAP_MS))
     late = [key for key in due if r12_receipts.overdue(state.book, key[1], state.receipts_due_ms[key])]
     for name, at_ms in late:
         del state.receipts_due_ms[name, at_ms]

@@ -12,6 +12,9 @@ from bot.ledger.chain import link
 
 REMEMBERED_MS = 35 * DAY_MS
 """How long a booked fact is recognised by its id in memory; the database refuses repeats for ever."""
+REMEMBERED_LEAST = 20_000
+"""So many are recognised however old they are: after weeks in which nothing was booked, or no daemon ran, the history
+is asked for from its last ones on."""
 
 AHEAD_MS = DAY_MS
 """A fact may seem to be so much later than the market's clock, which a fast market leaves behind."""
@@ -60,6 +63,6 @@ class Ledger:
             self.balances[key] = self.balances.get(key, ZERO) + entry.amount
         self.count, self.chain = number, chain
         self.seen[transaction_id] = at_ms
-        while self.seen and next(iter(self.seen.values())) < at_ms - REMEMBERED_MS:
+        while len(self.seen) > REMEMBERED_LEAST and next(iter(self.seen.values())) < at_ms - REMEMBERED_MS:
             self.seen.popitem(last=False)
         return Transaction(number, transaction_id, at_ms, kind, hedge_id, lines, chain)

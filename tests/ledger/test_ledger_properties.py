@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.ledger import Entry
 from bot.domain.time import DAY_MS
+from bot.ledger import journal
 from bot.ledger.chain import link
 from bot.ledger.journal import REMEMBERED_MS, Ledger, UnbalancedError
 
@@ -90,13 +91,23 @@ def test_an_unbalanced_transaction_is_refused_and_nothing_has_changed(
     assert not ledger.knows("wrong")
 
 
-def test_the_memory_of_what_was_booked_is_bounded_by_time() -> None:
+def test_the_memory_of_what_was_booked_is_bounded_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "REMEMBERED_LEAST", 10)
     ledger = Ledger()
     for day in range(100):
         ledger.post(f"day:{day}", day * DAY_MS, "test", None, ())
     assert len(ledger.seen) == REMEMBERED_MS // DAY_MS + 1
     assert ledger.knows("day:99")
     assert not ledger.knows("day:0")
+
+
+def test_the_last_facts_are_remembered_however_long_nothing_was_booked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "REMEMBERED_LEAST", 10)
+    ledger = Ledger()
+    for number in range(30):
+        ledger.post(f"fact:{number}", number, "test", None, ())
+    ledger.post("much later", 100 * DAY_MS, "test", None, ())
+    assert list(ledger.seen) == [*(f"fact:{number}" for number in range(21, 30)), "much later"]
 
 
 def test_equal_amounts_written_differently_have_the_same_link() -> None:

@@ -1,0 +1,67 @@
+"""Facts that come late or once more: after weeks in which nothing was booked, and to whom they belong."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import market_kit as kit
+from playbook import Expect, Play, Playbook, fill_of, receipt, saved, silence
+
+from bot.domain.actions import FetchReceipts, Persist
+from bot.domain.books import Books
+from bot.domain.events import CloseCoin, OrderFilled, Tick
+from bot.domain.ledger import Transaction
+from bot.domain.orders import Fill
+from bot.domain.time import DAY_MS, HOUR_MS
+from bot.engine.recovery import restore
+
+SETTLED = kit.START_MS + 8 * HOUR_MS
+WEEKS_MS = 50 * DAY_MS
+
+
+def closed(play: Play) -> Playbook:
+    """A hedge was held, paid at `SETTLED` (number 77) and closed."""
+    book = play().scene().run()
+    book.until(SETTLED).alive()
+    book.feed(receipt("BTC", "14.7", SETTLED, "77"))
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run()
+    assert not book.state.hedges
+    return book
+
+
+def foreign_trade(book: Playbook, at_ms: int) -> OrderFilled:
+    fill: Fill = fill_of(book, book.last("spot"), Decimal("0.01"), trade_id="owner", client_id="web").fill
+    return OrderFilled(replace(fill, traded_ms=at_ms))
+
+
+def test_after_weeks_without_a_receipt_the_last_one_is_not_booked_again(play: Play) -> None:
+    """No coin paid for seven weeks. The first receipt that is due then has the history asked for."""
+    book = closed(play)
+    later_ms = SETTLED + WEEKS_MS
+    book.until(later_ms - 2 * HOUR_MS).alive()
+    book.feed(foreign_trade(book, book.market_ms))
+    balance = book.balance("venue:binance:perp")
+    book >> receipt("BTC", "14.7", SETTLED, "77") << silence(Persist)
+    assert book.balance("venue:binance:perp") == balance
+    book.state.receipts_due_ms[kit.perp_id("BTC"), later_ms] = book.mono_ms
+    book >> Tick() << Expect(FetchReceipts, {"since_ms": lambda ms: ms > later_ms - 32 * DAY_MS})
+    book.unmet.clear()
+
+
+def test_after_weeks_without_a_daemon_what_was_booked_last_is_not_booked_again(play: Play) -> None:
+    """A start asks for the history since the books' end, with an overlap: trades are delivered before payments."""
+    before = closed(play)
+    known = set(before.state.ledger.seen)
+    books = Books(
+        epoch=2,
+        closed=list(before.state.remembered_hedges()),
+        balances=dict(before.state.ledger.balances),
+        transaction_ids=known,
+        transaction_count=before.state.ledger.count,
+        last_market_ms=before.market_ms,
+    )
+    book = play(state=restore(books, before.config))
+    book.market_ms = before.market_ms + WEEKS_MS
+    book.feed(kit.listing(("BTC",)))
+    book >> foreign_trade(before, book.market_ms) << saved(Transaction, hedge_id="foreign")
+    book >> receipt("BTC", "14.7", SETTLED, "77") << silence(Persist)
