@@ -4,7 +4,7 @@ from bot.domain.events import LiquidationCharged
 from bot.domain.hedges import Hedge, LiquidationCharge
 from bot.domain.numbers import ONE
 from bot.domain.valuation import USD_ASSETS, coin_price
-from bot.engine.money import TAKEN, holder
+from bot.engine.money import TAKEN, ended_before, holder
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 
@@ -41,9 +41,7 @@ def _liquidated(state: EngineState, charge: LiquidationCharge) -> Hedge | None:
     """The hedge whose perpetual the venue names. It names none: the only one at the venue that it has taken from."""
     if charge.instrument is not None:
         return holder(state, charge.instrument, charge.charged_ms)
-    taken = [
-        hedge
-        for hedge in state.remembered_hedges()
-        if hedge.venue == charge.venue and hedge.reason == TAKEN and hedge.opened_ms <= charge.charged_ms
-    ]
+    at_ms = charge.charged_ms
+    there = [one for one in state.remembered_hedges() if one.venue == charge.venue and one.opened_ms <= at_ms]
+    taken = [hedge for hedge in there if hedge.reason == TAKEN and not ended_before(hedge, at_ms)]
     return taken[0] if len(taken) == 1 else None

@@ -15,7 +15,7 @@ from bot.domain.valuation import USD_ASSETS, coin_price
 from bot.engine import entry_costs, spending
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
-from bot.risk.rules import r01_negative_funding, r07_liquidation
+from bot.risk.rules import r01_negative_funding, r07_liquidation, r12_receipts
 
 OWN_PREFIX = "cb"
 """Client ids of ours start with this, the epoch and the hedge's number: cb<epoch>-<hedge>-<order>."""
@@ -243,15 +243,25 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
 def holder(state: EngineState, instrument: str, at_ms: int) -> Hedge | None:
     """The hedge that held a perpetual at a market time of the venue's; None: what was held then was nobody's of ours.
 
-    The owner may hold a position by hand where a hedge was closed long ago.
+    Where none did, the one that was opened so soon after it that the venue may have counted it.
     """
+    return _held(state, instrument, at_ms) or _held(state, instrument, at_ms + r12_receipts.EDGE_MS)
+
+
+def _held(state: EngineState, instrument: str, at_ms: int) -> Hedge | None:
+    """The owner may hold a position by hand where a hedge was closed long ago."""
     # Of a live one nobody may have told the fill yet; a closed one that filled nothing held nothing.
     candidates = (one for one in state.hedges_of(instrument) if one.live or one.traded)
     hedge = next((one for one in candidates if one.opened_ms <= at_ms), None)
-    if hedge is None or hedge.closed_ms is None or at_ms <= hedge.closed_ms + CLOSED_SLACK_MS:
+    if hedge is None or not ended_before(hedge, at_ms):
         return hedge
     leg = _leg(hedge, instrument)
     return hedge if leg is not None and leg.quantity_base else None
+
+
+def ended_before(hedge: Hedge, at_ms: int) -> bool:
+    """Whether a hedge was closed for sure at a market time of the venue's."""
+    return hedge.closed_ms is not None and at_ms > hedge.closed_ms + CLOSED_SLACK_MS
 
 
 def paid_for(state: EngineState, instrument: str, settled_ms: int) -> None:

@@ -6,7 +6,7 @@ from bot.domain.market import Mark, SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.structures import STRUCTURES
 from bot.domain.time import DAY_MS
-from bot.engine.money import paid_for
+from bot.engine.money import holder, paid_for
 from bot.engine.state import Actions, EngineState, Shown
 from bot.risk.rules import r01_negative_funding, r12_receipts
 
@@ -180,7 +180,7 @@ def _known_until_ms(state: EngineState, name: str, otherwise_ms: int) -> int:
 
 def _missing(state: EngineState, name: str, at_ms: int, out: Actions) -> None:
     verdict = r12_receipts.verdict(state.book, name, at_ms)
-    hedge, instrument = state.last_hedge.get(name), state.market.instruments[name]
+    hedge, instrument = holder(state, name, at_ms), state.market.instruments[name]
     owner = hedge.id if hedge is not None else None
     out.persist(VerdictGiven(state.book.now.market_ms, owner, instrument.coin, verdict))
     out.warning(

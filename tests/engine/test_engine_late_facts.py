@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
-from playbook import Expect, Play, Playbook, fill_of, receipt, saved, silence
+from playbook import Expect, Play, Playbook, fill_of, receipt, said, saved, silence
 
 from bot.domain.actions import FetchReceipts, Persist
 from bot.domain.books import Books
@@ -65,3 +65,35 @@ def test_after_weeks_without_a_daemon_what_was_booked_last_is_not_booked_again(p
     book.feed(kit.listing(("BTC",)))
     book >> foreign_trade(before, book.market_ms) << saved(Transaction, hedge_id="foreign")
     book >> receipt("BTC", "14.7", SETTLED, "77") << silence(Persist)
+
+
+def test_what_is_opened_seconds_after_a_settlement_may_be_paid_for_it(play: Play) -> None:
+    """A settlement lets the strategy decide at once, and the venue pays what it finds up to 15 s later."""
+    book = play().scene()
+    book.until(SETTLED + 2_000).alive()
+    hedge = book.run().hedge
+    assert SETTLED < hedge.opened_ms < SETTLED + 15_000
+    book >> receipt("BTC", "14.7", SETTLED, "77") << saved(Transaction, hedge_id=hedge.id)
+    assert hedge.funding_usd == Decimal("14.7")
+    book >> receipt("BTC", "2", SETTLED - HOUR_MS, "78") << saved(Transaction, hedge_id="foreign")
+
+
+def test_it_is_paid_to_the_hedge_that_held_before_where_there_was_one(play: Play) -> None:
+    book = closed(play)
+    first = book.state.hedges_of(kit.perp_id("BTC"))[0]
+    assert first.closed_ms is not None
+    later = replace(first, id="h9", opened_ms=first.closed_ms + 5_000, closed_ms=None)
+    book.state.note_last(later)
+    book >> receipt("BTC", "2", first.closed_ms + 1_000, "78") << saved(Transaction, hedge_id=first.id)
+    long_after_ms = first.closed_ms + 3 * HOUR_MS
+    later.opened_ms = long_after_ms + 5_000
+    book >> receipt("BTC", "3", long_after_ms, "79") << saved(Transaction, hedge_id="h9")
+
+
+def test_a_missing_receipt_is_told_of_the_hedge_that_held_over_the_settlement(play: Play) -> None:
+    book = closed(play)
+    name, first = kit.perp_id("BTC"), book.state.hedges_of(kit.perp_id("BTC"))[0]
+    book.state.note_last(replace(first, id="h9", opened_ms=book.market_ms, closed_ms=None))
+    book.state.receipts_due_ms[name, first.opened_ms + HOUR_MS] = book.mono_ms
+    book.wait(6, market_s=2000).alive() >> Tick() << said("funding.missing", hedge=first.id)
+    book.unmet.clear()

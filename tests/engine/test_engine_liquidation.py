@@ -117,6 +117,8 @@ def test_a_fee_from_before_a_hedge_is_the_former_ones(play: Play) -> None:
         ({"venue": "elsewhere"}, "h1"),
         ({"reason": "closed by the owner"}, "h1"),
         ({"opened_ms": kit.START_MS + 2 * HOUR_MS}, "h1"),
+        ({"opened_ms": kit.START_MS - 9 * HOUR_MS, "closed_ms": kit.START_MS - HOUR_MS}, "h1"),
+        ({"opened_ms": kit.START_MS - 9 * HOUR_MS, "closed_ms": kit.START_MS + HOUR_MS // 2}, "foreign"),
     ],
 )
 def test_between_two_that_were_taken_from_a_fee_is_not_guessed(
