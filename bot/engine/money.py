@@ -23,6 +23,8 @@ TAKEN_PREFIXES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 """Client ids of orders by which Binance closes a position on its own: liquidation, deleveraging, delisting."""
 CLOSED_SLACK_MS = HOUR_MS
 """A hedge ends by the daemon's clock, and is paid and charged by the venue's."""
+SEEN_MAX = 100
+"""Settlements of a perpetual of which each is remembered as paid."""
 TAKEN = f"{r07_liquidation.RULE}: the venue closed the position"
 """Why a hedge closes of which the venue has closed a leg."""
 
@@ -266,5 +268,18 @@ def ended_before(hedge: Hedge, at_ms: int) -> bool:
 
 def paid_for(state: EngineState, instrument: str, settled_ms: int) -> None:
     """A settlement needs no more waiting for: its receipt is here, or its rate was exactly zero."""
-    state.receipt_seen_ms[instrument] = max(settled_ms, state.receipt_seen_ms.get(instrument, 0))
     state.receipts_due_ms.pop((instrument, settled_ms), None)
+    if receipt_seen(state, instrument, settled_ms):
+        return
+    seen = state.receipts_seen.setdefault(instrument, set())
+    seen.add(settled_ms)
+    if len(seen) > SEEN_MAX:
+        state.receipt_seen_ms[instrument] = oldest_ms = min(seen)
+        seen.remove(oldest_ms)
+
+
+def receipt_seen(state: EngineState, instrument: str, settled_ms: int) -> bool:
+    """Whether a settlement was paid, or is too old to be waited for. That a later one was paid says nothing of it."""
+    if settled_ms <= state.receipt_seen_ms.get(instrument, 0):
+        return True
+    return settled_ms in state.receipts_seen.get(instrument, ())

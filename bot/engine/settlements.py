@@ -6,7 +6,7 @@ from bot.domain.market import Mark, SettledRate
 from bot.domain.numbers import ZERO
 from bot.domain.structures import STRUCTURES
 from bot.domain.time import DAY_MS
-from bot.engine.money import holder, paid_for
+from bot.engine.money import holder, paid_for, receipt_seen
 from bot.engine.state import Actions, EngineState, Shown
 from bot.risk.rules import r01_negative_funding, r12_receipts
 
@@ -63,7 +63,7 @@ def _guess_passed(state: EngineState, mark: Mark) -> None:
 
 def _expect_receipt(state: EngineState, instrument: str, settled_ms: int) -> None:
     """A settlement over which the perpetual was held is paid for, unless its receipt is here already."""
-    if state.receipt_seen_ms.get(instrument, 0) >= settled_ms or (instrument, settled_ms) in state.receipts_due_ms:
+    if receipt_seen(state, instrument, settled_ms) or (instrument, settled_ms) in state.receipts_due_ms:
         return
     after, before = settled_ms + r12_receipts.EDGE_MS, settled_ms - r12_receipts.EDGE_MS
     since = state.held_since_ms.get(instrument)

@@ -75,7 +75,9 @@ class EngineState:
     held_before_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Perpetual -> market times of the trades that opened and ended its latest stint that is over."""
     receipt_seen_ms: dict[str, int] = field(default_factory=dict)
-    """Market time of the newest settlement of each perpetual that was paid (or had nothing to pay)."""
+    """Market time up to which settlements of each perpetual count as paid: the newest that the books had at start."""
+    receipts_seen: dict[str, set[int]] = field(default_factory=dict)
+    """Market times of the settlements since then that were paid, or had nothing to pay, by perpetual."""
     receipts_until_ms: dict[str, int] = field(default_factory=dict)
     """Market time of the newest receipt, by venue."""
     former_hedges: dict[str, list[Hedge]] = field(default_factory=dict)

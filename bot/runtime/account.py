@@ -12,6 +12,7 @@ from bot.domain.orders import OrderRecord
 from bot.domain.valuation import USD_ASSETS
 from bot.engine.borrowing import in_opening
 from bot.engine.comparing import POSITION, before_opening
+from bot.engine.money import receipt_seen
 from bot.engine.state import EngineState
 from bot.ledger import postings
 
@@ -85,9 +86,9 @@ class StateView:
         if isinstance(fact, SettledRate):
             return fact.instrument not in state.rates_due_ms and state.market.knows_rate(fact)
         receipt = fact.receipt
-        seen_ms = state.receipt_seen_ms.get(receipt.instrument, 0)
-        waited_for = seen_ms < receipt.settled_ms or (receipt.instrument, receipt.settled_ms) in state.receipts_due_ms
-        return not waited_for and self.booked(receipt)
+        waited_for = (receipt.instrument, receipt.settled_ms) in state.receipts_due_ms
+        seen = receipt_seen(state, receipt.instrument, receipt.settled_ms)
+        return seen and not waited_for and self.booked(receipt)
 
     def charged(self, interest: Interest) -> bool:
         """Whether the books have this interest, in their opening balance perhaps."""

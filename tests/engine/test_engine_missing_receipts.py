@@ -11,6 +11,7 @@ from bot.domain.books import Books
 from bot.domain.config import Limits
 from bot.domain.events import Reconfigure, Tick
 from bot.domain.time import HOUR_MS
+from bot.engine.money import SEEN_MAX, paid_for, receipt_seen
 from bot.engine.recovery import restore
 
 SETTLED = kit.START_MS + 8 * HOUR_MS
@@ -96,6 +97,37 @@ def test_a_settlement_while_the_daemon_was_down_is_expected_too(play: Play) -> N
     for rate in kit.history("BTC", NEXT, days=2):
         book.feed(rate)
     assert list(book.state.receipts_due_ms) == [(kit.perp_id("BTC"), NEXT)]
+
+
+def test_of_two_settlements_while_the_daemon_was_down_the_first_one_is_missed_though_the_second_was_paid(
+    play: Play,
+) -> None:
+    """A start asks for payments and rates at the same time, and has the payments sooner."""
+    before = play().scene().run()
+    paid = receipt("BTC", "14.7", SETTLED - 8 * HOUR_MS, "77").receipt
+    books = Books(epoch=2, hedges=[before.hedge], hedge_count=1, recent_receipts=[paid])
+    book = play(state=restore(books, before.config))
+    book.state.held_since_ms[kit.perp_id("BTC")] = SETTLED - 9 * HOUR_MS
+    book.market_ms = NEXT + 60_000
+    book.feed(kit.listing(("BTC",)))
+    book.feed(receipt("BTC", "14.8", NEXT, "79"))
+    for rate in kit.history("BTC", NEXT, days=2):
+        book.feed(rate)
+    assert list(book.state.receipts_due_ms) == [(kit.perp_id("BTC"), SETTLED)]
+    book.feed(receipt("BTC", "14.7", SETTLED, "78"))
+    assert not book.state.receipts_due_ms
+
+
+def test_what_was_paid_is_remembered_for_a_while_and_what_came_before_it_is_waited_for_no_more(play: Play) -> None:
+    state, name = play().scene().run().state, kit.perp_id("BTC")
+    hours = [SETTLED + hour * HOUR_MS for hour in range(SEEN_MAX + 10)]
+    for at_ms in reversed(hours):
+        paid_for(state, name, at_ms)
+    assert len(state.receipts_seen[name]) == SEEN_MAX
+    assert state.receipt_seen_ms[name] == hours[9]
+    assert all(receipt_seen(state, name, at_ms) for at_ms in (SETTLED - HOUR_MS, *hours))
+    assert not receipt_seen(state, name, hours[20] + 1)
+    assert not receipt_seen(state, name, hours[-1] + HOUR_MS)
 
 
 def test_a_settlement_that_is_put_off_owes_nothing(play: Play) -> None:
