@@ -108,6 +108,9 @@ def _note_stint(state: EngineState, leg: Leg, held: Decimal, traded_ms: int) -> 
     """Remember from when to when a perpetual is held: only what lies in between can be paid."""
     if leg.kind is not Kind.PERP:
         return
+    legs = (one for hedge in state.hedges.values() for one in hedge.legs if one.instrument == leg.instrument)
+    if any(one.quantity_base for one in legs if one is not leg):
+        return  # beside its successor a hedge can be live again, for what was told late of it
     if not held and leg.quantity_base:
         state.held_since_ms[leg.instrument] = traded_ms
     elif held and not leg.quantity_base:

@@ -9,6 +9,7 @@ from playbook import Expect, Play, Playbook, fill_of, receipt, said, saved, sile
 from bot.domain.actions import FetchReceipts, Persist
 from bot.domain.books import Books
 from bot.domain.events import CloseCoin, OrderFilled, Tick
+from bot.domain.hedges import HedgeState, Leg
 from bot.domain.ledger import Transaction
 from bot.domain.orders import Fill
 from bot.domain.time import DAY_MS, HOUR_MS
@@ -97,3 +98,22 @@ def test_a_missing_receipt_is_told_of_the_hedge_that_held_over_the_settlement(pl
     book.state.receipts_due_ms[name, first.opened_ms + HOUR_MS] = book.mono_ms
     book.wait(6, market_s=2000).alive() >> Tick() << said("funding.missing", hedge=first.id)
     book.unmet.clear()
+
+
+def test_a_late_trade_of_a_former_hedge_does_not_end_the_waiting_for_what_its_successor_is_paid(play: Play) -> None:
+    """It is taken up, closed again, and both are held in one position at the venue."""
+    book = play().scene().run()
+    name, hedge = kit.perp_id("BTC"), book.hedge
+    legs = tuple(Leg(leg.instrument, leg.kind, leg.direction) for leg in hedge.legs)
+    former = replace(hedge, id="h0", number=0, legs=legs, state=HedgeState.CLOSED, closed_ms=hedge.opened_ms - 1)
+    former.opened_ms, former.order_ids = hedge.opened_ms - HOUR_MS, []
+    book.state.former_hedges[name] = [former]
+    sold = fill_of(book, book.last("perp"), Decimal("0.1"), trade_id="late", client_id="cb1-0-1").fill
+    book.feed(OrderFilled(replace(sold, traded_ms=former.opened_ms + 1)))
+    assert former.live
+    assert former.legs[1].quantity_base == Decimal("-0.1")
+    book.run()
+    assert not former.live
+    assert book.state.held_since_ms == {name: hedge.opened_ms}
+    book.until(SETTLED + 1_000).alive()
+    assert list(book.state.receipts_due_ms) == [(name, SETTLED)]
