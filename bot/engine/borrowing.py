@@ -151,7 +151,7 @@ def in_opening(state: EngineState, interest: Interest) -> bool:
 
 def compared(state: EngineState, venue: str, out: Actions) -> None:
     """Balances were looked at: coins that were bought for interest which did not come are sold."""
-    for hedge in {hedge.id: hedge for hedge in state.last_hedge.values()}.values():
+    for hedge in state.remembered_hedges():
         owed = hedge.venue == venue and hedge.structure.owes and hedge.legs[COIN].quantity_base > 0
         if owed and (venue, hedge.coin) not in state.market.repaid_ms and _take_up_what_is_left(state, hedge):
             out.persist(hedge)
@@ -183,6 +183,8 @@ def _debtor(state: EngineState, interest: Interest) -> Hedge | None:
         began_ms = hedge.opened_ms  # its first fill, before which the loan is made
         if interest.at_borrowing:
             began_ms -= began_ms % HOUR_MS
+        elif not hedge.live and not hedge.traded:
+            continue  # it never owed for an hour
         if began_ms <= interest.charged_ms:
             return hedge
     return None

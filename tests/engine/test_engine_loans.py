@@ -15,7 +15,7 @@ from bot.domain.borrowing import unheard_interest
 from bot.domain.config import ReverseCarry
 from bot.domain.events import AccountReported, CloseCoin, InterestCharged, LoanRecalled, Tick
 from bot.domain.guards import Remembered
-from bot.domain.hedges import Hedge, HedgeState
+from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.ledger import Transaction
 from bot.domain.orders import Purpose, Side
 from bot.domain.time import HOUR_MS, MINUTE_MS
@@ -131,6 +131,21 @@ def test_interest_of_the_time_before_a_hedge_is_the_former_ones(play: Play) -> N
     book >> InterestCharged(of_a_loan) << saved(Transaction, hedge_id="h0")
 
 
+def test_interest_told_late_is_not_that_of_a_hedge_which_never_borrowed(play: Play) -> None:
+    """It was decided as soon as the former one was closed, filled nothing and was closed as well."""
+    book = opened(play)
+    hedge, name = book.hedge, kit.margin_id("BTC")
+    empty = tuple(Leg(leg.instrument, leg.kind, leg.direction) for leg in hedge.legs)
+    closed_ms = hedge.opened_ms + 10 * MINUTE_MS
+    idle = replace(hedge, id="h9", legs=empty, fees_usd=D(0), opened_ms=closed_ms, closed_ms=closed_ms + 1)
+    idle.state, book.state.openings["opening:binance:margin"] = HedgeState.CLOSED, 0
+    book.state.note_last(idle)
+    assert book.state.last_hedge[name] is idle
+    book >> interest("0.0001", closed_ms + HOUR_MS, "i1") << saved(Transaction, hedge_id="h1")
+    made = replace(interest("0.0001", closed_ms, "i2").interest, at_borrowing=True)
+    book >> InterestCharged(made) << saved(Transaction, hedge_id="h9"), "a loan may be made for what does not fill"
+
+
 def test_the_first_interest_of_a_loan_is_its_hedges_though_it_is_stamped_before_the_first_fill(play: Play) -> None:
     """It is charged when the loan is made; the venue's own example bears the beginning of that hour."""
     book = opened(play)
@@ -220,6 +235,22 @@ def test_coins_bought_for_interest_that_did_not_come_are_sold_once_the_balances_
     book.state.market.repaid_ms[KEY] = book.market_ms
     book >> looked << silence(Persist)
     book.state.market.repaid_ms.clear()
+    book >> looked << saved(Hedge, id=hedge.id, state=HedgeState.UNBALANCED)
+    book.run(20)
+    assert hedge.state is HedgeState.CLOSED
+    assert hedge.legs[0].quantity_base < D("0.0001")
+
+
+def test_such_coins_are_sold_though_another_hedge_of_the_coin_came_and_filled_nothing(play: Play) -> None:
+    book = opened(play)
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    hedge = book.state.last_hedge[kit.perp_id("BTC")]
+    empty = tuple(Leg(leg.instrument, leg.kind, leg.direction) for leg in hedge.legs)
+    book.state.note_last(replace(hedge, id="h9", number=9, legs=empty, order_ids=[]))
+    hedge.legs[0].quantity_base = D("0.002")
+    book.state.market.repaid_ms.clear()
+    looked = AccountReported(kit.VENUE, {}, {}, complete=False)
     book >> looked << saved(Hedge, id=hedge.id, state=HedgeState.UNBALANCED)
     book.run(20)
     assert hedge.state is HedgeState.CLOSED
