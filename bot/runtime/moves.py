@@ -1,6 +1,6 @@
 """Moves between the wallets of an account, held against what the books have of them."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from bot.domain.hedges import TransferIntent
@@ -39,3 +39,8 @@ def sides_to_book(entry: TransferBooked, *, told: bool) -> dict[str, Decimal]:
     """
     sides = {entry.source: -entry.amount, entry.target: entry.amount}
     return {wallet: change for wallet, change in sides.items() if not told or wallet == Wallet.MARGIN}
+
+
+def half_booked(entry: TransferBooked, known: Callable[[str], bool]) -> bool:
+    """Whether one side of a move alone is in the books as the owner's: a crash may have come between the two."""
+    return known(f"{entry.venue_id}:{entry.source}") != known(f"{entry.venue_id}:{entry.target}")

@@ -31,7 +31,7 @@ from bot.domain.orders import OrderState
 from bot.domain.time import DAY_MS
 from bot.ports import Clock, Deliver, TransferBooked, Venue, VenueError, VenueHistory
 from bot.runtime.account import StateView
-from bot.runtime.moves import explains, sides_to_book
+from bot.runtime.moves import explains, half_booked, sides_to_book
 from bot.runtime.payments import Payment, of_interest, of_receipt, split
 from bot.runtime.vitals import Report, Vitals
 
@@ -374,7 +374,7 @@ class Reconciler:
             else:
                 undecided = True
         if not undecided and not self._traffic()[0]:
-            self._take_foreign(free)
+            self._take_foreign([one for one in booked if one in free or half_booked(one, self._view.knows_capital)])
         return undecided
 
     def _take_foreign(self, free: Sequence[TransferBooked]) -> None:

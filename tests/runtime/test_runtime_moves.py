@@ -30,3 +30,25 @@ async def test_a_move_by_hand_from_before_a_restart_is_not_taken_for_a_transfer_
     assert not await rig.reconciler.once("regular", tries=1)
     assert not any(isinstance(event, ev.TransferSettled) for event in rig.delivered)
     assert move.amount == Decimal(500)
+
+
+async def test_of_a_move_by_hand_of_which_a_crash_left_one_side_the_other_one_is_booked_too() -> None:
+    """Each side is a step of the core, and two steps may be of two commits."""
+    rig = await Rig(QuietVenue()).start()
+    rig.venue.now_ms += 1_000
+    rig.venue.balances["spot"]["USDT"] -= 300
+    rig.venue.balances["perp"]["USDT"] += 300
+    rig.venue.transfers = [TransferBooked("m2", "USDT", Decimal(300), "spot", "perp", rig.venue.now_ms)]
+    rig.delivered.append(ev.CapitalMoved("toy", "spot", "USDT", Decimal(-300), "m2:spot", rig.venue.now_ms, True))
+    await rig.flush()
+    rig.books.transfers_seen |= moves.booked({"capital:toy:m2:spot"}, "toy")
+    assert await rig.reconciler.once("start")
+    await rig.flush()
+    assert rig.state.differences == {}
+    assert rig.state.ledger.balance("equity:capital", "USDT") == 0
+    booked = rig.state.ledger.count
+    rig.reconciler._capital_s -= 60
+    rig.venue.balances["spot"]["USDT"] -= 1
+    await rig.reconciler.once("regular")
+    await rig.flush()
+    assert rig.state.ledger.count == booked, "and once"
