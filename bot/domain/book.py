@@ -72,11 +72,17 @@ class Book:
         return [hedge for hedge in self.hedges.values() if hedge.state is not HedgeState.CLOSED]
 
     def hedge_of(self, venue: str, coin: str) -> Hedge | None:
-        """The live hedge of a coin at a venue, if there is one: both directions share one perpetual position."""
+        """The live hedge of a coin at a venue, if there is one: both directions share one perpetual position.
+
+        Beside it a former one may be live again, for what was told late of it: that one only closes.
+        """
+        closing: Hedge | None = None
         for hedge in self.hedges.values():
             if hedge.coin == coin and hedge.venue == venue and hedge.live:
-                return hedge
-        return None
+                if hedge.target_base:
+                    return hedge
+                closing = closing or hedge
+        return closing
 
     def pair_of(self, hedge: Hedge) -> Pair | None:
         pairs = self.market.pairs if hedge.direction > 0 else self.market.reverse

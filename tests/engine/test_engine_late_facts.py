@@ -117,3 +117,20 @@ def test_a_late_trade_of_a_former_hedge_does_not_end_the_waiting_for_what_its_su
     assert book.state.held_since_ms == {name: hedge.opened_ms}
     book.until(SETTLED + 1_000).alive()
     assert list(book.state.receipts_due_ms) == [(name, SETTLED)]
+
+
+def test_what_is_taken_up_of_a_former_hedge_is_not_what_the_strategy_builds_on(play: Play) -> None:
+    """A crash came before it was closed again: a start has the hedges in the order of their numbers."""
+    before = play().scene().run()
+    hedge = before.hedge
+    legs = tuple(replace(leg, quantity_base=leg.direction * Decimal("0.05")) for leg in hedge.legs)
+    former = replace(hedge, id="h0", number=0, legs=legs, state=HedgeState.UNBALANCED, target_base=Decimal(0))
+    former.order_ids = []
+    state = before.state
+    state.book.hedges = {"h0": former, "h1": hedge}
+    state.decide_due = True
+    before.alive().feed(Tick())
+    assert former.target_base == 0
+    assert state.book.hedge_of(kit.VENUE, "BTC") is hedge
+    hedge.target_base = Decimal(0)
+    assert state.book.hedge_of(kit.VENUE, "BTC") is former, "of two that close the one that is first"
