@@ -1,6 +1,7 @@
 """From the books to a state: start-up is crash recovery. Trading starts only after the venue's truth agrees."""
 
 from collections import OrderedDict
+from decimal import Decimal
 
 from bot.domain.book import Book
 from bot.domain.books import Books
@@ -8,6 +9,7 @@ from bot.domain.config import CoreConfig
 from bot.domain.hedges import Control
 from bot.domain.instruments import Kind
 from bot.domain.market import Mark
+from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderState
 from bot.engine import borrowing, collateral, guarding, spending
 from bot.engine.state import EngineState
@@ -62,10 +64,27 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
     collateral.restore(books, state)
     if books.control is not None:
         state.wanted, state.wanted_reason = books.control.control, books.control.reason
-    for price in books.prices:
+    for name, price in last_prices(books).items():
         # The books can be valued before the first frame; a real mark replaces it.
-        book.market.marks[price.instrument] = Mark(price.instrument, price.price, price.price, price.price * 0, 0)
+        book.market.marks[name] = Mark(name, price, price, ZERO, 0)
     return state
+
+
+def last_prices(books: Books) -> dict[str, Decimal]:
+    """What the books know of prices. A hedge that is younger than them, or has none, was entered at its own.
+
+    Prices are kept with each point of the NAV history: hedges opened since then would be worth nothing, and so would
+    look like a NAV that bears none of the others.
+    """
+    known = {one.instrument: one for one in books.prices}
+    found = {name: one.price for name, one in known.items()}
+    for hedge in books.hedges:
+        entered = next((leg.entry_price for leg in hedge.legs if leg.entry_price is not None), None)
+        for leg in hedge.legs:
+            last = known.get(leg.instrument)
+            if entered is not None and (last is None or last.market_ms < hedge.opened_ms):
+                found[leg.instrument] = leg.entry_price or entered
+    return found
 
 
 def half_lives_h(config: CoreConfig) -> tuple[float, ...]:

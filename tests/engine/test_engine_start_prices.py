@@ -1,0 +1,69 @@
+"""The first ticks of a start, before the market has spoken: what is not priced yet is no reason to sell."""
+
+from decimal import Decimal
+
+import market_kit as kit
+import pytest
+from playbook import said, saved
+from test_engine_recovery import Disk, Recorded
+
+from bot.domain.actions import LastPrice, NavPoint
+from bot.domain.books import Books
+from bot.domain.config import Limits
+from bot.domain.events import Reconciled, Tick
+from bot.domain.valuation import nav_usd
+from bot.engine.recovery import last_prices
+from bot.risk.rules import r07_liquidation
+
+D = Decimal
+COINS = ("BTC", "ETH")
+
+
+def built() -> Recorded:
+    """Two hedges of three tenths of NAV each, opened after the first point of the NAV history."""
+    book = Recorded(Disk(), COINS, kit.config(COINS, limits=Limits(per_coin_cap=D("0.3"))))
+    book.scene()
+    book.state.market.quotes.clear()
+    book >> Tick() << saved(NavPoint)
+    quoted(book)
+    book.run(60)
+    assert len(book.state.hedges) == len(COINS)
+    return book
+
+
+def quoted(book: Recorded) -> None:
+    for coin in COINS:
+        for quote in kit.quotes(coin):
+            book.feed(quote)
+
+
+def restarted(book: Recorded) -> Recorded:
+    """The venue is listed, its rates are known, and no stream has spoken yet."""
+    again = Recorded(book.disk, COINS, book.config, 2)
+    again.market_ms, again.mono_ms, again.trades = book.market_ms + 60_000, book.mono_ms + 60_000, book.trades
+    again.feed(kit.listing(COINS))
+    for coin in COINS:
+        for one in (*kit.history(coin, kit.START_MS), *kit.liquidity(coin)):
+            again.feed(one)
+    return again
+
+
+def test_hedges_that_are_younger_than_the_prices_in_the_books_are_worth_what_they_cost() -> None:
+    book = built()
+    assert not book.disk.prices, "the next point of the NAV history is an hour away"
+    again = restarted(book)
+    again >> Reconciled(kit.VENUE)
+    again >> Tick() << saved(NavPoint, nav_usd=lambda nav: abs(nav - nav_usd(book.state.book)) < 200)
+    assert not any(said("hedge.aimed").matches(action) for action in again.actions), "nothing is sold for it"
+    was, now = (r07_liquidation.distance(one.state.book, kit.VENUE) for one in (book, again))
+    assert now == pytest.approx(was, rel=0.01)
+
+
+def test_prices_of_an_earlier_hedge_of_the_coin_are_not_those_of_a_younger_one() -> None:
+    book = built()
+    hedge = book.hedge_of("BTC")
+    spot, perp = (leg.instrument for leg in hedge.legs)
+    for at_ms, expected in ((hedge.opened_ms - 1, 100_000), (hedge.opened_ms, 300_000)):
+        prices = [LastPrice(name, D(300_000), at_ms) for name in (spot, perp)]
+        found = last_prices(Books(epoch=2, hedges=[hedge], prices=prices))
+        assert [float(found[name]) for name in (spot, perp)] == pytest.approx([expected] * 2, rel=0.001)
