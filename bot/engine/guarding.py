@@ -256,13 +256,13 @@ def capital_moved(state: EngineState, event: CapitalMoved, out: Actions) -> None
 def book_capital(state: EngineState, name: str, event: CapitalMoved, out: Actions) -> bool:
     """Book the owner's money under this transaction id and take it out of R5; False when it is booked already."""
     entries = postings.capital_entries(event.venue, event.wallet, event.asset, event.amount)
-    measured = r05_drawdown.measure(state.book)
+    worth_usd = r05_drawdown.worth_usd(state.book)
     transaction = state.ledger.post(name, event.at_ms, "capital", None, entries)
     if transaction is None:
         return False
     out.persist(transaction)
     if event.asset in USD_ASSETS and not event.internal:
-        r05_drawdown.capital_moved(state.book, measured[0] if measured is not None else None, event.amount)
+        r05_drawdown.capital_moved(state.book, worth_usd, event.amount)
         save_mark(state, out)
     return True
 

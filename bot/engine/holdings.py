@@ -66,9 +66,9 @@ def _places(state: EngineState, venue: str) -> set[tuple[str, str]]:
 
 def give_up(state: EngineState, hedge: Hedge, leg: Leg, quantity: Decimal, reason: str, out: Actions) -> None:
     """The hedge holds so many coins less: they left at their last price, as a withdrawal does, and not as a loss."""
-    measured, price = r05_drawdown.measure(state.book), price_of(state.book, hedge)
+    worth_usd, price = r05_drawdown.worth_usd(state.book), price_of(state.book, hedge)
     move_leg(leg, -quantity, price)
-    r05_drawdown.capital_moved(state.book, measured[0] if measured is not None else None, -quantity * price)
+    r05_drawdown.capital_moved(state.book, worth_usd, -quantity * price)
     save_mark(state, out)
     hedge.reason, hedge.wait_until_mono_ms = reason, 0
     out.persist(hedge)

@@ -4,13 +4,14 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import said, saved
+from playbook import receipt, said, saved
 from test_engine_recovery import Disk, Recorded
 
 from bot.domain.actions import LastPrice, NavPoint
 from bot.domain.books import Books
 from bot.domain.config import Limits
-from bot.domain.events import Reconciled, Tick
+from bot.domain.events import CapitalMoved, Reconciled, Tick
+from bot.domain.guards import Breach
 from bot.domain.valuation import nav_usd
 from bot.engine.recovery import last_prices
 from bot.risk.rules import r07_liquidation
@@ -19,9 +20,9 @@ D = Decimal
 COINS = ("BTC", "ETH")
 
 
-def built() -> Recorded:
-    """Two hedges of three tenths of NAV each, opened after the first point of the NAV history."""
-    book = Recorded(Disk(), COINS, kit.config(COINS, limits=Limits(per_coin_cap=D("0.3"))))
+def built(cap: str = "0.3") -> Recorded:
+    """Two hedges of `cap` of NAV each, opened after the first point of the NAV history."""
+    book = Recorded(Disk(), COINS, kit.config(COINS, limits=Limits(per_coin_cap=D(cap))))
     book.scene()
     book.state.market.quotes.clear()
     book >> Tick() << saved(NavPoint)
@@ -67,3 +68,22 @@ def test_prices_of_an_earlier_hedge_of_the_coin_are_not_those_of_a_younger_one()
         prices = [LastPrice(name, D(300_000), at_ms) for name in (spot, perp)]
         found = last_prices(Books(epoch=2, hedges=[hedge], prices=prices))
         assert [float(found[name]) for name in (spot, perp)] == pytest.approx([expected] * 2, rel=0.001)
+
+
+def test_a_withdrawal_that_a_start_hears_of_before_prices_is_no_loss() -> None:
+    """Measured last was before the restart: a share of nothing would make the money that left a part of the loss."""
+    book = built("0.1")
+    book >> receipt("BTC", "-7700", book.market_ms, "9")
+    book.wait(1, market_s=3_600).alive() >> Tick() << saved(NavPoint)
+    lost = book.state.book.guards.drawdown.share
+    assert D("0.0075") < lost < D("0.008"), "nearly as much as R5 bears"
+    again = restarted(book)
+    again >> CapitalMoved(kit.VENUE, "spot", "USDT", D(-490_000), "w1", again.market_ms) << said("capital.moved")
+    again >> Reconciled(kit.VENUE)
+    again.unmet.clear()
+    quoted(again)
+    for _ in range(6):
+        again.wait(0.5).alive().feed(Tick())
+    drawdown = again.state.book.guards.drawdown
+    assert drawdown.level is Breach.NONE
+    assert drawdown.share == pytest.approx(lost, abs=D("0.0002"))

@@ -29,11 +29,12 @@ CONFIRM_MS = 1_000
 """A deeper level counts when it has been seen without a break for this much wall time."""
 
 
-def measure(book: Book) -> tuple[Decimal, Decimal] | None:
-    """(worth, worth that may lift the mark) in USD; None while a price of what is held is missing or old."""
+def measure(book: Book, *, old: bool = False) -> tuple[Decimal, Decimal] | None:
+    """(worth, worth that may lift the mark) in USD; None while a price of what is held is missing or, unless `old`
+    ones will do, old."""
     worth = gains = ZERO
     for hedge in book.live_hedges():
-        mark = _fresh_mark(book, hedge)
+        mark = _mark(book, hedge, old=old)
         gain = ZERO
         for leg in hedge.legs:
             if not leg.quantity_base:
@@ -57,8 +58,18 @@ def _half_done(book: Book) -> bool:
     return any(hedge.order_ids or hedge.unbalanced_mono_ms is not None for hedge in book.live_hedges())
 
 
-def _fresh_mark(book: Book, hedge: Hedge) -> Mark | None:
-    """Mark and index of a hedge's perpetual; None without a pair, or while they are missing or old.
+def worth_usd(book: Book) -> Decimal | None:
+    """What money that comes or goes is held against; at old prices, as those in the books at a start, if need be.
+
+    Legs cancel: what both are worth at an old price is nearer the truth than a drawdown that was measured long ago,
+    or never by this process.
+    """
+    measured = measure(book) or measure(book, old=True)
+    return None if measured is None else measured[0]
+
+
+def _mark(book: Book, hedge: Hedge, *, old: bool) -> Mark | None:
+    """Mark and index of a hedge's perpetual; None without a pair, or while they are missing or too old.
 
     Of one that trades no more nothing is told: the last price stands, or the loss of all other hedges were unseen.
     """
@@ -69,9 +80,10 @@ def _fresh_mark(book: Book, hedge: Hedge) -> Mark | None:
         price = mark_price(book, pair.spot.id) or price_of(book, hedge)
         return Mark(pair.perp.id, price, price, ZERO, 0)
     mark, seen = book.market.marks.get(pair.perp.id), book.market.mark_seen_ms.get(pair.perp.id)
-    if mark is None or seen is None or book.now.mono_ms - seen > book.config.limits.stale_s * 1000:
-        return None
-    return mark
+    if old:
+        return mark
+    fresh = seen is not None and book.now.mono_ms - seen <= book.config.limits.stale_s * 1000
+    return mark if fresh else None
 
 
 def deferred_usd(book: Book) -> Decimal:
@@ -163,7 +175,7 @@ def accept(book: Book) -> None:
 def capital_moved(book: Book, before_usd: Decimal | None, usd: Decimal) -> None:
     """A deposit or withdrawal of `usd` on top of a worth of `before_usd`: the drawdown's share stays what it was.
 
-    None: it cannot be measured now; then it is what it was when it was measured last.
+    None: it cannot be measured at all; then it is what it was when it was measured last.
     """
     drawdown = book.guards.drawdown
     if drawdown.high_usd is None:
