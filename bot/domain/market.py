@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from bot.domain.funding import RateMean
 from bot.domain.instruments import FeeRates, Instrument, Kind, MarginTier, Pair, Payoff
+from bot.domain.numbers import ZERO
 from bot.domain.struct import struct
 from bot.domain.structures import REVERSE_CARRY
 
@@ -173,6 +174,30 @@ class MarketState:
             twin = self._twins[quote.instrument]
             self.quotes[twin] = replace(quote, instrument=twin)
             self.quote_seen_ms[twin] = mono_ms
+            if self._out_of_books(twin):
+                self._renew(quote)
+        if self._out_of_books(quote.instrument):
+            self._renew(quote)
+
+    def _out_of_books(self, instrument: str) -> bool:
+        """Whether its mark is only a price that the books kept."""
+        return instrument in self.marks and instrument not in self.mark_seen_ms
+
+    def _renew(self, quote: Quote) -> None:
+        """Until the perpetual's mark comes, what is told of one leg is the price of the other one too.
+
+        Where one stream speaks before the other, a move since the daemon was down would look like a loss or a gain.
+        """
+        instrument, price = self.instruments.get(quote.instrument), quote.mid
+        pair = self.pairs.get((instrument.venue, instrument.coin)) if instrument is not None else None
+        if pair is None:
+            return
+        marked = pair.perp.id in self.mark_seen_ms
+        for name in (pair.spot.id, self._twins.get(pair.spot.id, pair.spot.id), pair.perp.id):
+            if marked and name in self.quotes and self._out_of_books(name):
+                del self.marks[name]
+            elif self._out_of_books(name):
+                self.marks[name] = Mark(name, price, price, ZERO, 0)
 
     def take_liquidity(self, liquidity: Liquidity) -> None:
         self.liquidity[liquidity.instrument] = liquidity

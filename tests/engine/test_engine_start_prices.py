@@ -32,10 +32,12 @@ def built(cap: str = "0.3") -> Recorded:
     return book
 
 
-def quoted(book: Recorded) -> None:
+def quoted(book: Recorded, *legs: str, times: str = "1") -> None:
+    """Quotes of these legs, or of both, at so many times the first price."""
     for coin in COINS:
-        for quote in kit.quotes(coin):
-            book.feed(quote)
+        for quote in kit.quotes(coin, kit.PRICES[coin] * D(times)):
+            if not legs or quote.instrument.endswith(legs):
+                book.feed(quote)
 
 
 def restarted(book: Recorded) -> Recorded:
@@ -87,3 +89,21 @@ def test_a_withdrawal_that_a_start_hears_of_before_prices_is_no_loss() -> None:
     drawdown = again.state.book.guards.drawdown
     assert drawdown.level is Breach.NONE
     assert drawdown.share == pytest.approx(lost, abs=D("0.0002"))
+
+
+@pytest.mark.parametrize("times", ["0.7", "1.4"])
+@pytest.mark.parametrize("first", ["spot", "perp"])
+def test_one_leg_that_speaks_first_does_not_make_the_other_one_worth_what_it_was(first: str, times: str) -> None:
+    """A move while the daemon was down is no loss and no gain of a hedge, whose legs come by different streams."""
+    book = built()
+    book.wait(1, market_s=3_600).alive() >> Tick() << saved(NavPoint)
+    book.unmet.clear()
+    again = restarted(book)
+    again >> Reconciled(kit.VENUE)
+    quoted(again, first, times=times)
+    again >> Tick() << saved(NavPoint)
+    assert nav_usd(again.state.book) == pytest.approx(nav_usd(book.state.book), abs=500)
+    aimed = any(said("hedge.aimed").matches(action) for action in again.actions)
+    assert aimed == (times == "1.4"), "what has become more than its cap is trimmed, and nothing else"
+    again.alive().alive("50000")
+    assert nav_usd(again.state.book) == pytest.approx(nav_usd(book.state.book), abs=500)

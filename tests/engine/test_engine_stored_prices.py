@@ -27,6 +27,9 @@ def test_stored_prices_give_way_to_live_ones(play: Play, rate: str) -> None:
     again = restarted(play, book)
     assert [mark_price(again.state.book, leg.instrument) for leg in held] == [D(100_000)] * 2, "stored"
     again.feed(kit.listing(("BTC",), margin=True))
+    again.feed(kit.quotes("BTC", "105000")[0])
+    prices = [mark_price(again.state.book, leg.instrument) for leg in held]
+    assert prices == [D(105_000)] * 2, "the first leg that speaks is the price of both"
     for quote in kit.quotes("BTC", "110000"):
         again.feed(quote)
     assert mark_price(again.state.book, held[0].instrument) == D(110_000), "the quote, while no mark has come"
