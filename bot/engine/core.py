@@ -212,11 +212,20 @@ def _value(state: EngineState, nav: Decimal, out: Actions) -> None:
     deployed, unhedged = deployed_usd(state.book), unhedged_usd(state.book)
     guarding.save_mark(state, out)
     out.persist(NavPoint(state.nav_ms, nav, leverage(state.book, nav, deployed), deployed, unhedged))
-    for hedge in state.book.live_hedges():
-        for leg in hedge.legs:
-            price = mark_price(state.book, leg.instrument)
-            if price is not None:
-                out.persist(LastPrice(leg.instrument, price, state.nav_ms))
+    for name in _valued(state):
+        price = mark_price(state.book, name)
+        if price is not None:
+            out.persist(LastPrice(name, price, state.nav_ms))
+
+
+def _valued(state: EngineState) -> dict[str, None]:
+    """What is a part of NAV: the legs of hedges, and coins that a venue holds for us, the owner's own ones too."""
+    names = dict.fromkeys(leg.instrument for hedge in state.book.live_hedges() for leg in hedge.legs)
+    for (account, asset), venue in state.book.wallets():
+        pair = state.market.by_asset.get((venue, asset))
+        if pair is not None and state.ledger.balance(account, asset):
+            names[pair.spot.id] = None
+    return names
 
 
 def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:

@@ -107,3 +107,20 @@ def test_one_leg_that_speaks_first_does_not_make_the_other_one_worth_what_it_was
     assert aimed == (times == "1.4"), "what has become more than its cap is trimmed, and nothing else"
     again.alive().alive("50000")
     assert nav_usd(again.state.book) == pytest.approx(nav_usd(book.state.book), abs=500)
+
+
+def test_the_owners_own_coins_are_worth_something_before_they_are_told_of() -> None:
+    """They are a part of NAV, of which caps are shares: at nothing they would have all hedges trimmed."""
+    book = Recorded(Disk(), COINS, kit.config(("ETH",), limits=Limits(per_coin_cap=D("0.15"))))
+    book.feed(kit.listing(COINS))
+    book.account({"spot": {"USDT": D(350_000), "BTC": D(5)}, "perp": {"USDT": D(150_000)}})
+    book.scene("350000", "150000")
+    book.account({"spot": {"USDT": D(350_000), "BTC": D(5)}, "perp": {"USDT": D(150_000)}})
+    book.run(30)
+    book.wait(1, market_s=3_600).alive() >> Tick() << saved(NavPoint)
+    book.unmet.clear()
+    assert book.hedge.coin == "ETH"
+    again = restarted(book)
+    again >> Reconciled(kit.VENUE)
+    again >> Tick() << saved(NavPoint, nav_usd=nav_usd(book.state.book))
+    assert not any(said("hedge.aimed").matches(action) for action in again.actions), "nothing is sold for it"
