@@ -5,8 +5,10 @@ from decimal import Decimal
 from bot.domain.actions import LastPrice, Reconcile
 from bot.domain.borrowing import note_owed
 from bot.domain.events import FundingReceived
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, HedgeState, Leg
 from bot.domain.instruments import Kind
+from bot.domain.ledger import Transaction
 from bot.domain.market import Mark
 from bot.domain.numbers import ONE, ZERO
 from bot.domain.orders import Fill, OrderRecord, Side
@@ -15,7 +17,7 @@ from bot.domain.valuation import USD_ASSETS, coin_price
 from bot.engine import entry_costs, spending
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
-from bot.risk.rules import r01_negative_funding, r07_liquidation, r12_receipts
+from bot.risk.rules import r01_negative_funding, r05_drawdown, r07_liquidation, r12_receipts
 
 OWN_PREFIX = "cb"
 """Client ids of ours start with this, the epoch and the hedge's number: cb<epoch>-<hedge>-<order>."""
@@ -46,6 +48,8 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     out.persist(fill)
     out.persist(transaction)
     if hedge is None or leg is None:
+        if instrument.kind.is_coin:
+            _owners_coins(state, transaction, out)
         out.warning("fill.foreign", instrument=fill.instrument, client_id=fill.client_id, quantity=fill.quantity_base)
         return True
     taken_by_venue = fill.client_id.startswith(TAKEN_PREFIXES) or (order is None and _bought_back(fill, leg))
@@ -76,6 +80,17 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
         take_up_again(state, hedge)
     out.persist(hedge)
     return True
+
+
+def _owners_coins(state: EngineState, transaction: Transaction, out: Actions) -> None:
+    """Dollars that became coins of the owner's own, or came of them, are neither lost nor earned by the book (R5)."""
+    held = (entry for entry in transaction.entries if entry.account.startswith("venue:"))
+    usd = sum((entry.amount for entry in held if entry.asset in USD_ASSETS), ZERO)
+    worth_usd = r05_drawdown.worth_usd(state.book)
+    r05_drawdown.capital_moved(state.book, None if worth_usd is None else worth_usd - usd, usd)
+    high_usd = state.book.guards.drawdown.high_usd
+    if high_usd is not None:
+        out.persist(Remembered(r05_drawdown.RULE, "", "high", high_usd, state.book.now.market_ms))
 
 
 def _note_price(state: EngineState, hedge: Hedge, fill: Fill, out: Actions) -> None:

@@ -4,15 +4,17 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
-from playbook import Play, Playbook, said, saved, severity_of, silence
+import pytest
+from playbook import Play, Playbook, fill_of, said, saved, severity_of, silence
 
 from bot.domain.actions import ControlSet, LastPrice, Severity
 from bot.domain.books import Books
 from bot.domain.config import DrawdownLimits, Limits, SpreadLimits
-from bot.domain.events import CapitalMoved, Reconciled, Reconfigure, Resume, Tick
+from bot.domain.events import CapitalMoved, OrderFilled, Reconciled, Reconfigure, Resume, Tick
 from bot.domain.guards import Breach, Remembered
 from bot.domain.hedges import Control
 from bot.domain.ledger import Transaction
+from bot.domain.orders import Side
 from bot.domain.time import HOUR_MS
 from bot.engine.recovery import restore
 from bot.risk.rules import r05_drawdown
@@ -174,6 +176,24 @@ def test_the_owners_own_coins_move_nothing(play: Play) -> None:
     for price in ("100000", "80000", "60000", "60000", "60000"):
         book.wait(0.6).price("BTC", price).alive()
         assert not ticked(book, "drawdown.soft")
+
+
+def test_coins_that_the_owner_buys_or_sells_by_hand_are_no_loss_and_no_gain(play: Play) -> None:
+    """As the platform's own, to pay fees with. The dollars that they took are counted, and they are not."""
+    book = scene(play)
+    ticked(basis(book, 100), "")
+    share, high = book.state.book.guards.drawdown.share, book.state.book.guards.drawdown.high_usd
+    assert high is not None
+    bought = fill_of(book, book.last("spot"), D("0.1"), client_id="web_1", fee=D(0)).fill
+    book >> OrderFilled(bought) << said("fill.foreign")
+    for _ in range(4):
+        assert not ticked(basis(book, 100), "drawdown.soft")
+    assert abs(book.state.book.guards.drawdown.share - share) < D("0.0001")
+    assert book.state.book.guards.drawdown.high_usd == pytest.approx(high - 10_000, abs=100)
+    sold = replace(bought, trade_id="web-2", side=Side.SELL)
+    book >> OrderFilled(sold) << saved(Remembered, rule="R5", name="high") << said("fill.foreign")
+    ticked(basis(book, 100), "")
+    assert book.state.book.guards.drawdown.high_usd == pytest.approx(high, abs=1)
 
 
 def test_withdrawals_and_deposits_leave_the_drawdown_as_it_is(play: Play) -> None:
