@@ -196,6 +196,18 @@ def test_coins_that_the_owner_buys_or_sells_by_hand_are_no_loss_and_no_gain(play
     assert book.state.book.guards.drawdown.high_usd == pytest.approx(high, abs=1)
 
 
+def test_fees_in_a_coin_that_is_not_measured_are_not_spread_either(play: Play) -> None:
+    """Else the mark would rise by what the platform's coin paid, and the end of the holding time look like a loss."""
+    book = play(kit.config(("BTC",), limits=WIDE)).scene()
+    book >> Tick()
+    for leg in ("spot", "perp"):
+        filled = fill_of(book, book.last(leg), fee=D("0.05")).fill
+        book.feed(OrderFilled(replace(filled, fee_asset="BNB")))
+    book.unmet.clear()
+    assert book.hedge.fees_usd > 20
+    assert r05_drawdown.deferred_usd(book.state.book) == pytest.approx(book.hedge.slippage_usd)
+
+
 def test_withdrawals_and_deposits_leave_the_drawdown_as_it_is(play: Play) -> None:
     book = scene(play)
     ticked(basis(book, 150), "")
