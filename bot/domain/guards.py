@@ -93,6 +93,8 @@ class Extreme:
     watched_mono_ms: int | None = None
     """When the engine first looked: silence before that is nobody's."""
     active: bool = False
+    ran: bool = False
+    """Prices have run in this event: after a restart what is not cut yet may still be."""
     reason: str = ""
     began_ms: int = 0
     moved_ms: int | None = None

@@ -19,6 +19,8 @@ from bot.risk.rules import r04_spread, r05_drawdown, r06_extreme
 from bot.risk.verdicts import Forced
 
 ONE = Decimal(1)
+PRICES_RUN = Decimal(2)
+"""What R6 remembers of an event in which prices run; ONE of an outage alone."""
 
 
 def remember(state: EngineState, rule: str, subject: str, name: str, value: Decimal, out: Actions) -> None:
@@ -67,7 +69,8 @@ def _watch_extreme(state: EngineState, out: Actions) -> None:
         if not extreme.active:
             extreme.reason = ", ".join(f"{venue}: {what}" for venue, what in sorted(extreme.silent.items()))
     if extreme.active and extreme.moved_ms is None and extreme.silent_mono_ms is None:
-        extreme.moved_ms = now.market_ms  # it ran before a restart: calm is counted from here
+        # It ran before a restart: calm is counted from here. What was silent is not cut for coming back.
+        extreme.moved_ms, extreme.silent_mono_ms = (now.market_ms, None) if extreme.ran else (None, now.mono_ms)
     runs = r06_extreme.runs(state.book)
     if runs and not extreme.active:
         _begin(state, out)
@@ -76,11 +79,14 @@ def _watch_extreme(state: EngineState, out: Actions) -> None:
         out.critical("extreme.venue_out", rule=r06_extreme.RULE, reason=what, remedy="look at the venue's own status")
     elif extreme.active and not runs:
         _end(state, out)
+    if extreme.active and not extreme.ran and r06_extreme.moving(state.book):
+        extreme.ran = True
+        remember(state, r06_extreme.RULE, "", "active", PRICES_RUN, out)
 
 
 def _begin(state: EngineState, out: Actions) -> None:
     extreme = state.book.guards.extreme
-    extreme.active, extreme.began_ms, extreme.returning = True, state.book.now.market_ms, False
+    extreme.active, extreme.ran, extreme.began_ms, extreme.returning = True, False, state.book.now.market_ms, False
     extreme.cut.clear()
     remember(state, r06_extreme.RULE, "", "active", ONE, out)
     resting = [
@@ -282,6 +288,7 @@ def restore(books: Books, guards: Guards) -> None:
                 drawdown.entry_costs[one.subject] = one.value, one.market_ms
             case "R6", "active":
                 extreme.active, extreme.began_ms, extreme.reason = True, one.market_ms, "running before the restart"
+                extreme.ran = one.value >= PRICES_RUN
             case "R6", "cut":
                 extreme.cut[one.subject] = one.value
             case "R4", "acted" | "held_back":

@@ -4,9 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
+import pytest
 from playbook import Expect, Play, Playbook, said, saved, severity_of, silence
 
-from bot.domain.actions import CancelOrder, Severity
+from bot.domain.actions import CancelOrder, Persist, Severity
 from bot.domain.books import Books
 from bot.domain.config import ExtremeLimits, Limits
 from bot.domain.events import FeedAlive, FeedLost, Reconciled, Reconfigure, Tick
@@ -237,6 +238,49 @@ def test_a_feed_that_never_lived_is_out_since_the_start_and_not_since_it_was_fir
     book.wait(outage_s - 1).alive().feed(FeedLost("binance:user-spot", "no answer"))
     book.wait(1.5).alive() >> Tick() << said("extreme.began", rule="R6")
     book.unmet.clear()
+
+
+def test_what_was_silent_before_a_restart_is_not_cut_after_it(play: Play) -> None:
+    """A venue falls silent, the daemon is started anew, and the venue is back: no price has run."""
+    book = play(coins=COINS).scene().run(30)
+    before, remembered = held(book), []
+    for _ in range(12):
+        book.wait(3)
+        book.feed(FeedAlive("binance:perp"))
+        book.feed(Reconciled(kit.VENUE))
+        remembered += [one.record for one in book.feed(Tick()) if isinstance(one, Persist)]
+    assert held(book) == before
+    kept = [one for one in remembered if isinstance(one, Remembered)]
+    hedges = list(book.state.book.live_hedges())
+    books = Books(epoch=2, hedges=hedges, balances=dict(book.state.ledger.balances), remembered=kept)
+    again = play(coins=COINS, state=restore(books, book.config))
+    again.market_ms, again.mono_ms = book.market_ms + 5_000, book.mono_ms + 5_000
+    again.scene()
+    calm(again, 280)
+    assert again.state.book.guards.extreme.active, "five healthy minutes are not over"
+    assert held(again) == before, "what was silent is not cut for coming back"
+    calm(again, 40)
+    assert not again.state.book.guards.extreme.active
+
+
+def test_prices_that_ran_before_a_restart_cut_after_it(play: Play) -> None:
+    book = play(coins=COINS).scene().run(30)
+    before = held(book)
+    falls(book, "90000", 2)
+    book >> Tick() << saved(Remembered, rule="R6", name="active", value=D(2))
+    memory = [Remembered("R6", "", "active", D(2), book.market_ms)]
+    book.unmet.clear()
+    for hedge in book.state.book.live_hedges():
+        hedge.target_base = hedge.size_base  # the crash came before the cut
+        hedge.order_ids.clear()
+    hedges = list(book.state.book.live_hedges())
+    books = Books(epoch=2, hedges=hedges, remembered=memory, balances=dict(book.state.ledger.balances))
+    again = play(coins=COINS, state=restore(books, book.config))
+    again.market_ms, again.mono_ms = book.market_ms, book.mono_ms
+    again.scene()
+    again >> Tick() << said("risk.forced", rule="R6", coin="PEPE")
+    assert held(again)["PEPE"] == pytest.approx(before["PEPE"] / 2, rel=D("0.01"))
+    again.unmet.clear()
 
 
 def test_while_a_feed_is_silent_what_is_held_is_not_judged_by_its_old_prices(play: Play) -> None:
