@@ -42,6 +42,9 @@ def refusal(book: Book, pair: Pair) -> Verdict | None:
         )
     if universe.coins and pair.coin not in universe.coins:
         return judge(RULE, ok=False, limit="universe.coins", observed=pair.coin, detail="not in the owner's list")
+    name, wanted = pair.structure.name, book.config.strategies
+    if name not in wanted and not pair.structure.owes:  # of loans R9 speaks
+        return judge(RULE, ok=False, limit="strategies", observed=f"no {name}", detail="strategies in use")
     if pair.coin in universe.exclude:
         return judge(RULE, ok=False, limit="universe.exclude", observed=pair.coin, detail="excluded by the owner")
     age_days = (book.now.market_ms - max(pair.spot.listed_ms, pair.perp.listed_ms)) / DAY_MS
