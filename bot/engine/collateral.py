@@ -79,17 +79,21 @@ def lacking_usd(state: EngineState, venue: str) -> Decimal:
     return Decimal(repr(lacking)) if lacking > needed * (SLACK - 1) / 2 else ZERO
 
 
-def spare_usd(state: EngineState, venue: str) -> Decimal:
-    """What can go back to the spot wallet: all that the venue lets go once nothing more is to be borrowed there."""
+def spare_usd(state: EngineState, venue: str, wanted: Decimal) -> Decimal:
+    """What can go back to the spot wallet: all that the venue lets go once nothing more is to be borrowed there.
+
+    Before, what no loan needs goes as far as the other wallets have use for it (`wanted`, USD, may be negative).
+    """
     if not state.market.reverse:
         return ZERO
-    wallet = margin_wallet(state.book, venue)
-    if _needed_usd(state, venue) > 0 or wallet.assets_usd <= 0:
+    needed, wallet = _needed_usd(state, venue), margin_wallet(state.book, venue)
+    if wallet.assets_usd <= 0 or (needed > 0 and wanted <= 0):
         return ZERO
     # Coins left over by lots are worth something and cannot be moved: what goes is quote currency that is there.
     cash = state.ledger.balance(postings.wallet_account(venue, Wallet.MARGIN), QUOTE)
     kept = WITHDRAWAL_LEVEL * wallet.owed_usd / wallet.ratio + CRUMB_USD if wallet.owed_usd > 0 else 0.0
-    return min(Decimal(repr(wallet.withdrawable_usd)), cash - Decimal(repr(kept)))
+    spare = min(Decimal(repr(wallet.withdrawable_usd)), cash - Decimal(repr(kept)))
+    return spare if needed <= 0 else min(spare, wanted, Decimal(repr(wallet.own_usd - needed * SLACK)))
 
 
 def _needed_usd(state: EngineState, venue: str) -> float:

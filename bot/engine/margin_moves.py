@@ -44,20 +44,21 @@ def manage(state: EngineState, venue: str, out: Actions) -> None:
     margin = r07_liquidation.perp_margin_usd(state.book, venue)
     cash = spot_cash(state.book, venue, ASSET)
     lacking = needed - margin
-    if lacking > max(LEAST_USD, needed * (SLACK - 1) / 2) and cash >= LEAST_USD:
+    lacking = lacking if lacking > max(LEAST_USD, needed * (SLACK - 1) / 2) else ZERO
+    if lacking and cash >= LEAST_USD:
         _move(state, venue, min(lacking, cash), Wallet.SPOT, Wallet.PERP, out)
         return
     loan = collateral.lacking_usd(state, venue)
     if loan > LEAST_USD and cash >= LEAST_USD:
         _move(state, venue, min(loan, cash), Wallet.SPOT, Wallet.MARGIN, out)
         return
-    short_of = max(ZERO, lacking) + max(ZERO, loan)
+    short_of = lacking + max(ZERO, loan)
     wanted = _spot_wanted_usd(state, venue) + (short_of if state.market.reverse else ZERO) - cash
     spare = min(margin - needed, _withdrawable(state, venue)) if wanted > LEAST_USD else ZERO
     if spare > LEAST_USD:
         _move(state, venue, min(wanted, spare), Wallet.PERP, Wallet.SPOT, out)
         return
-    spare = collateral.spare_usd(state, venue)
+    spare = collateral.spare_usd(state, venue, wanted)
     if spare > LEAST_USD:
         _move(state, venue, spare, Wallet.MARGIN, Wallet.SPOT, out)
 
