@@ -242,7 +242,9 @@ RULES: Mapping[type, Mapping[str, Rule]] = {
         ),
         "rehedges_max": Rule("Attempts to complete a hedge before its filled leg is unwound.", ge=0, le=100),
         "order_timeout_s": Rule("Wall seconds after which an unanswered order counts as unknown.", gt=0, le=120),
-        "settle_window_s": Rule("Wall seconds for which the venue's `not found` is not believed.", gt=0, le=120),
+        # At least the default: a venue may accept an order for 1.5 s after it was signed, and "not found" that is
+        # believed earlier has one sent twice.
+        "settle_window_s": Rule("Wall seconds for which the venue's `not found` is not believed.", ge=2, le=120),
     },
     Shell: {
         "venues": Rule("The exchange accounts by a name of your choice.", check=checks.name),

@@ -88,6 +88,7 @@ BAD: list[tuple[str, int, str, str]] = [
     ("strategy: {reserve: 1}", 1, "strategy.reserve", "must be below 1"),
     ("execution: {style: maker}", 1, "execution.style", "expected one of taker, got 'maker'"),
     ("execution:\n  guard_bps: 80", 2, "execution.repair_guard_bps", "below execution.guard_bps (80)"),
+    ("execution:\n  settle_window_s: 1.5", 2, "execution.settle_window_s", "must be at least 2"),
     ("execution:\n  settle_window_s: 11", 2, "execution.settle_window_s", "longer than execution.order_timeout_s"),
     ("api: {host: 0.0.0.0}", 1, "api.host", "not a loopback address"),
     ("api: {port: 70000}", 1, "api.port", "must be at most 65535"),

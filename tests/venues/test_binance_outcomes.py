@@ -4,6 +4,7 @@ import pytest
 
 from bot.domain.config import Execution
 from bot.ports import VenueError
+from bot.settings import schema
 from bot.venues.binance.gate import Api, Priority
 from bot.venues.binance.outcomes import (
     DOCUMENTED_UNKNOWN,
@@ -111,6 +112,8 @@ def test_the_words_carry_code_and_text_only() -> None:
 
 def test_an_order_delayed_on_its_way_cannot_arrive_after_not_found_is_believed() -> None:
     assert Execution().settle_window_s * 1000 > ORDER_RECV_WINDOW_MS
+    least_s = schema()["$defs"]["Execution"]["properties"]["settle_window_s"]["minimum"]
+    assert least_s * 1000 > ORDER_RECV_WINDOW_MS, "nor with any setting of its owner's"
     rest = BinanceRest("key", "secret", None)
     assert rest._instance(limited=False).options["recvWindow"] == ORDER_RECV_WINDOW_MS
 
