@@ -160,7 +160,7 @@ class _Run:
             self._daemon.notices.report(severity, name, **fields)
 
         name = wiring.only_venue(self._settings)
-        held = {hedge["coin"] for hedge in await books.hedges(every=False)}
+        held = await books.coins_in_use()
         owes = await books.uses_margin(name)
         venue = wiring.build_venue(self._settings, name, self._exchange, venue_log, held, owes=owes)
         stack.push_async_callback(venue.close)

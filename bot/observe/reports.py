@@ -13,15 +13,16 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.actions import NavPoint
-from bot.domain.instruments import Wallet
+from bot.domain.instruments import Kind, Wallet
 from bot.domain.numbers import ZERO
+from bot.domain.time import DAY_MS
 from bot.domain.valuation import USD_ASSETS
 from bot.ledger import postings
 from bot.observe import views
 from bot.observe.explaining import given_view
 from bot.observe.verify import OVERLAP_MS, LedgerState
 from bot.observe.views import View
-from bot.store import audit, queries
+from bot.store import audit, fetch, queries
 from bot.store.errors import file_of
 from bot.store.reader import SqlReader
 from bot.store.schema import LEDGER_TRANSACTIONS, ORDER_INTENTS
@@ -29,6 +30,8 @@ from bot.store.schema import LEDGER_TRANSACTIONS, ORDER_INTENTS
 ALL = 1_000_000_000
 """A limit that limits nothing."""
 VERDICTS_MAX = 20
+TOLD_LATE_MS = DAY_MS
+"""How long after a hedge has ended a payment or a trade of it may still be told."""
 
 
 class Books:
@@ -143,6 +146,21 @@ class Books:
         """Market time of the opening balance; 0 while the ledger is empty."""
         async with self._snapshot() as connection:
             return await _opened_ms(connection)
+
+    async def coins_in_use(self) -> set[str]:
+        """Coins that are listed whatever the universe says: held, owed, or closed so lately that a payment for them
+        may still be told, which could not be read without their instruments."""
+        async with self._snapshot() as connection:
+            found = [*await fetch.open_hedges(connection), *await fetch.last_closed(connection)]
+            last_ms = (await connection.execute(select(func.max(LEDGER_TRANSACTIONS.c.at_ms)))).scalar() or 0
+        since_ms = last_ms - TOLD_LATE_MS
+        return {
+            one.coin
+            for one in found
+            if one.closed_ms is None
+            or one.closed_ms >= since_ms
+            or any(leg.kind is Kind.MARGIN and leg.quantity_base < 0 for leg in one.legs)
+        }
 
     async def uses_margin(self, venue: str) -> bool:
         """Whether the venue's margin wallet is in the ledger, be it empty."""

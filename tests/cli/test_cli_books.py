@@ -5,6 +5,7 @@ import csv
 import io
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from bot.domain.hedges import Control, Hedge, HedgeState, Leg, Receipt, Removal
 from bot.domain.instruments import Kind
 from bot.domain.ledger import Entry
 from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpose, Side, TimeInForce
+from bot.domain.time import DAY_MS, HOUR_MS
 from bot.ledger.journal import Ledger
+from bot.observe.reports import Books
 from bot.store.database import SqlStore
 from bot.store.migrate import upgrade
 
@@ -151,6 +154,29 @@ def test_status_of_a_stopped_daemon(carrybot: Run, books: Path) -> None:
     table = carrybot("status").out
     assert "stopped" in table
     assert "1,000.10 USD" in table
+
+
+def test_what_is_owed_or_was_closed_of_late_stays_listed_when_its_owner_excludes_it(books: Path) -> None:
+    """After the restart a late payment of it, or what the venue buys back of a loan's crumb, has to be read."""
+    url = f"sqlite+aiosqlite:///{books}"
+
+    def closed(number: int, coin: str, at_ms: int, owed: str = "0") -> Hedge:
+        legs = (
+            Leg(f"binance:{coin}USDT:margin", Kind.MARGIN, -1, -Decimal(owed), Decimal(0), Decimal(0)),
+            Leg(f"binance:{coin}USDT:perp", Kind.PERP, 1, Decimal(0), Decimal(0), Decimal(0)),
+        )
+        one = hedge(number, HedgeState.CLOSED, "0")
+        return replace(one, coin=coin, strategy="reverse_carry", legs=legs, closed_ms=at_ms)
+
+    async def listed() -> set[str]:
+        async with SqlStore(url) as store:
+            await store.load()
+            found = closed(7, "SOL", AT_MS - HOUR_MS), closed(8, "ETH", AT_MS - 9 * DAY_MS)
+            crumb = closed(9, "XRP", AT_MS - 9 * DAY_MS, "0.0004")
+            await store.commit([Persist(one) for one in (*found, crumb)])
+        return await Books(url, ("binance",)).coins_in_use()
+
+    assert asyncio.run(listed()) == {"BTC", "SOL", "XRP"}
 
 
 def test_hedges_are_valued_at_the_last_stored_prices(carrybot: Run, books: Path) -> None:
