@@ -10,6 +10,7 @@ hedge or ends a doubt.
 import asyncio
 import heapq
 import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -33,7 +34,10 @@ EDGE_S = 0.1
 """So late a new minute is believed at the earliest: the venue's clock is known by an estimate."""
 POLL_S = 0.005
 RETRY_AFTER_UNKNOWN_S = 60.0
+BAN_S_MAX = 3 * 86_400.0
+"""Binance bans for no longer."""
 _MINUTE_S = 60.0
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})\b")
 
 
 class Priority(IntEnum):
@@ -79,13 +83,25 @@ class WeightBudget:
         if known_s is None or error_s <= self.clock_error_s or abs(offset_s - known_s) > error_s:
             self.clock_offset_s, self.clock_error_s = offset_s, error_s
 
-    def observe(self, headers: Mapping[str, str], status: int) -> None:
-        """`headers` with lower-case names."""
+    def observe(self, headers: Mapping[str, str], status: int, message: str = "") -> None:
+        """`headers` with lower-case names; `message` is the text of an error."""
         for name in ("x-mbx-used-weight-1m", "x-sapi-used-ip-weight-1m"):
             if name in headers and headers[name].isdigit():
                 self.used, self.seen_s = int(headers[name]), monotonic()
         if status in {418, 429}:
-            self.blocked_until_s = max(self.blocked_until_s, monotonic() + retry_after_s(headers))
+            self.blocked_until_s = max(self.blocked_until_s, monotonic() + self.wait_s(headers, message))
+
+    def wait_s(self, headers: Mapping[str, str], message: str) -> float:
+        """How long an answer with 418 or 429 asks to wait. The USD-M API promises no Retry-After: there the end of a
+        ban is in the text alone, and whoever asks before it is banned for longer."""
+        told = _BANNED_UNTIL.search(message)
+        if "retry-after" in headers or told is None:
+            return retry_after_s(headers)
+        return min(BAN_S_MAX, max(0.0, int(told[1]) / 1e3 - self._venue_s()))
+
+    def _venue_s(self) -> float:
+        """The venue's wall clock, or ours while it is not known."""
+        return time_ns() / 1e9 if self.clock_offset_s is None else monotonic() + self.clock_offset_s
 
     def heed_ban(self) -> None:
         """Raises NotSentError while nothing at all may be sent."""
@@ -99,8 +115,7 @@ class WeightBudget:
         if blocked_s > 0:
             return blocked_s
         edge_s = max(EDGE_S, self.clock_error_s)
-        now_s = time_ns() / 1e9 if self.clock_offset_s is None else monotonic() + self.clock_offset_s
-        into_minute_s = (now_s - edge_s) % _MINUTE_S
+        into_minute_s = (self._venue_s() - edge_s) % _MINUTE_S
         of_this_minute = monotonic() - self.seen_s <= into_minute_s - BLUR_S
         if self.used <= self.limit * share or not of_this_minute:
             return 0.0

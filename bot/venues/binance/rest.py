@@ -27,7 +27,6 @@ from bot.venues.binance.gate import (
     OrderGate,
     Priority,
     WeightBudget,
-    retry_after_s,
 )
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError, RequestError
 from bot.venues.transport import Transport, open_session
@@ -109,8 +108,9 @@ class _Exchange(ccxt.binance):  # type: ignore[misc]
     ) -> None:
         del reason, method, request_headers, request_body
         lower = {name.lower(): value for name, value in headers.items()}
-        self.budgets[api_of(url)].observe(lower, code)
+        budget = self.budgets[api_of(url)]
         venue_code, message = _error_in(response)
+        budget.observe(lower, code, message)
         if 200 <= code < 300 and venue_code is None:
             if response is None:
                 raise NoAnswerError(f"HTTP {code} with a body that is not JSON ({len(body)} characters)")
@@ -119,7 +119,7 @@ class _Exchange(ccxt.binance):  # type: ignore[misc]
             message = body.strip()[:80] if code == 503 and len(body) < 80 else f"no JSON ({len(body)} characters)"
         waits = code in {418, 429}
         perp = api_of(url) == Api.PERP
-        raise AnsweredError(code, venue_code, message, retry_after_s(lower) if waits else None, perp=perp)
+        raise AnsweredError(code, venue_code, message, budget.wait_s(lower, message) if waits else None, perp=perp)
 
 
 def _error_in(response: Any) -> tuple[int | None, str]:
@@ -205,7 +205,7 @@ class BinanceRest:
             headers = {"retry-after": str((int(times["retryAfter"]) - int(times["serverTime"])) / 1000)}
         except (KeyError, TypeError, ValueError):
             headers = {}
-        self.budgets[Api.SPOT].observe(headers, status)
+        self.budgets[Api.SPOT].observe(headers, status, str((error or {}).get("msg", "")))
 
     async def admit(self, endpoints: Sequence[str], *, priority: Priority, counted: bool) -> None:
         """Returns when requests about orders or transfers may be sent, all of them. Raises NotSentError."""

@@ -1,0 +1,47 @@
+"""Limits and bans as the venue tells of them: what is counted where, and until when nothing is asked."""
+
+import json
+from typing import Any
+
+import ccxt.async_support as ccxt
+import pytest
+
+from bot.ports import VenueRefusedError
+from bot.venues.binance import gate
+from bot.venues.binance.gate import BAN_S_MAX, RETRY_AFTER_UNKNOWN_S, WEIGHT_SHARE_ALL, Api
+from bot.venues.binance.rest import BinanceRest
+
+NOW_S = 1_790_000_000
+
+
+@pytest.mark.parametrize(
+    ("told", "headers", "wait_s"),
+    [
+        ("banned until 1790000600000. Please use the websocket", {}, 600.0),
+        ("banned until 1790000600000. Please use the websocket", {"Retry-After": "660"}, 660.0),
+        ("banned until 1990000000000", {}, BAN_S_MAX),
+        ("banned", {}, RETRY_AFTER_UNKNOWN_S),
+    ],
+)
+async def test_a_ban_ends_when_its_text_says_where_no_header_does(
+    monkeypatch: pytest.MonkeyPatch, told: str, headers: dict[str, str], wait_s: float
+) -> None:
+    """The USD-M API promises no header: asked again each minute, it bans for longer, up to three days."""
+    answer = {"code": -1003, "msg": f"Way too many requests; IP(1.2.3.4) {told}."}
+
+    async def answered(exchange: Any, url: str, *more: Any) -> Any:
+        exchange.handle_errors(418, "", url, "GET", headers, json.dumps(answer), answer, None, None)
+
+    monkeypatch.setattr(ccxt.binance, "fetch", answered)
+    monkeypatch.setattr(gate, "monotonic", lambda: 1_000.0)
+    rest = BinanceRest("", "", None)
+    budget = rest.budgets[Api.PERP]
+    budget.tell_clock(NOW_S - 1_000.0, 0.01)
+    await rest.open()
+    try:
+        with pytest.raises(VenueRefusedError) as refused:
+            await rest.data("fapiPublicGetPremiumIndex")
+    finally:
+        await rest.close()
+    assert budget.pause_s(WEIGHT_SHARE_ALL) == wait_s
+    assert refused.value.wait_s == wait_s, "a start waits for it too"
