@@ -9,7 +9,7 @@ import pytest
 from bot.ports import VenueRefusedError
 from bot.venues.binance import gate
 from bot.venues.binance.gate import BAN_S_MAX, RETRY_AFTER_UNKNOWN_S, WEIGHT_SHARE_ALL, Api
-from bot.venues.binance.rest import BinanceRest
+from bot.venues.binance.rest import BinanceRest, api_of
 
 NOW_S = 1_790_000_000
 
@@ -45,3 +45,18 @@ async def test_a_ban_ends_when_its_text_says_where_no_header_does(
         await rest.close()
     assert budget.pause_s(WEIGHT_SHARE_ALL) == wait_s
     assert refused.value.wait_s == wait_s, "a start waits for it too"
+
+
+@pytest.mark.parametrize(
+    ("url", "api"),
+    [
+        ("https://api.binance.com/api/v3/account?timestamp=1&signature=x%2BfapiQ%3D%3D", Api.SPOT),
+        ("https://api.binance.com/api/v3/account?timestamp=1&signature=x%2BsapiQ%3D%3D", Api.SPOT),
+        ("https://api.binance.com/sapi/v1/margin/account?timestamp=1&signature=fapi", Api.SAPI),
+        ("https://fapi.binance.com/fapi/v1/order?signature=sapi", Api.PERP),
+    ],
+)
+def test_what_a_signature_spells_counts_for_no_other_api(url: str, api: str) -> None:
+    """Those of RSA and Ed25519 keys are text in base 64. The weight and the bans of the spot API are not those of the
+    USD-M API, which has less than half of its weight: it would take orders no more for the rest of the minute."""
+    assert api_of(url) == api

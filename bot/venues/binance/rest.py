@@ -136,9 +136,10 @@ def _error_in(response: Any) -> tuple[int | None, str]:
 
 def api_of(url_or_endpoint: str) -> str:
     """Which weight counter a URL, or the name of one of ccxt's implicit endpoints, belongs to."""
-    if "fapi" in url_or_endpoint:
+    name, _, _ = url_or_endpoint.partition("?")  # a signature in base 64 may spell anything
+    if "fapi" in name:
         return Api.PERP
-    return Api.SAPI if "sapi" in url_or_endpoint else Api.SPOT
+    return Api.SAPI if "sapi" in name else Api.SPOT
 
 
 class BinanceRest:
