@@ -6,8 +6,9 @@ from typing import Any
 import ccxt.async_support as ccxt
 import pytest
 
-from bot.ports import VenueRefusedError
+from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance import gate
+from bot.venues.binance import rest as rest_module
 from bot.venues.binance.gate import BAN_S_MAX, RETRY_AFTER_UNKNOWN_S, WEIGHT_SHARE_ALL, Api
 from bot.venues.binance.rest import BinanceRest, api_of
 
@@ -60,3 +61,33 @@ def test_what_a_signature_spells_counts_for_no_other_api(url: str, api: str) -> 
     """Those of RSA and Ed25519 keys are text in base 64. The weight and the bans of the spot API are not those of the
     USD-M API, which has less than half of its weight: it would take orders no more for the rest of the minute."""
     assert api_of(url) == api
+
+
+async def test_questions_about_funding_rates_keep_to_their_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates that are late, as when the venue struggles, are asked for each 1.5 s, a day of all symbols in four pages:
+    in three minutes that is more than the venue allows, and its answer keeps orders of perpetuals out as well."""
+    left: list[str] = []
+
+    async def answered(exchange: Any, url: str, *more: Any) -> Any:
+        left.append(url)
+        return []
+
+    monkeypatch.setattr(ccxt.binance, "fetch", answered)
+    monkeypatch.setattr(rest_module, "FUNDING_REQUESTS", 5)
+    monkeypatch.setattr(rest_module, "FUNDING_REQUESTS_PUBLIC", 3)
+    monkeypatch.setattr(rest_module, "FUNDING_PATIENCE_S", 0.01)
+    rest = BinanceRest("", "", None)
+    await rest.open()
+    try:
+        for _ in range(3):
+            await rest.data("fapiPublicGetFundingRate", {"startTime": 1, "limit": 1000})
+        with pytest.raises(VenueError, match="limit of questions"):
+            await rest.data("fapiPublicGetFundingRate", {"startTime": 1, "limit": 1000})
+        await rest.data("fapiPublicGetFundingRate", {"startTime": 1, "symbol": "BTCUSDT"})
+        await rest.data("fapiPublicGetFundingInfo")
+        with pytest.raises(VenueError, match="limit of questions"):
+            await rest.data("fapiPublicGetFundingRate", {"startTime": 1, "symbol": "BTCUSDT"})
+        assert len(left) == 5
+        assert rest.budgets[Api.PERP].pause_s(WEIGHT_SHARE_ALL) == 0, "orders go on"
+    finally:
+        await rest.close()

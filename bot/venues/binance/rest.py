@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 import ccxt.async_support as ccxt
+from asyncio_throttle.throttler import Throttler
 
 from bot.ports import VenueError, VenueRefusedError
 from bot.venues.binance.gate import (
@@ -70,6 +71,12 @@ HISTORY_ENDPOINTS = frozenset(
     }
 )
 """What a reconciliation needs where the account differs from the books."""
+FUNDING_ENDPOINTS = frozenset({"fapiPublicGetFundingRate", "fapiPublicGetFundingInfo"})
+"""They share 500 requests in five minutes of one IP address, which no header counts. More are answered with 429,
+after which no order goes to the USD-M API either."""
+FUNDING_REQUESTS, FUNDING_REQUESTS_PUBLIC, FUNDING_WINDOW_S = 450, 360, 300.0
+"""Nine tenths, and four fifths of that for the rates of all symbols: the rest is for those that receipts need."""
+FUNDING_PATIENCE_S = 30.0
 WEIGHT_LIMITS: Mapping[str, int] = {Api.SPOT: 6_000, Api.SAPI: 12_000, Api.PERP: 2_400}
 SPOT_ORDER_LIMITS = ((90, 10.0),)
 MARGIN_ORDER_LIMITS = ((90, 10.0),)
@@ -155,6 +162,8 @@ class BinanceRest:
             Api.PERP: OrderGate(self.budgets[Api.PERP], PERP_ORDER_LIMITS),
             Api.SAPI: OrderGate(self.budgets[Api.SAPI], MARGIN_ORDER_LIMITS, BORROWING_LIMITS),
         }
+        self._funding: Any = Throttler(FUNDING_REQUESTS, FUNDING_WINDOW_S, 0.1)
+        self._funding_public: Any = Throttler(FUNDING_REQUESTS_PUBLIC, FUNDING_WINDOW_S, 0.1)
         self._session: aiohttp.ClientSession | None = None
         self._data: Any = None
         self._orders: Any = None
@@ -186,10 +195,20 @@ class BinanceRest:
     async def data(self, endpoint: str, params: Mapping[str, Any] | None = None) -> Any:
         """A reading request. Raises VenueRefusedError (with the venue's code) or VenueError."""
         try:
+            if endpoint in FUNDING_ENDPOINTS:
+                await self._admit_funding(public="startTime" in (params or {}) and "symbol" not in (params or {}))
             await self.budgets[api_of(endpoint)].admit(share_of(endpoint), within_s=DATA_PATIENCE_S)
             return await self._call(self._data, endpoint, params)
         except (AnsweredError, NoAnswerError, NotSentError) as error:
             raise as_venue_error(endpoint, error) from None
+
+    async def _admit_funding(self, *, public: bool) -> None:
+        try:
+            async with asyncio.timeout(FUNDING_PATIENCE_S):
+                for throttler in (self._funding_public, self._funding) if public else (self._funding,):
+                    await throttler.acquire()
+        except TimeoutError:
+            raise NotSentError("limit of questions about funding rates: not admitted in time") from None
 
     async def admit_socket(self) -> None:
         """Returns when the spot websocket API may be connected to: it counts in the spot API's minute, and is banned
