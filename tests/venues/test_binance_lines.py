@@ -19,12 +19,14 @@ from bot.venues.binance import sequence, streams, user_lines
 from bot.venues.binance.clock import MarketClock
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.gate import Api
+from bot.venues.binance.market_lines import MARKS_SILENCE_S, market_lines
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.sequence import Newest
 from bot.venues.binance.streams import ConnectionLostError, FeedPulse, Line, StreamKeeper
 from bot.venues.binance.symbols import SymbolBook
 from bot.venues.binance.trades import OrderNames
 from bot.venues.binance.user_lines import UserLines
+from tests.engine import market_kit as kit
 
 
 class Clock:
@@ -90,6 +92,41 @@ def test_a_feed_is_alive_when_all_its_lines_were_lately(clock: Clock) -> None:
     assert told == [], "quotes were silent for five seconds"
     pulse.beat(quotes)
     assert told == [FeedAlive("venue:spot")]
+
+
+def silent(listed: Callable[[], SymbolBook], market: MarketClock) -> Any:
+    """Steps through the watch of a connection for marks that tells nothing."""
+    marks = market_lines("venue", listed, lambda event: None, market)[-1]
+    nothing: Any = None
+    life = streams._Life(marks, nothing, FeedPulse(nothing), streams.Complaints(nothing))
+    watch = life.watch(1e6)
+    watch.send(None)
+    return lambda: watch.send(None)
+
+
+def test_marks_that_stay_out_end_their_connection_but_for_markets_that_have_ended(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be lost each ten seconds for as long as the daemon runs, and nothing open at the whole venue."""
+    monkeypatch.setattr(streams, "WATCH_EVERY_S", 0)
+    spot, perp = kit.pair_instruments("BTC")
+    listed, market = [SymbolBook.of((spot, perp))], MarketClock()
+    market.observe(1_790_000_000_000)
+    look = silent(lambda: listed[0], market)
+    clock.now_s += MARKS_SILENCE_S + 1
+    with pytest.raises(ConnectionLostError, match="no data"):
+        look()
+
+    for ended in (replace(perp, trades=False), replace(perp, ends_ms=1_790_000_000_000)):
+        listed[0] = SymbolBook.of((spot, ended))
+        look = silent(lambda: listed[0], market)
+        clock.now_s += MARKS_SILENCE_S + 1
+        look()
+    listed[0] = SymbolBook.of((spot, perp))
+    look()  # it has just opened again
+    clock.now_s += MARKS_SILENCE_S + 1
+    with pytest.raises(ConnectionLostError, match="no data"):
+        look()
 
 
 class Played:

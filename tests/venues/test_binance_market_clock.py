@@ -42,7 +42,8 @@ def test_after_a_long_silence_the_second_frame_is_believed(clock: MarketClock) -
 def test_a_mark_of_another_age_is_complained_of_and_not_delivered(clock: MarketClock) -> None:
     told: list[object] = []
     spot, perp = kit.pair_instruments("BTC")
-    on_frame = market_lines("binance", SymbolBook.of((spot, perp)), told.append, clock)[-1].on_frame
+    book = SymbolBook.of((spot, perp))
+    on_frame = market_lines("binance", lambda: book, told.append, clock)[-1].on_frame
 
     def frame(event_ms: int) -> bytes:
         mark = {"s": perp.symbol, "p": "100", "i": "100", "r": "0.0001", "T": NOW_MS + DAY_MS, "E": event_ms}

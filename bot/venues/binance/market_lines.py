@@ -27,22 +27,23 @@ MARKS_SILENCE_S = 10.0
 """Mark prices come each second, so their silence is a fault."""
 
 
-def market_lines(venue: str, book: SymbolBook, deliver: Deliver, clock: MarketClock) -> list[Line]:
-    """Connections for all listed instruments, in chunks."""
+def market_lines(venue: str, book: Callable[[], SymbolBook], deliver: Deliver, clock: MarketClock) -> list[Line]:
+    """Connections for all instruments that are listed now, in chunks. `book` tells later which of them trade."""
     lines = []
-    for number, chunk in enumerate(_chunks(book.spot)):
+    for number, chunk in enumerate(_chunks(book().spot)):
         name = f"spot-quotes-{number}"
         uri = SPOT_STREAMS + _names(chunk, "bookTicker")
         quotes = _Quotes(chunk, deliver, clock)
-        lines.append(_line(name, f"{venue}:{Wallet.SPOT.value}", uri, quotes.on_frame, _silence_s(chunk), quotes))
-    for number, chunk in enumerate(_chunks(book.perp)):
-        feed = f"{venue}:{Wallet.PERP.value}"
+        feed, trades = f"{venue}:{Wallet.SPOT.value}", _trading(chunk, book, clock)
+        lines.append(_line(name, feed, uri, quotes.on_frame, _silence_s(chunk), trades, quotes))
+    for number, chunk in enumerate(_chunks(book().perp)):
+        feed, trades = f"{venue}:{Wallet.PERP.value}", _trading(chunk, book, clock)
         uri = PERP_PUBLIC_STREAMS + _names(chunk, "bookTicker")
         quotes = _Quotes(chunk, deliver, clock)
-        lines.append(_line(f"perp-quotes-{number}", feed, uri, quotes.on_frame, _silence_s(chunk), quotes))
+        lines.append(_line(f"perp-quotes-{number}", feed, uri, quotes.on_frame, _silence_s(chunk), trades, quotes))
         uri = PERP_MARKET_STREAMS + _names(chunk, "markPrice@1s")
         on_frame = _marks(chunk, deliver, clock)
-        lines.append(_line(f"perp-marks-{number}", feed, uri, on_frame, MARKS_SILENCE_S))
+        lines.append(_line(f"perp-marks-{number}", feed, uri, on_frame, MARKS_SILENCE_S, trades))
     return lines
 
 
@@ -69,13 +70,28 @@ def _line(
     uri: str,
     on_frame: Callable[[bytes], None],
     silence_s: float,
+    expects: Callable[[], bool],
     quotes: _Quotes | None = None,
 ) -> Line:
     async def fixed() -> str:
         return uri
 
     opened = None if quotes is None else quotes.opened
-    return Line(name=name, feed=feed, uri=fixed, on_frame=on_frame, silence_s=silence_s, opened=opened)
+    return Line(name, feed, fixed, on_frame, silence_s=silence_s, expects=expects, opened=opened)
+
+
+def _trading(
+    chunk: Mapping[str, Instrument], book: Callable[[], SymbolBook], clock: MarketClock
+) -> Callable[[], bool]:
+    """Whether a market of these is open. What may be held stays listed after its end, and is silent for good."""
+    ids = [one.id for one in chunk.values()]
+
+    def any_open() -> bool:
+        listed, now_ms = book().by_id, clock.now_ms()
+        known = (one for name in ids if (one := listed.get(name)) is not None)
+        return any(one.trades and not 0 < one.ends_ms <= now_ms for one in known)
+
+    return any_open
 
 
 def _marks(chunk: Mapping[str, Instrument], deliver: Deliver, clock: MarketClock) -> Callable[[bytes], None]:

@@ -39,6 +39,7 @@ RENEWED = "renewed before the venue's 24-hour limit"
 COMPLAIN_EVERY_S = 60.0
 BEAT_WITHIN_S = 1.5
 """A feed is told to be alive when each of its connections gave a sign of life so lately: pings are a second apart."""
+WATCH_EVERY_S = 1.0
 ONLY_MALFORMED_S = 3.0
 """A connection that sends nothing readable for so long ends: what was read before it is not the market any more."""
 
@@ -64,6 +65,8 @@ class Line:
     uri: Callable[[], Awaitable[str]]
     on_frame: Callable[[bytes], None]
     silence_s: float = 0
+    expects: Callable[[], bool] = lambda: True
+    """Whether there is anything to tell: where all markets of a connection have closed its silence is no fault."""
     opened: Callable[[ClientConnection], Awaitable[None]] | None = None
     upkeep: Callable[[], Awaitable[None]] | None = None
     resync: bool = False
@@ -274,11 +277,14 @@ class _Life:
         """Ends the connection before the venue does, and when its streams are silent or unreadable for too long."""
         end_s = monotonic() + lifetime_s
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(WATCH_EVERY_S)
             now_s = monotonic()
             if now_s > end_s:
                 raise ConnectionLostError(RENEWED)
             if self._malformed_s is not None and now_s - self._malformed_s > ONLY_MALFORMED_S:
                 raise ConnectionLostError(f"nothing readable for {ONLY_MALFORMED_S:.0f} s")
             if self._line.silence_s and now_s - self._frame_s > self._line.silence_s:
+                if not self._line.expects():
+                    self._frame_s = now_s
+                    continue
                 raise ConnectionLostError(f"no data for {self._line.silence_s:.0f} s")

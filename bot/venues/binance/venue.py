@@ -202,7 +202,7 @@ class BinanceVenue:
     async def _run_public(self, keeper: StreamKeeper, deliver: Deliver) -> None:
         while True:
             self._relisted.clear()
-            lines = market_lines(self.name, self._book, deliver, self._clock)
+            lines = market_lines(self.name, lambda: self._book, deliver, self._clock)
             await self._keep_until_relisted(keeper, lines)
 
     async def _keep_until_relisted(self, keeper: StreamKeeper, lines: list[Line]) -> None:
