@@ -105,7 +105,7 @@ VENUES = {
         "Open the margin account at the venue and allow the key loans, or take reverse_carry out of `strategies`.",
     ),
     "venue.instrument_left_out": Wording(
-        "An instrument of the venue was left out, because its price contradicts its name.",
+        "{symbol} was left out: {why}.",
         "It is not traded.",
         "Nothing, unless it is one that you hold.",
     ),

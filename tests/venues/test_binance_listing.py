@@ -45,6 +45,12 @@ def spot_row(base: str, tick: str = "0.00000001", lot: str = "1.00000000") -> di
     }  # fmt: skip
 
 
+def perp_row(base: str) -> dict[str, Any]:
+    contract = {"contractType": "PERPETUAL", "marginAsset": "USDT", "onboardDate": 1, "deliveryDate": 4133404800000}
+    filters = [*spot_row(base)["filters"], {"filterType": "MIN_NOTIONAL", "notional": "5"}]
+    return {**spot_row(base), **contract, "filters": filters}
+
+
 def facts(recorded: Path, spot: list[dict[str, Any]], **more: Any) -> ListingFacts:
     given = {"spot_prices": {}, "perp_prices": {}, **more}
     return ListingFacts(
@@ -211,9 +217,38 @@ def test_unreadable_replies_are_errors(recorded: Path) -> None:
             )
     with pytest.raises(DecodeError):
         funding_intervals_s({"code": 0})
-    bad_filter = {**spot_row("BTC"), "filters": []}
+
+
+@pytest.mark.parametrize(
+    ("side", "field", "value"),
+    [
+        ("spot", "filters", []),
+        ("spot", "filters", None),
+        ("perp", "filters", None),
+        ("perp", "onboardDate", None),
+        ("perp", "deliveryDate", ""),
+        ("perp", "deliveryDate", "never"),
+    ],
+)
+def test_one_pair_that_cannot_be_read_is_left_out_and_no_reason_to_list_none(
+    side: str, field: str, value: Any
+) -> None:
+    """No start would get past it, with all that is held; what is held there must be read, or it is an error."""
+    spots, perps = ([make(coin) for coin in ("BTC", "XVG")] for make in (spot_row, perp_row))
+    (spots if side == "spot" else perps)[1][field] = value
+    given = ListingFacts({"symbols": spots}, {"symbols": perps}, [], {}, {})
+    listed = list_instruments("binance", given, Universe(), fee_in_base=True)
+    assert {i.coin for i in listed.instruments} == {"BTC"}
+    assert listed.unreadable == ("XVGUSDT",)
+    with pytest.raises(DecodeError, match="XVGUSDT"):
+        list_instruments("binance", given, Universe(), fee_in_base=True, kept={"binance:XVGUSDT:perp"})
+
+
+@pytest.mark.parametrize("row", [None, [], {"status": "TRADING"}, {"symbol": None}])
+def test_rows_of_nobody_are_errors(row: Any) -> None:
+    given = ListingFacts({"symbols": [row]}, {"symbols": []}, [], {}, {})
     with pytest.raises(DecodeError):
-        list_instruments("binance", facts(recorded, [bad_filter]), Universe(), fee_in_base=True)
+        list_instruments("binance", given, Universe(), fee_in_base=True)
 
 
 def test_what_is_held_stays_listed_when_the_venue_lists_it_no_more(recorded: Path) -> None:

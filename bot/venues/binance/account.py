@@ -121,12 +121,10 @@ class AccountReader:
         )
         listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base, kept=self.kept)
         self.kept.update(instrument.id for instrument in listed.instruments)
-        for symbol in listed.suspicious:
-            fields: Fields = {
-                "venue": self._name,
-                "symbol": symbol,
-                "why": "price contradicts the spot pair of its name",
-            }
+        left_out = [(symbol, "price contradicts the spot pair of its name") for symbol in listed.suspicious]
+        left_out += [(symbol, "what the venue tells of it cannot be read") for symbol in listed.unreadable]
+        for symbol, why in left_out:
+            fields: Fields = {"venue": self._name, "symbol": symbol, "why": why}
             self._log(Severity.WARNING, "venue.instrument_left_out", fields)
         self._tell_isolated(listed)
         return listed

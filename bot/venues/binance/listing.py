@@ -78,11 +78,13 @@ class ListingFacts:
 @dataclass(frozen=True, slots=True)
 class Listed:
     """`suspicious` are symbols that were left out because their prices contradict their names, `isolated` those whose
-    positions would be liquidated without the wallet behind them: left out as well, but for what may be held."""
+    positions would be liquidated without the wallet behind them, `unreadable` those of which the venue tells what
+    nobody expects: both left out as well, but for what may be held."""
 
     instruments: tuple[Instrument, ...]
     suspicious: tuple[str, ...]
     isolated: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 def list_instruments(
@@ -90,7 +92,8 @@ def list_instruments(
 ) -> Listed:
     """Spot and perpetual instruments in pairs, by symbol. Raises DecodeError.
 
-    `kept` are ids of instruments that may be held: their pairs are listed also when a market is closed, or gone.
+    `kept` are ids of instruments that may be held: their pairs are listed also when a market is closed, or gone. What
+    cannot be read of another is no reason to have no listing at all.
     """
     spot_rows, perp_rows = _rows(facts.spot_info), _rows(facts.perp_info)
     spots = {
@@ -100,7 +103,7 @@ def list_instruments(
     }
     intervals, ends_ms = funding_intervals_s(facts.funding_info), spot_ends_ms(facts.delist_schedule)
     instruments: list[Instrument] = []
-    suspicious: list[str] = []
+    suspicious, unreadable = list[str](), list[str]()
     isolated, alone = isolated_symbols(facts.symbol_config), list[str]()
     perp_rows = [*perp_rows, *gone_rows(venue, Kind.PERP, kept, perp_rows, QUOTE_ASSET)]
     for row in sorted(perp_rows, key=lambda r: str(r["symbol"])):
@@ -119,10 +122,15 @@ def list_instruments(
             alone.append(str(row["symbol"]))
             if not keep:
                 continue
-        instruments.append(_spot(venue, coin, spot_row, ends_ms, fee_in_base=fee_in_base))
         interval_s = intervals.get(row["symbol"], DEFAULT_INTERVAL_S)
-        instruments.append(_perp(venue, coin, row, multiplier, interval_s))
-    return Listed(tuple(instruments), tuple(suspicious), tuple(alone))
+        try:
+            spot = _spot(venue, coin, spot_row, ends_ms, fee_in_base=fee_in_base)
+            instruments += spot, _perp(venue, coin, row, multiplier, interval_s)
+        except DecodeError:
+            if keep:
+                raise
+            unreadable.append(str(row["symbol"]))
+    return Listed(tuple(instruments), tuple(suspicious), tuple(alone), tuple(unreadable))
 
 
 def coin_of(base_asset: str, spot_bases: Iterable[str] | Mapping[str, Any]) -> tuple[str, Decimal]:
@@ -219,7 +227,9 @@ def _rows(info: Any) -> Sequence[Mapping[str, Any]]:
     if not isinstance(info, dict) or not isinstance(info.get("symbols"), list):
         raise DecodeError("exchangeInfo has no symbols")
     rows: Sequence[Mapping[str, Any]] = info["symbols"]
-    return rows
+    if not all(isinstance(row, dict) and isinstance(row.get("symbol"), str) for row in rows):
+        raise DecodeError("exchangeInfo has a row without a symbol")
+    return [row for row in rows if isinstance(row.get("baseAsset"), str)]
 
 
 def _spot_trades(row: Mapping[str, Any]) -> bool:
@@ -248,8 +258,8 @@ def _prices_agree(facts: ListingFacts, spot_symbol: str, perp_symbol: str, multi
 
 def _filters(row: Mapping[str, Any], notional: tuple[tuple[str, str], ...]) -> Filters:
     """`notional` are (filter type, field) pairs, the first that is there counts."""
-    by_type = {f.get("filterType"): f for f in row.get("filters", ())}
     try:
+        by_type = {f.get("filterType"): f for f in row.get("filters", ())}
         lot = by_type["LOT_SIZE"]
         smallest = next((by_type[kind][name] for kind, name in notional if kind in by_type), "0")
         return Filters(
@@ -259,8 +269,8 @@ def _filters(row: Mapping[str, Any], notional: tuple[tuple[str, str], ...]) -> F
             quantity_max=decimal(lot["maxQty"]),
             notional_min=decimal(smallest),
         )
-    except KeyError as error:
-        raise DecodeError(f"{row.get('symbol')}: no filter {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DecodeError(f"{row.get('symbol')}: filters: {error!r}") from None
 
 
 def _spot(
@@ -311,7 +321,7 @@ def _perp(venue: str, coin: str, row: Mapping[str, Any], multiplier: Decimal, in
         notional_min=filters.notional_min,
         multiplier=multiplier,
         funding_interval_s=interval_s,
-        listed_ms=int(row.get("onboardDate", 0)),
+        listed_ms=_ms(row, "onboardDate", 0),
         ends_ms=_ends_ms(row),
         trades=_perp_trades(row),
     )
@@ -319,5 +329,12 @@ def _perp(venue: str, coin: str, row: Mapping[str, Any], multiplier: Decimal, in
 
 def _ends_ms(row: Mapping[str, Any]) -> int:
     """Binance sets a perpetual's delivery date when it announces its end; until then it lies in the year 2100."""
-    delivery_ms = int(row.get("deliveryDate", NO_END_MS))
+    delivery_ms = _ms(row, "deliveryDate", NO_END_MS)
     return delivery_ms if 0 < delivery_ms < NO_END_MS else 0
+
+
+def _ms(row: Mapping[str, Any], name: str, otherwise: int) -> int:
+    try:
+        return int(row.get(name, otherwise))
+    except (TypeError, ValueError):
+        raise DecodeError(f"{row.get('symbol')}: {name} {row.get(name)!r}") from None
