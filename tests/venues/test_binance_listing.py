@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.instruments import Kind
+from bot.ports import VenueError
 from bot.venues.binance.account import AccountReader
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.listing import (
@@ -299,3 +300,41 @@ def test_isolated_margin_is_told_once_and_again_when_it_is_another() -> None:
         ("venue.isolated_margin", "XVGUSDT"),
         ("venue.isolated_margin", f"{shown} and 2 more"),
     ]
+
+
+class Told:
+    """A REST that tells of two coins, and the fees of one of them."""
+
+    def __init__(self, fees: list[str]) -> None:
+        fee = {"makerCommission": "0.001", "takerCommission": "0.001"}
+        self.answers: dict[str, Any] = {
+            "privateGetAccountCommission": {"discount": {"enabledForAccount": False, "enabledForSymbol": True}},
+            "publicGetExchangeInfo": {"symbols": [spot_row("BTC"), spot_row("XVG")]},
+            "fapiPublicGetExchangeInfo": {"symbols": [perp_row("BTC"), perp_row("XVG")]},
+            "sapiGetAssetTradeFee": [{"symbol": symbol, **fee} for symbol in fees],
+            "fapiPrivateGetCommissionRate": {"makerCommissionRate": "0.0002", "takerCommissionRate": "0.0005"},
+            "fapiPrivateGetFeeBurn": {"feeBurn": False},
+        }
+
+    async def data(self, endpoint: str, params: Any = None) -> Any:
+        del params
+        return self.answers.get(endpoint, [])
+
+
+async def test_a_pair_without_fees_is_left_out_and_no_reason_to_list_none() -> None:
+    """A new pair may be told before its fees are. What may be held is listed all the same: it has to be managed."""
+    left_out: list[Any] = []
+    rest: Any = Told(["BTCUSDT"])
+    reader = AccountReader(
+        "binance", rest, Universe(), lambda _, name, fields: left_out.append((name, fields["symbol"]))
+    )
+    assert {i.coin for i in (await reader.listing(signed=True)).instruments} == {"BTC"}
+    assert left_out == [("venue.instrument_left_out", "XVG")]
+    assert {i.coin for i in (await reader.listing(signed=True)).instruments} == {"BTC"}, "that is not for good"
+    reader.kept |= {"binance:XVGUSDT:spot", "binance:XVGUSDT:perp"}
+    listed = await reader.listing(signed=True)
+    assert {i.coin for i in listed.instruments} == {"BTC", "XVG"}
+    assert listed.fees["binance:XVGUSDT:spot"] == listed.fees["binance:BTCUSDT:spot"]
+    rest.answers["sapiGetAssetTradeFee"] = []
+    with pytest.raises(VenueError, match="no fee rates"):
+        await reader.listing(signed=True)

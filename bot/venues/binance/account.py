@@ -1,5 +1,6 @@
 """What Binance says of the account, and of the instruments as the account sees them: fees, tiers, rights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 
 from bot.domain.actions import Severity
 from bot.domain.events import AccountReported, VenueListed
-from bot.domain.instruments import FeeRates, Kind, Wallet, instrument_id
+from bot.domain.instruments import FeeRates, Instrument, Kind, Wallet, instrument_id
 from bot.ports import KeyRights, VenueError
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.listing import (
@@ -97,6 +98,7 @@ class AccountReader:
             listed = await self._instruments(fee_in_base=not burn, signed=signed)
             book = SymbolBook.of(listed.instruments)
             if not signed or not listed.instruments:
+                self._keep(listed.instruments)
                 return VenueListed(self._name, listed.instruments, {}, {})
             fees = spot_fees(await self._rest.data("sapiGetAssetTradeFee"), self.spot_discount, book.spot)
             perp_fee = await self._perp_fee(book)
@@ -104,10 +106,27 @@ class AccountReader:
             tiers = margin_tiers(await self._rest.data("fapiPrivateGetLeverageBracket"), book.perp)
         except DecodeError as error:
             raise VenueError(f"listing: {error}") from None
-        missing = [i.symbol for i in listed.instruments if i.id not in fees and i.trades]
-        if missing:
-            raise VenueError(f"listing: no fee rates for {', '.join(missing[:5])}")
-        return VenueListed(self._name, listed.instruments, fees, tiers)
+        instruments = self._with_fees(listed.instruments, fees)
+        self._keep(instruments)
+        return VenueListed(self._name, instruments, fees, tiers)
+
+    def _keep(self, instruments: Sequence[Instrument]) -> None:
+        self.kept.update(instrument.id for instrument in instruments)
+
+    def _with_fees(self, instruments: Sequence[Instrument], fees: dict[str, FeeRates]) -> tuple[Instrument, ...]:
+        """Without the pairs whose fees are not told, as of a new one; what may be held pays the dearest that are."""
+        untold = {i.coin for i in instruments if i.id not in fees and i.trades}
+        spots = [fees[i.id] for i in instruments if i.kind is Kind.SPOT and i.id in fees]
+        if untold and not spots:
+            raise VenueError("listing: no fee rates")
+        held = {i.coin for i in instruments if i.id in self.kept}
+        for one in instruments:
+            if one.coin in untold & held and one.id not in fees:
+                fees[one.id] = max(spots, key=lambda rates: rates.taker)
+        for coin in sorted(untold - held):
+            fields: Fields = {"venue": self._name, "symbol": coin, "why": "the venue tells no fee rates of it"}
+            self._log(Severity.WARNING, "venue.instrument_left_out", fields)
+        return tuple(i for i in instruments if i.coin not in untold - held)
 
     async def _instruments(self, *, fee_in_base: bool, signed: bool) -> Listed:
         facts = ListingFacts(
@@ -120,7 +139,6 @@ class AccountReader:
             symbol_config=await self._rest.data("fapiPrivateGetSymbolConfig") if signed else (),
         )
         listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base, kept=self.kept)
-        self.kept.update(instrument.id for instrument in listed.instruments)
         left_out = [(symbol, "price contradicts the spot pair of its name") for symbol in listed.suspicious]
         left_out += [(symbol, "what the venue tells of it cannot be read") for symbol in listed.unreadable]
         for symbol, why in left_out:
