@@ -100,22 +100,26 @@ class Courier:
 
     async def _next(self) -> None:
         taken = list(self._queue) if len(self._queue) > TOGETHER else [self._queue[0]]
-        if await self._deliver(_together([each.message for each in taken], self.dropped)):
-            self.failures = self.dropped = 0
-            self.sent += len(taken)
-            for each in taken:
-                if each in self._queue:
-                    self._queue.remove(each)
+        self._hurry.clear()
+        if await self._deliver(taken):
+            self._arrived(taken)
             return
         self.failures += 1
         if self.failures == COMPLAIN_AFTER:
             self._complain(self.name, self.failures, len(self._queue))
-        self._hurry.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(min(self._pause_s_first * 2.0 ** min(self.failures - 1, 12), PAUSE_S_MAX)):
                 await self._hurry.wait()
 
-    async def _deliver(self, message: Message) -> bool:
+    def _arrived(self, taken: list[_Waiting]) -> None:
+        self.failures = self.dropped = 0
+        left = [each for each in taken if each in self._queue]
+        self.sent += len(left)
+        for each in left:
+            self._queue.remove(each)
+
+    async def _deliver(self, taken: list[_Waiting]) -> bool:
+        message = _together([each.message for each in taken], self.dropped)
         if self._threads >= THREADS_MAX:
             return False
         loop = asyncio.get_running_loop()
@@ -125,6 +129,9 @@ class Courier:
             self._threads -= 1
             if not done.done():
                 done.set_result(well)
+            elif well:  # the service took it all the same, only slowly: it must not be sent again and again
+                self._arrived(taken)
+                self.hurry()
 
         def work() -> None:
             well = send(self.channel, message)

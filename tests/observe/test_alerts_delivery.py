@@ -1,6 +1,7 @@
 """Alerts through Apprise to services on this machine; services that fail delay nothing."""
 
 import asyncio
+import threading
 import time
 from contextlib import contextmanager, suppress
 
@@ -197,6 +198,31 @@ async def test_given_up_attempts_are_bounded(monkeypatch):
         assert courier._threads <= courier_module.THREADS_MAX
         assert len(courier) == 1, "the message is kept"
         task.cancel()
+
+
+async def test_what_a_slow_service_took_after_all_is_not_sent_again(monkeypatch):
+    """A mail server that keeps one waiting longer than an attempt may take: each alert came every five minutes."""
+    sent, answer = [], threading.Event()
+
+    def slow(channel, message):
+        del channel
+        sent.append(message.title)
+        return answer.wait(10)
+
+    monkeypatch.setattr(courier_module, "SEND_S", 0.01)
+    monkeypatch.setattr(courier_module, "send", slow)
+    courier = Courier("1:mailto", channel("mailto://a:b@c.d"), lambda *_: None, pause_s_first=60.0)
+    courier.put(Message(Severity.CRITICAL, "title", "body"))
+    task = asyncio.get_running_loop().create_task(courier.run())
+    await until(lambda: courier.failures)
+    assert len(courier) == 1
+    answer.set()
+    await until(lambda: not len(courier))
+    assert (courier.sent, courier.failures) == (1, 0)
+    courier.put(Message(Severity.CRITICAL, "next", "body"))
+    await until(lambda: len(sent) > 1)
+    assert sent == ["title", "next"], "nor does the next one wait for the pause"
+    task.cancel()
 
 
 async def test_a_full_queue_drops_the_oldest_of_the_least_severe_and_says_so():
