@@ -44,7 +44,7 @@ def slow_commit_ignored(stack: ExitStack) -> None:
 
 @planted("nothing is sent before a Retry-After has passed")
 def retry_after_ignored(stack: ExitStack) -> None:
-    put(stack, gate.WeightBudget, "observe", lambda self, headers, status: None)
+    put(stack, gate.WeightBudget, "observe", lambda self, headers, status, message="": None)
 
 
 @planted("request weight for closing orders is reserved")
