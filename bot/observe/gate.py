@@ -12,7 +12,7 @@ from bot.observe.wording import said
 from bot.settings import Alerts
 
 SUBJECTS = (
-    *("coin", "hedge", "venue", "instrument", "asset", "rule"),
+    *("coin", "hedge", "venue", "instrument", "symbol", "wallet", "asset", "rule"),
     *("task", "feed", "line", "what", "file", "problems", "keys", "channel"),
 )
 """Fields that say what an alert is about: alerts of one name on different subjects are different alerts."""

@@ -36,6 +36,19 @@ def test_other_subjects_and_worse_severities_are_not_repeats():
     assert gate.offer(warning(feed="a"), 2, NOON) is None
 
 
+def test_money_that_differs_in_each_wallet_and_each_strange_symbol_are_told():
+    """Of what passes for a repeat only the latest is told, and that once the window is over."""
+    gate = Gate(Alerts(), 0)
+    for wallet in ("spot", "perp", "margin"):
+        gone = critical("ledger.difference", venue="binance", wallet=wallet, asset="USDT", venue_less_ledger=-100)
+        assert gate.offer(gone, 0, NOON) is not None
+        assert gate.offer(gone, 1, NOON) is None
+    for symbol in ("BTCUSDT", "ETHUSDT", "XRPUSDT"):
+        held = warning("venue.foreign_position", venue="binance", symbol=symbol, quantity=1)
+        assert gate.offer(held, 2, NOON) is not None
+        assert gate.offer(held, 3, NOON) is None
+
+
 def test_the_rate_holds_back_and_keeps_a_quarter_for_critical_alerts():
     gate = Gate(Alerts(rate_per_hour=8, dedupe_s=0), 0)
     sent = [gate.offer(warning(feed=str(n)), 0, NOON) for n in range(20)]
