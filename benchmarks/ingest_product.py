@@ -58,7 +58,7 @@ async def run(options: dict[str, Any], folder: Path) -> None:
 
         book = SymbolBook.of(venue_listed(listed).instruments)
         keeper = StreamKeeper(None, deliver, LOG_NOTHING, random.Random(1))
-        lines = [lead(line, options["uris"]) for line in market_lines(VENUE, book, deliver, clock)]
+        lines = [lead(line, options["uris"]) for line in market_lines(VENUE, lambda: book, deliver, clock)]
         kept = [tasks.create_task(keeper.keep(line)) for line in lines]
         await asyncio.sleep(options["warm_s"])
         before, events, coalesced = received, product.counters.events, product.inbox.coalesced

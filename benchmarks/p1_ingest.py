@@ -19,7 +19,7 @@ async def uris(count: int) -> dict[str, str]:
 
     book = SymbolBook.of(venue_listed(coins_of(count)).instruments)
     found = {}
-    for line in market_lines(VENUE, book, lambda _: None, MarketClock()):
+    for line in market_lines(VENUE, lambda: book, lambda _: None, MarketClock()):
         host, _, path = (await line.uri()).removeprefix("wss://").partition("/")
         found[line.name] = f"{host.split('.')[0]}/{path}"
     return found

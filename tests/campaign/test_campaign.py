@@ -11,7 +11,7 @@ from tests.campaign.plans import SPARSE_FIRST, plan
 from tests.campaign.planted.bugs import BUGS, grown
 from tests.campaign.planted.hunt import hunt
 
-SEEDS = (0, 1, 3, 4, 6, SPARSE_FIRST, SPARSE_FIRST + 2)
+SEEDS = (0, 1, 3, 4, 12, SPARSE_FIRST, SPARSE_FIRST + 2)
 """Coins are borrowed in the last dense one; the last two are sparse."""
 QUICK = (
     "resend_after_timeout",

@@ -55,7 +55,7 @@ class _Kept(Database):
 @pytest.fixture(scope="module")
 def books() -> Iterator[Database]:
     kept = _Kept()
-    assert not session.play(plan(6), database=kept).violations
+    assert not session.play(plan(12), database=kept).violations
     yield kept
     Database.close(kept)
 
