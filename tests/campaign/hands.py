@@ -4,7 +4,7 @@ Nobody tells the daemon before, and it need not run. The coins are the owner's o
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 HANDS_SHARE = 0.5
 """Of the seeds, those whose owner does something by hand."""
+LARGE, LARGE_SHARE = 20, 0.4
+"""Of the purchases, those of up to three per cent of the cash: more than R5 bears of losses."""
 VERBS = ("buys", "buys", "sells", "leaves", "leaves", "to perp", "to spot", "sends")
 FAILED = 5
 """The venue's status of a withdrawal that came back."""
@@ -46,13 +48,13 @@ def drawn_acts(dice: Random, most: int = 5) -> list[Act]:
     if dice.random() >= HANDS_SHARE:
         return []
     count = dice.randint(1, most)
-    return sorted(
-        (
-            Act(dice.uniform(1, 65), dice.choice(VERBS), dice.choice(tuple(COINS)), dice.uniform(0.0003, 0.0015))
-            for _ in range(count)
-        ),
-        key=lambda act: act.hour,
-    )
+    acts = [
+        Act(dice.uniform(1, 65), dice.choice(VERBS), dice.choice(tuple(COINS)), dice.uniform(0.0003, 0.0015))
+        for _ in range(count)
+    ]
+    large = [act.verb == "buys" and dice.random() < LARGE_SHARE for act in acts]
+    acts = [replace(act, share=act.share * LARGE) if big else act for act, big in zip(acts, large, strict=True)]
+    return sorted(acts, key=lambda act: act.hour)
 
 
 class Hands:

@@ -111,9 +111,9 @@ class Losses(Closed):
     # -- R5 -------------------------------------------------------------------------------------------------
 
     def _worth(self, nav: Decimal) -> Decimal:
-        """What is neither the owner's coins nor came or went as money of theirs."""
+        """What is neither the owner's coins nor came or went as money of theirs, be it for those coins."""
         own = sum((own * self._price(coin) for coin in COINS if (own := self.own(coin))), ZERO)
-        return nav - own - self.recorded() - self.without_record()
+        return nav - own + self.spent_by_hand - self.recorded() - self.without_record()
 
     def _from_fund(self) -> Decimal:
         """What the insurance fund has paid for a perp wallet that was below nothing."""

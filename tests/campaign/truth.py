@@ -59,6 +59,8 @@ class Truth:
         self._incomes_read = 0
         self._by_hand: dict[str, tuple[int, Decimal]] = {}
         """Coin -> (trades read, what the owner's own orders brought of it)."""
+        self.spent_by_hand = ZERO
+        """Dollars that those orders took, less what they brought."""
 
     def violation(self, number: int, text: str) -> None:
         self.violations.append((number, text))
@@ -131,8 +133,10 @@ class Truth:
         read, found = self._by_hand.get(coin, (0, ZERO))
         for trade in trades[read:]:
             if trade.client_id.startswith(OWN_PREFIX):
-                found += trade.quantity if trade.side is Side.BUY else -trade.quantity
-                found -= trade.fee if trade.fee_asset == coin else ZERO
+                sign = 1 if trade.side is Side.BUY else -1
+                found += sign * trade.quantity - (trade.fee if trade.fee_asset == coin else ZERO)
+                self.spent_by_hand += sign * trade.quantity * trade.price
+                self.spent_by_hand += trade.fee if trade.fee_asset == "USDT" else ZERO
         self._by_hand[coin] = len(trades), found
         return found
 

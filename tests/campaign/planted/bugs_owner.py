@@ -66,6 +66,11 @@ def locked_coins_forgotten(stack: ExitStack) -> None:
     put(stack, account, "convert_list", free_only)
 
 
+@planted("coins that the owner buys by hand are no loss")
+def hand_purchases_are_losses(stack: ExitStack) -> None:
+    put(stack, money, "_owners_coins", lambda state, transaction, out: None)
+
+
 @planted("a withdrawal that came back is no withdrawal")
 def failed_withdrawals_count(stack: ExitStack) -> None:
     fetch = CapitalReader.fetch
