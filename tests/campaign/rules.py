@@ -5,7 +5,7 @@ seconds of wall time in which nothing is done to the daemon. Market time is slow
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +87,27 @@ class Rules(Losses):
                 self._cuts = {
                     coin: max(left, max(map(abs, self.held(coin))) * CUT) for coin, left in self._cuts.items()
                 }
-        if emit.name == "risk.forced" and emit.fields["rule"] == "R6":
-            self.check(22, emit.fields["coin"] not in CORE, f"R6 cuts a core coin: {dict(emit.fields)}")
+        if emit.name == "risk.forced":
+            self._forced_for_cause(emit.fields)
+
+    def _forced_for_cause(self, told: Mapping[str, Any]) -> None:
+        """22: what a rule takes away is there. R2 and R3 have a band, which bears what prices moved meanwhile."""
+        match told["rule"]:
+            case "R6":
+                self.check(22, told["coin"] not in CORE, f"R6 cuts a core coin: {dict(told)}")
+            case "R2":
+                cap, usd = self.cap_of(told["coin"]) * self.nav(), self._worst_usd((told["coin"],))
+                self.check(22, usd >= cap, f"R2 trims {told['coin']}, {usd:.0f} of {cap:.0f} are held")
+            case "R3":
+                ceiling, usd = min(self.ceilings) * self.nav(), self._worst_usd(COINS)
+                self.check(22, usd >= ceiling, f"R3 trims, {usd:.0f} of {ceiling:.0f} are held")
+
+    def _worst_usd(self, coins: Iterable[str]) -> Decimal:
+        """What is held of these, by marks or by quotes: one of them may be ahead of the other."""
+        sizes, found = {coin: self._size_of(coin) for coin in coins}, []
+        for self.by_quotes in (True, False):
+            found.append(sum((size * self._price(coin) for coin, size in sizes.items()), ZERO))
+        return max(found)
 
     def _size_of(self, coin: str) -> Decimal:
         """The larger of both sides: one may be a slice ahead."""
