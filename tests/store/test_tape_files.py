@@ -16,6 +16,7 @@ from bot.domain.actions import Emit, QueryOrder, Severity
 from bot.domain.books import Books
 from bot.domain.config import CoreConfig
 from bot.domain.events import Event, Tick
+from bot.domain.hedges import Control
 from bot.domain.market import Quote
 from bot.domain.time import Stamp
 from bot.engine.recovery import restore
@@ -216,6 +217,30 @@ def test_a_state_keeps_which_objects_are_the_same() -> None:
     again = thaw(freeze(state))
     assert again == state
     assert again.book.balances is again.ledger.balances, "one object, as the engine has it"
+
+
+class EarlyMember:
+    """A member of an enumeration as the first releases of Python 3.11 (Debian 12 has one) write it."""
+
+    def __init__(self, kind: type, name: str) -> None:
+        self.asked = kind, name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, self.asked
+
+
+def test_a_state_that_an_early_python_wrote_is_read() -> None:
+    state = restore(Books(epoch=3), CoreConfig())
+    state.book.control = EarlyMember(Control, "FLATTENING")  # type: ignore[assignment]
+    assert thaw(freeze(state)).book.control is Control.FLATTENING
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Decimal, "from_float"), (Control, "__init__"), (EngineState, "hedges")])
+def test_nothing_but_a_member_of_an_enumeration_is_looked_up(kind: type, name: str) -> None:
+    state = restore(Books(epoch=3), CoreConfig())
+    state.book.control = EarlyMember(kind, name)  # type: ignore[assignment]
+    with pytest.raises(TapeError):
+        thaw(freeze(state))
 
 
 class FullDisk:

@@ -7,6 +7,8 @@ the core and a handful of the standard library's, so that a file can hold values
 import hashlib
 import io
 import pickle
+from collections.abc import Callable
+from enum import Enum
 from functools import cache
 from pathlib import Path
 
@@ -30,7 +32,7 @@ _UNREADABLE = (
     AttributeError,
     EOFError,
     ImportError,
-    IndexError,
+    LookupError,
     TypeError,
     ValueError,
 )
@@ -52,8 +54,17 @@ def thaw(frozen: bytes) -> EngineState:
     return state
 
 
+def _member(kind: object, name: str) -> Enum:
+    """What the first releases of Python 3.11 write of a member of an enumeration: getattr(kind, name)."""
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        raise pickle.UnpicklingError(f"{kind!r}.{name} has no place in a state")
+    return kind[name]
+
+
 class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> type:
+    def find_class(self, module: str, name: str) -> Callable[..., object]:
+        if (module, name) == ("builtins", "getattr"):
+            return _member
         if (module, name) not in _PLAIN and not module.startswith(_OURS):
             raise pickle.UnpicklingError(f"{module}.{name} has no place in a state")
         found = super().find_class(module, name)
