@@ -104,24 +104,29 @@ def plan(seed: int, drop: Collection[int] = ()) -> Plan:
     return found
 
 
-def _dense(seed: int) -> Plan:
-    dice = Random(f"campaign:{seed}")
+def _begun(seed: int, dice: Random, ceilings: Sequence[str], slices: Sequence[str], asked: tuple[int, int]) -> Plan:
+    """Account, limits and market; slices are shares of a hedge, `asked` is how often the owner wants something."""
     cash = Decimal(dice.choice((30_000, 200_000, 1_000_000)))
     cap = Decimal(dice.choice(("0.05", "0.08")))
-    found = Plan(
+    return Plan(
         seed=seed,
         cash=cash,
         per_coin_cap=cap,
-        ceiling=Decimal(dice.choice(("2", "0.4", "0.25"))),
-        slice_usd=(cash * cap * Decimal(dice.choice(("0.25", "0.4", "1")))).quantize(Decimal(1)),
+        ceiling=Decimal(dice.choice(ceilings)),
+        slice_usd=(cash * cap * Decimal(dice.choice(slices))).quantize(Decimal(1)),
         shapes=_shapes(dice),
         faults=[],
-        commands=drawn_commands(dice, dice.randint(1, 4)),
+        commands=drawn_commands(dice, dice.randint(*asked)),
         own_coins=_own_coins(dice, cash),
         shared_receipt_ids=dice.random() < 0.5,
         flatten_at_end=dice.random() < 0.4,
-        acts=drawn_acts(Random(f"hands:{seed}")),
     )
+
+
+def _dense(seed: int) -> Plan:
+    dice = Random(f"campaign:{seed}")
+    found = _begun(seed, dice, ("2", "0.4", "0.25"), ("0.25", "0.4", "1"), (1, 4))
+    found.acts = drawn_acts(Random(f"hands:{seed}"))
     faults = drawn("", max(4, round(dice.gauss(FAULTS_MEAN, 5))), dice)
     lender = Random(f"loans:{seed}")
     if lender.random() < LOANS_SHARE:
@@ -153,24 +158,9 @@ def _dense(seed: int) -> Plan:
 
 def _sparse(seed: int) -> Plan:
     dice = Random(f"sparse:{seed}")
-    cash = Decimal(dice.choice((30_000, 200_000, 1_000_000)))
-    cap = Decimal(dice.choice(("0.05", "0.08")))
-    found = Plan(
-        seed=seed,
-        cash=cash,
-        per_coin_cap=cap,
-        ceiling=Decimal(dice.choice(("0.4", "0.25"))),
-        slice_usd=(cash * cap * Decimal(dice.choice(("0.5", "1")))).quantize(Decimal(1)),
-        shapes=_shapes(dice),
-        faults=[],
-        commands=drawn_commands(dice, dice.randint(0, 1)),
-        own_coins=_own_coins(dice, cash),
-        shared_receipt_ids=dice.random() < 0.5,
-        flatten_at_end=dice.random() < 0.4,
-        acts=drawn_acts(dice, 1),
-        coarse_speed=28_800.0,
-        middle_speed=3_600.0,
-    )
+    found = _begun(seed, dice, ("0.4", "0.25"), ("0.5", "1"), (0, 1))
+    found.acts = drawn_acts(dice, 1)
+    found.coarse_speed, found.middle_speed = 28_800.0, 3_600.0
     if dice.random() < LOANS_SHARE:
         _lend(found, dice)
     _set_limits(found, dice)
