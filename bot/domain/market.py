@@ -183,6 +183,13 @@ class MarketState:
         """Whether its mark is only a price that the books kept."""
         return instrument in self.marks and instrument not in self.mark_seen_ms
 
+    def heard(self, pair: Pair) -> bool:
+        """Whether a price of either leg was told since the start; of legs that trade no more nothing will be."""
+        legs = pair.spot, pair.perp
+        if any(leg.id in self.mark_seen_ms or leg.id in self.quote_seen_ms for leg in legs):
+            return True
+        return not any(leg.trades for leg in legs)
+
     def _renew(self, quote: Quote) -> None:
         """Until the perpetual's mark comes, what is told of one leg is the price of the other one too.
 

@@ -172,6 +172,12 @@ def worst_usd(book: Book, hedge: Hedge, extra: Sequence[OrderIntent] = ()) -> De
     return max(sides, default=ZERO)
 
 
+def heard(book: Book, hedge: Hedge) -> bool:
+    """Whether the price of its coin is one of this process, and not one that the books kept."""
+    pair = book.pair_of(hedge)
+    return pair is None or book.market.heard(pair)
+
+
 def deployed_usd(book: Book) -> Decimal:
     return sum((notional_usd(book, hedge) for hedge in book.live_hedges()), ZERO)
 

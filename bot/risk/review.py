@@ -14,7 +14,7 @@ from bot.domain.instruments import Pair
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, Purpose
 from bot.domain.structures import REVERSE_CARRY
-from bot.domain.valuation import coins_usd, deployed_usd, notional_usd, price_of
+from bot.domain.valuation import coins_usd, heard, notional_usd, price_of
 from bot.risk.rules import (
     budgets,
     one_direction,
@@ -122,6 +122,7 @@ def forced_changes(
     """What the rules demand of these live hedges now, the smallest target of each, those of worst carry first.
 
     R7 and R3 ask for what the other rules do not give up already. `carry` is asked only when something is demanded.
+    At a start R2 and R3 see no hedge of whose price they were not told yet: one out of the books may be long past.
     """
     staying = coins_usd(book)
     found = {
@@ -131,7 +132,8 @@ def forced_changes(
         and (change := _forced(book, nav, hedge, staying[hedge.coin])) is not None
     }
     unborne = [one for venue in sorted({hedge.venue for hedge in hedges}) for one in _unborne(book, venue)]
-    excess = r03_leverage.excess_usd(book, nav, deployed_usd(book))
+    priced = {hedge.id: notional_usd(book, hedge) for hedge in book.live_hedges() if heard(book, hedge)}
+    excess = r03_leverage.excess_usd(book, nav, sum(priced.values(), ZERO))
     if not found and not unborne and excess <= 0:
         return []
     worst_first = sorted(hedges, key=lambda hedge: (carry(hedge), hedge.number))
@@ -142,9 +144,9 @@ def forced_changes(
         _give_up(book, facing, usd, forced, r07_liquidation.RULE, limit, observed)
     if excess > 0:
         observed = r03_leverage.check(book, nav).observed
-        _give_up(
-            book, worst_first, excess, forced, r03_leverage.RULE, f"{book.config.limits.leverage_ceiling}", observed
-        )
+        limit = f"{book.config.limits.leverage_ceiling}"
+        facing = [hedge for hedge in worst_first if hedge.id in priced]
+        _give_up(book, facing, excess, forced, r03_leverage.RULE, limit, observed)
     return list(forced.values())
 
 
@@ -160,7 +162,7 @@ def _forced(book: Book, nav: Decimal, hedge: Hedge, coin_usd: Decimal) -> Forced
             r08_universe.forced(book, hedge),
             r09_borrow.forced(book, hedge),
             r04_spread.forced(book, nav, hedge),
-            r02_coin_cap.forced(book, nav, hedge, coin_usd),
+            r02_coin_cap.forced(book, nav, hedge, coin_usd) if heard(book, hedge) else None,
         )
         if change is not None
     ]

@@ -12,7 +12,7 @@ from bot.domain.book import Book
 from bot.domain.hedges import Hedge, HedgeState
 from bot.domain.limits import coin_cap_usd
 from bot.domain.numbers import ONE, ZERO
-from bot.domain.valuation import coins_usd, price_of
+from bot.domain.valuation import coins_usd, heard, price_of
 from bot.strategy.propose import least_usd
 
 JUMP_BANDS = 3
@@ -27,7 +27,7 @@ def trims(book: Book, nav: Decimal) -> Iterator[tuple[Hedge, Decimal]]:
     for hedge in book.live_hedges():
         cap, usd = coin_cap_usd(limits, hedge.coin, nav), held[hedge.coin]
         beyond = usd - cap
-        if beyond <= 0 or hedge.state is not HedgeState.HEDGED:
+        if beyond <= 0 or hedge.state is not HedgeState.HEDGED or not heard(book, hedge):
             continue
         if not drift.trim_at * band * cap < beyond <= JUMP_BANDS * band * cap:
             continue

@@ -124,3 +124,21 @@ def test_the_owners_own_coins_are_worth_something_before_they_are_told_of() -> N
     again >> Reconciled(kit.VENUE)
     again >> Tick() << saved(NavPoint, nav_usd=nav_usd(book.state.book))
     assert not any(said("hedge.aimed").matches(action) for action in again.actions), "nothing is sold for it"
+
+
+@pytest.mark.parametrize("ceiling", ["0.4", "2"])
+def test_caps_and_leverage_wait_for_prices_of_now(ceiling: str) -> None:
+    """What the books kept is up to an hour old: only a price that is told makes a hedge larger than it may be."""
+    book = built()
+    for hedge in book.state.hedges.values():
+        for name in (leg.instrument for leg in hedge.legs):
+            book.disk.prices[name] = LastPrice(name, kit.PRICES[hedge.coin] * D("1.2"), book.market_ms)
+    book.config = kit.config(COINS, limits=Limits(per_coin_cap=D("0.3"), leverage_ceiling=D(ceiling)))
+    again = restarted(book)
+    again >> Reconciled(kit.VENUE)
+    again >> Tick() << saved(NavPoint)
+    assert not any(said("hedge.aimed").matches(action) for action in again.actions), "at prices of the books"
+    again.unmet.clear()
+    quoted(again)
+    again >> Tick()
+    assert any(said("hedge.aimed").matches(action) for action in again.actions) == (ceiling == "0.4")
