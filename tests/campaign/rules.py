@@ -96,7 +96,7 @@ class Rules(Losses):
             case "R6":
                 self.check(22, told["coin"] not in CORE, f"R6 cuts a core coin: {dict(told)}")
             case "R2":
-                cap, usd = self.cap_of(told["coin"]) * self.nav(), self._worst_usd((told["coin"],))
+                cap, usd = self.cap_of(told["coin"], min) * self.nav(), self._worst_usd((told["coin"],))
                 self.check(22, usd >= cap, f"R2 trims {told['coin']}, {usd:.0f} of {cap:.0f} are held")
             case "R3":
                 ceiling, usd = min(self.ceilings) * self.nav(), self._worst_usd(COINS)

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -243,10 +243,10 @@ class Written(Owed):
             found.append(f"{names}: the book may reach {total:.0f} of {ceiling:.0f}")
         return found
 
-    def cap_of(self, coin: str) -> Decimal:
-        """A share of NAV: of those in force, or that may be, the largest; or the coin's own."""
+    def cap_of(self, coin: str, among: Callable[[list[Decimal]], Decimal] = max) -> Decimal:
+        """A share of NAV: of those in force, or that may be, the largest (or least); or the coin's own."""
         own = self.world.plan.override
-        return own[1] if own is not None and own[0] == coin else max(self.caps)
+        return own[1] if own is not None and own[0] == coin else among(self.caps)
 
     def _coming(self) -> dict[tuple[str, str], Decimal]:
         """What opening orders that are not at the venue yet may still bring, by coin and book."""
