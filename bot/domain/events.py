@@ -235,6 +235,9 @@ class Reconfigure:
 class Stop:
     """The daemon is about to end: start nothing new, let what is in flight come home."""
 
+    last: bool = False
+    """No order leaves any more, not even one that reduces: nobody would hear what became of it."""
+
 
 Event = (
     Quote

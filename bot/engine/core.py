@@ -124,7 +124,7 @@ def _rare(state: EngineState, event: ev.Event, out: Actions) -> None:
             state.market.set_half_lives(half_lives_h(event.config))
             state.decide_due = True
         case ev.Stop():
-            state.stopping = True
+            state.stopping, state.ceased = True, event.last
             for hedge in state.book.live_hedges():
                 state.basis_min.pop(hedge.id, None)
         case (

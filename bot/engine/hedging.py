@@ -97,7 +97,12 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
         _quarantine(state, hedge, out)
         return
     ready = state.book.ready.get(hedge.venue, False)
-    if not hedge.live or state.book.now.mono_ms < hedge.wait_until_mono_ms or not (ready or _known(state, hedge)):
+    if (
+        state.ceased
+        or not hedge.live
+        or state.book.now.mono_ms < hedge.wait_until_mono_ms
+        or not (ready or _known(state, hedge))
+    ):
         return
     if hedge.state is HedgeState.QUARANTINED:
         hedge.state = HedgeState.UNBALANCED

@@ -46,6 +46,8 @@ class EngineState:
     hedge_count: int = 0
     transfer_count: int = 0
     stopping: bool = False
+    ceased: bool = False
+    """Stopping has come to its end: no order leaves any more."""
     wanted: Control = Control.RUNNING
     """What the owner last asked for; `book.control` follows it once the venues are reconciled."""
     wanted_reason: str = ""

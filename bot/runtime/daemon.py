@@ -40,8 +40,8 @@ RATES_DAYS = 35
 CONNECT_TRIES = 6
 QUIET_S = 2.5
 DRAIN_S = 0.7
-END_S, END_S_UNHURRIED = 3.3, 18.0
-"""How long the end may take after a signal, and when nobody waits because the time of `--for` is over."""
+END_S, END_S_UNHURRIED, LAST_S = 3.3, 18.0, 0.5
+"""How long the end may take after a signal, when nobody waits (`--for` is over), and for what left at last."""
 LIQUIDITY_S = 15.0
 PUBLIC_TASKS = ("liquidity:", "listing:", "rates:")
 """What ends first: it would keep the last questions about the account waiting."""
@@ -304,18 +304,21 @@ class Daemon:
         until_s = time.monotonic() + (END_S if hurried else END_S_UNHURRIED)
         self.notices.report(Severity.INFO, "daemon.stopping", signal=hurried)
         await _limited(self.ask(Stop()), 1.0)
-        quiet = await self._quiet(QUIET_S)
+        await self._quiet(QUIET_S)
         for task in self._long:
             if task.get_name().startswith(PUBLIC_TASKS):
                 task.cancel()
         await _limited(self.plan.on_drain(), DRAIN_S)
         await self._last_facts(until_s)
         while not self._at_rest() and time.monotonic() < until_s:  # what reduces goes on to the end
-            quiet = await self._quiet(until_s - time.monotonic())
+            await self._quiet(until_s - time.monotonic())
             await self._last_facts(until_s)
+        await _limited(self.ask(Stop(last=True)), LAST_S)
+        if not await self._quiet(LAST_S):
+            await self._last_facts(until_s + LAST_S)
         open_orders = sum(1 for record in self.state.orders.values() if not record.settled)
         self.notices.report(
-            Severity.INFO if quiet and not open_orders else Severity.WARNING,
+            Severity.INFO if self._at_rest() else Severity.WARNING,
             "daemon.stopped",
             orders_unsettled=open_orders,
             hedges=sum(1 for hedge in self.state.hedges.values() if hedge.live),

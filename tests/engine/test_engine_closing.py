@@ -213,6 +213,18 @@ def test_stop_starts_nothing_and_takes_back_what_is_half_done(play: Play) -> Non
     book >> report_of(book.sent[3], OrderState.CANCELLED, Decimal(0)) << orders(f"sell spot {_net(book.sent[2])}")
 
 
+def test_at_the_very_end_nothing_leaves_of_which_nobody_would_hear(play: Play) -> None:
+    book = play(coins=("BTC", "ETH")).scene()
+    book.feed(Tick())
+    book.feed(Stop())
+    spot, perp = book.sent[:2]
+    book >> fill_of(book, spot) << silence()
+    book >> Stop(last=True) << silence()
+    book >> report_of(perp, OrderState.CANCELLED, Decimal(0)) << silence()
+    book.wait(1).alive() >> Tick() << silence()
+    assert book.state.hedges[spot.hedge_id].imbalance_base > 0
+
+
 def _net(intent: OrderIntent) -> str:
     net = (intent.quantity_base * Decimal("0.999")).quantize(Decimal("0.0001"), rounding="ROUND_FLOOR")
     return f"{net.normalize():f}"
