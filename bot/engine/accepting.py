@@ -56,6 +56,12 @@ def _lacking_base(state: EngineState, event: AcceptDifference) -> Decimal:
     return max(ZERO, held - state.ledger.balance(account, event.asset) - event.amount)
 
 
+def booked_since(state: EngineState, event: AcceptDifference, count: int) -> bool:
+    """Whether a difference was accepted since the ledger had so many transactions."""
+    ids = (postings.accepted_id(number) for number in range(count + 1, state.ledger.count + 1))
+    return any(state.ledger.knows(postings.capital_id(event.venue, one)) for one in ids)
+
+
 def accept(state: EngineState, event: AcceptDifference, out: Actions) -> None:
     """Book a standing difference as the owner's capital; once, and only the amount that is there."""
     venue, wallet, asset, amount = event.venue, event.wallet, event.asset, event.amount

@@ -1,5 +1,6 @@
 """What a running daemon answers on its control port: live figures from the core, lists from the database."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
@@ -40,6 +41,8 @@ class Answers:
         self._books = books
         self._announcer = announcer
         self._read_again = reload
+        self._accepting = asyncio.Lock()
+        """One difference at a time: what was booked meanwhile is this one."""
 
     def gets(self) -> dict[str, Ask]:
         return {
@@ -187,12 +190,17 @@ class Answers:
         return await self._command(Readmit(coin, _reason(fields)), coin)
 
     async def _accept(self, fields: Fields) -> View:
-        event = self._difference(fields)
-        why_not = accepting.refusal(self._daemon.state, event)
-        if why_not is not None:
-            raise Refusal(409, why_not, "`carrybot ledger --verify` shows what differs")
-        booked = {"accepted": text(event.amount), "asset": event.asset, "wallet": event.wallet}
-        return {**await self._command(event), **booked}
+        self._must_run()
+        async with self._accepting:
+            event, state = self._difference(fields), self._daemon.state
+            why_not, count = accepting.refusal(state, event), state.ledger.count
+            if why_not is None:
+                await self._daemon.ask(event)
+                if not accepting.booked_since(state, event, count):  # new balances came first
+                    why_not = accepting.refusal(state, event) or "it was another difference a moment ago"
+            if why_not is not None:
+                raise Refusal(409, why_not, "`carrybot ledger --verify` shows what differs")
+        return {**self._outcome(), "accepted": text(event.amount), "asset": event.asset, "wallet": event.wallet}
 
     def _difference(self, fields: Fields) -> AcceptDifference:
         """What the owner means; wallet and venue may be left out where only one differs in this asset."""
@@ -220,15 +228,19 @@ class Answers:
     async def _reload(self, _: Fields) -> View:
         if self._read_again is None:
             raise Refusal(409, "this daemon was started without a file to read again")
+        self._must_run()
         view = await self._read_again()
         if view["problems"]:
             raise Refusal(400, "\n".join(view["problems"]), "nothing was changed: the old settings stay in force")
         return view
 
     async def _command(self, event: Event, coin: str | None = None) -> View:
-        if self._daemon.phase != "running":
-            raise Refusal(503, f"the daemon is {self._daemon.phase}", "try again in a few seconds")
+        self._must_run()
         await self._daemon.ask(event)
+        return self._outcome(coin)
+
+    def _outcome(self, coin: str | None = None) -> View:
+        """Where things stand after a command. Refusal where it is not durable."""
         if self._daemon.store_error is not None:
             remedy = "a restart forgets it: repair the database, then say it again"
             raise Refusal(503, f"in force, but not written down: {self._daemon.store_error}", remedy)
@@ -242,12 +254,18 @@ class Answers:
             "hedges_closing": sum(1 for hedge in live if hedge.target_base == 0),
         }
 
+    def _must_run(self) -> None:
+        """Before it runs nothing may be listed yet, and nobody handles a command; afterwards nobody does any more."""
+        if self._daemon.phase != "running":
+            raise Refusal(503, f"the daemon is {self._daemon.phase}", "try again in a few seconds")
+
     def _coin(self, fields: Fields) -> str:
         coin = fields.get("coin", "").strip().upper()
         if not coin:
             raise Refusal(400, "which coin?", 'send {"coin": "SOL"}')
         known = {pair.coin for pair in self._daemon.state.market.pairs.values()}
         if coin not in known:
+            self._must_run()
             raise Refusal(404, f"{coin} is not a coin of this book", "known: " + ", ".join(sorted(known)))
         return coin
 
@@ -277,6 +295,6 @@ def _number(fields: Fields, name: str, below: int = 10**15) -> int | None:
     given = fields.get(name)
     if given is None:
         return None
-    if not given.isdecimal() or not 0 < int(given) < below:
+    if not given.isdecimal() or len(given) > len(str(below)) or not 0 < int(given) < below:
         raise Refusal(400, f"{name} must be a number above 0, not {given[:20]}")
     return int(given)

@@ -1,7 +1,7 @@
 """The control port: what the commands ask of a running daemon. Loopback, guarded by a token in the data folder.
 
 Every answer is JSON. A refusal is `{"error": what, "remedy": what to do}` with a status that says whose fault it
-is: 400 a bad request, 401 no or a wrong token, 404 no such thing, 409 not now, 503 still starting.
+is: 400 a bad request, 401 no or a wrong token, 404 no such thing, 409 not now, 503 still starting or behind.
 """
 
 import hmac
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from bot.observe.health import listen
@@ -92,7 +93,7 @@ class ControlServer:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), self._token.encode()):
             return _refuse(Refusal(401, "the token is missing or wrong", f"it is in {self._token_file}"))
         try:
             return await handler(request)
@@ -104,6 +105,15 @@ class ControlServer:
             return _refuse(Refusal(500, str(error)))
         except VenueError as error:
             return _refuse(Refusal(502, str(error), "is the venue reachable? see `carrybot check`"))
+        except BufferError:
+            return _refuse(
+                Refusal(503, "the daemon is behind: there is no room for this", "nothing was done; try again")
+            )
+        except Exception as error:  # noqa: BLE001 - the commands read JSON; anything else is nobody's answer to them
+            structlog.get_logger("carrybot").error("api.failed", path=request.path, exc_info=error)
+            return _refuse(
+                Refusal(500, f"a defect of the daemon: {type(error).__name__}", "its log says more: report it")
+            )
 
     async def _get(self, request: web.Request) -> web.Response:
         return web.json_response(await self._find(self._gets, request)(dict(request.query)))
@@ -123,12 +133,10 @@ class ControlServer:
 
 
 async def _fields(request: web.Request) -> dict[str, str]:
-    body = await request.text()
-    if not body:
-        return {}
     try:
-        found: Any = json.loads(body)
-    except ValueError:
+        body = await request.text()
+        found: Any = json.loads(body) if body else {}
+    except (ValueError, LookupError, RecursionError):  # no JSON, an unknown charset, endless nesting
         raise Refusal(400, "the body is not JSON", 'send an object such as {"reason": "..."}') from None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise Refusal(400, "the body must be an object of texts", 'send an object such as {"reason": "..."}')

@@ -91,6 +91,7 @@ async def living(
     venue: QuietVenue | None = None,
     config: CoreConfig | None = None,
     lease: Lease | None = None,
+    read_again: Any = None,
 ) -> AsyncIterator[Life]:
     venue = venue or QuietVenue()
     lines: list[tuple[str, str, dict[str, Any]]] = []
@@ -102,7 +103,7 @@ async def living(
         await daemon.load()
         health = HealthServer(daemon, exposition(daemon, lambda: announcer.counts))
         port = await health.start("127.0.0.1", 0)
-        answers = Answers(daemon, books, announcer)
+        answers = Answers(daemon, books, announcer, read_again)
         control = ControlServer(data, data / "api.token", answers.gets(), answers.posts())
         await control.start("127.0.0.1", 0, ("127.0.0.1", port))
         stop = asyncio.Event()
