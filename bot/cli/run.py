@@ -56,11 +56,9 @@ def run(config: Path | None, run_for_s: float | None) -> int:
     wiring.only_venue(settings)
     try:
         with InstanceLock(settings.data_dir / LOCK_FILE, _store_locks(settings)) as lock:
-            if lock.taken_over is not None:
-                structlog.get_logger("carrybot").warning("lock.taken_over", from_process=lock.taken_over)
             money = claim(settings)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                return runner.run(_Run(settings, run_for_s, money).main())
+                return runner.run(_Run(settings, run_for_s, money, lock).main())
     except AlreadyRunningError as error:
         raise Failure(FAILED, str(error), "stop it first, or give this one its own CARRYBOT_DATA") from None
 
@@ -87,8 +85,9 @@ class _Ports:
 class _Run:
     """One run of the daemon with everything around it."""
 
-    def __init__(self, settings: Settings, run_for_s: float | None, money: Money) -> None:
+    def __init__(self, settings: Settings, run_for_s: float | None, money: Money, lock: InstanceLock) -> None:
         self._settings = settings
+        self._lock = lock
         self._money = money
         self._run_for_s = run_for_s
         self._log = structlog.get_logger("carrybot")
@@ -100,6 +99,8 @@ class _Run:
         self._stop = asyncio.Event()
         self._exchange: Exchange | None = None
         self._daemon: Daemon | None = None
+        self._early: list[Emit] = []
+        """Lines that were told before there was a daemon, which records them."""
         self._venue: wiring.AnyVenue | None = None
 
     async def main(self) -> int:
@@ -112,6 +113,7 @@ class _Run:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._alerting.running(hurried=self._stop.is_set))
             try:
+                self._tell_of_the_last()
                 daemon = await self._open(stack)
             except Exception as error:
                 self._failed(error)
@@ -137,6 +139,13 @@ class _Run:
         self._watch(daemon, store)
         await self._serve(daemon, books, stack)
         return daemon
+
+    def _tell_of_the_last(self) -> None:
+        """What became of the daemon before: it could not say so itself, nor send what it had just told."""
+        if self._lock.taken_over is not None:
+            self._report(Severity.WARNING, "lock.taken_over", from_process=self._lock.taken_over)
+        if self._lock.died is not None:
+            self._report(Severity.WARNING, "daemon.killed", process=self._lock.died)
 
     async def _start_exchange(self) -> None:
         for name, venue in self._settings.venues.items():
@@ -181,6 +190,8 @@ class _Run:
         self._venue = venue
         daemon = self._daemon = Daemon({name: venue}, store, plan, self._announcer)
         self._alerting.heartbeat = lambda: heartbeat(daemon)
+        for emit in self._early:
+            daemon.notices.keep(emit, Stamp(0, daemon.clock.market_ms(), mono_ms()))
         return daemon
 
     def _tape(self, stack: AsyncExitStack) -> Tape:
@@ -270,7 +281,7 @@ class _Run:
             if not port:
                 raise Failure(FAILED, f"cannot listen on {host} for {what}: {error}") from None
             chosen = int(await start(host, 0))
-            self._write("warning", "port.taken", what=what, wanted=port, using=chosen)
+            self._report(Severity.WARNING, "port.taken", what=what, wanted=port, using=chosen)
             return chosen
 
     async def _live(self, daemon: Daemon) -> bool:
@@ -299,7 +310,9 @@ class _Run:
         if self._daemon is not None:
             self._daemon.notices.report(severity, name, **fields)
         else:
-            self._announcer(Emit(severity, name, fields), Stamp(0, 0, mono_ms()))
+            emit = Emit(severity, name, fields)
+            self._announcer(emit, Stamp(0, 0, mono_ms()))
+            self._early.append(emit)
 
     def _write(self, level: str, name: str, **fields: Any) -> None:
         getattr(self._log, level)(name, **fields)

@@ -144,6 +144,11 @@ DAEMON = {
         "Nothing is managed until it runs again; its next start recovers from the books and the venue.",
         "Start it again and look at the log; if it cannot run, close both legs of each hedge at the venue.",
     ),
+    "daemon.killed": Wording(
+        "The last daemon (process {process}) ended without a word: it was killed, or its machine stopped.",
+        "This one recovers from the books and the venue; what the last one had just told may not have been sent.",
+        "Look at `carrybot alerts`, and at the machine for what ended it, such as a lack of memory.",
+    ),
     "task.died": Wording(
         "Part {task} of the daemon died: {reason}.",
         "It was started again ({restarts} so far); after too many the daemon ends.",

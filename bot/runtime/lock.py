@@ -45,6 +45,8 @@ class InstanceLock:
         self._released = threading.Event()
         self.taken_over: int | None = None
         """Process id of the frozen holder that the lock was taken from."""
+        self.died: int | None = None
+        """Process id of the last holder, where it ended without giving the lock up: it was killed, or its machine."""
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +56,7 @@ class InstanceLock:
             file = _acquire(self._path)
             if file is None:
                 raise AlreadyRunningError(self._path, holder(self._path))
+        self.died = holder(self._path)
         with suppress(OSError):
             # The number is for whoever asks. On a full disk it is the books that have to say so, and alert.
             os.ftruncate(file, 0)

@@ -40,6 +40,10 @@ class Notices:
         at = Stamp(0, self._clock.market_ms(), self._clock.mono_ms())
         emit = Emit(severity, name, fields)
         self._sink(emit, at)
+        self.keep(emit, at)
+
+    def keep(self, emit: Emit, at: Stamp) -> None:
+        """Record a line of the shell that has been told already."""
         alert = self.alert_for(emit, at)
         if alert is not None and len(self._records) < REMEMBERED_MAX:
             self._records.append(alert)

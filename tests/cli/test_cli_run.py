@@ -167,6 +167,28 @@ def test_the_owner_is_told_of_a_start_that_fails(carrybot: Run, data: Path, tmp_
     assert "not a SQLite database" in told["message"]
 
 
+@pytest.mark.slow
+def test_the_owner_is_told_that_the_last_daemon_was_killed_and_that_a_port_is_taken(
+    carrybot: Run, data: Path, tmp_path: Path
+) -> None:
+    """By message and in the books: the killed one could not send what it had told last."""
+    data.mkdir()
+    (data / "carrybot.lock").write_text("4711\n")
+    config = tmp_path / "my.yaml"
+    with inbox() as channel, socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        more = f"alerts: {{channels: ['{channel.url}']}}\nhealth: {{port: {port}}}\n"
+        config.write_text((ROOT / "config" / "demo.yaml").read_text() + more)
+        done = carrybot("run", "-c", str(config), "--for", "1s")
+        told = " ".join(each["title"] + each["message"] for each in channel.got)
+    assert done.code == 0
+    for name in ("daemon.killed", "port.taken"):
+        assert done.err.count(f'"event": "{name}"') == 1
+        assert f"carrybot warning: {name}" in told
+        assert name in [each["name"] for each in carrybot("alerts", "--json", "-c", str(config)).json]
+    assert "process 4711" in told
+
+
 def test_missing_keys_are_named_before_anything_starts(carrybot: Run, data: Path, tmp_path: Path) -> None:
     config = tmp_path / "keyless.yaml"
     config.write_text("venues:\n  binance:\n    adapter: binance\n")

@@ -134,5 +134,7 @@ def test_a_second_daemon_is_refused_and_told_who_holds_the_lock(tmp_path: Path) 
     other.kill()
     other.communicate()
     assert locked_by(path) is None, "the kernel gives the lock back when its holder dies"
-    with InstanceLock(path):
-        pass
+    with InstanceLock(path) as lock:
+        assert lock.died == other.pid
+    with InstanceLock(path) as lock:
+        assert lock.died is None, "this one has given it up"
