@@ -106,8 +106,10 @@ class _Run:
     async def main(self) -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(loop_exception_handler)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop.set)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # A terminal that is closed asks for the same end. Under `nohup` that is to be ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop.set)
         config, data = str(self._settings.source), str(self._settings.data_dir)
         self._write("info", "daemon.starting", config=config, data=data, money=self._money.value)
         async with AsyncExitStack() as stack:

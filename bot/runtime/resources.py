@@ -6,7 +6,8 @@ daemon that leaks has to be looked at, and restarted when it suits its owner; it
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,19 @@ CEILINGS: Mapping[str, float] = {
     "wal_mb": 256,
 }
 """Several times what a month with faults on takes (tests/endtoend/soak.py)."""
+MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where the kernel tells a container what it may take."""
+MEMORY_SHARE = 0.75
+"""Of that limit. Beyond the whole of it the kernel kills the process, which cannot tell it any more."""
+
+
+def ceilings(limits: Sequence[Path] = MEMORY_LIMITS) -> dict[str, float]:
+    """`CEILINGS`, with less memory where the container has less."""
+    found = dict(CEILINGS)
+    for file in limits:
+        with suppress(OSError, ValueError):  # not in a container, or "max"
+            found["memory_mb"] = min(found["memory_mb"], int(file.read_text()) / 2**20 * MEMORY_SHARE)
+    return found
 
 
 @dataclass(slots=True)
@@ -33,7 +47,7 @@ class Resources:
     vitals: Vitals
     report: Report
     books: Path | None
-    ceilings: Mapping[str, float] = field(default_factory=lambda: dict(CEILINGS))
+    ceilings: Mapping[str, float] = field(default_factory=ceilings)
     now: dict[str, float] = field(default_factory=dict)
     """The latest reading by name."""
     _above: set[str] = field(default_factory=set)

@@ -127,6 +127,15 @@ def test_a_run_for_a_time_ends_by_itself(carrybot: Run, data: Path) -> None:
     assert not _announced(data)
 
 
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_is_an_orderly_end(data: Path) -> None:
+    with daemon(data) as process:
+        until(lambda: seen(data, "daemon.listening"), 60)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(20) == 0
+    assert seen(data, "daemon.ended")
+
+
 def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

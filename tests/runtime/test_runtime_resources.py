@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.runtime import resources
-from bot.runtime.resources import CEILINGS, Resources, read
+from bot.runtime.resources import CEILINGS, Resources, ceilings, read
 from bot.runtime.vitals import Vitals
 
 
@@ -34,6 +34,18 @@ async def test_a_ceiling_is_told_once_and_again_after_it_was_kept(monkeypatch: p
     assert [each["value"] for each in said] == [11.0, 11.0]
     assert said[0] == {"what": "tasks", "value": 11.0, "ceiling": 10}
     assert watched.now == {"tasks": 11.0}
+
+
+def test_memory_is_told_before_the_container_has_none_left(tmp_path: Path) -> None:
+    """The shipped docker-compose.yml gives it 768 MB: a ceiling of 1,024 was never told."""
+    limit = tmp_path / "memory.max"
+    assert ceilings((limit,)) == CEILINGS, "no container"
+    limit.write_text("max\n")
+    assert ceilings((limit,)) == CEILINGS, "a container without a limit"
+    limit.write_text(f"{768 << 20}\n")
+    assert ceilings((tmp_path / "gone", limit)) == {**CEILINGS, "memory_mb": 576}
+    limit.write_text(f"{1 << 62}\n")
+    assert ceilings((limit,)) == CEILINGS
 
 
 async def test_watching_beats(monkeypatch: pytest.MonkeyPatch) -> None:
