@@ -95,6 +95,8 @@ class Alerting:
                 raise
             finally:
                 self._hand_out_due()
+                for message in self._gate.last(self._minute()):
+                    self._hand_out(message)
                 await self._drained(failed=failed)
                 self._tasks = None
                 looking.cancel()

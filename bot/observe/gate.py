@@ -21,6 +21,8 @@ RESERVED = 4
 """One part in so many of the hourly rate is kept for critical alerts."""
 DIGEST_EVERY_S = 300.0
 NAMES_SHOWN = 12
+LAST_WORDS = ("daemon.failed",)
+"""Nothing comes after them that could count them: the hourly rate does not hold them back."""
 RANKS = {Severity.DEBUG: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
 
 
@@ -88,6 +90,16 @@ class Gate:
         digest = self._digest(now_s, minute)
         return [*found, digest] if digest is not None else found
 
+    def last(self, minute: int) -> list[Message]:
+        """What still waits when the process ends, whatever windows and rate say; in quiet hours the books keep it."""
+        waiting = [
+            seen for seen in self._seen.values() if seen.repeats and not self.quiet(seen.message.severity, minute)
+        ]
+        found = [_repeated(seen.message, seen.repeats) for seen in waiting]
+        for seen in waiting:
+            seen.repeats = 0
+        return [*found, self._summed()] if self._held and not self.quiet(self._held_worst, minute) else found
+
     def quiet(self, severity: Severity, minute: int) -> bool:
         """Whether an alert of this severity has to wait at this minute of the UTC day."""
         hours = self.policy.quiet_hours
@@ -97,7 +109,7 @@ class Gate:
         return start <= minute < end if start < end else minute >= start or minute < end
 
     def _admit(self, message: Message, name: str, count: int, now_s: float, minute: int) -> Message | None:
-        if self.quiet(message.severity, minute) or not self._spend(message.severity, now_s):
+        if self.quiet(message.severity, minute) or not (self._spend(message.severity, now_s) or name in LAST_WORDS):
             self._hold(name, message.severity, count)
             return None
         return message
@@ -123,11 +135,17 @@ class Gate:
             return None
         if not self._spend(worst, now_s):
             return None
+        self._digest_s = now_s
+        return self._summed()
+
+    def _summed(self) -> Message:
+        """One message that counts what was held back."""
+        worst = self._held_worst
         total, names = self._held.total(), self._held.most_common(NAMES_SHOWN)
         rest = total - sum(count for _, count in names)
         counts = ", ".join(f"{count} x {name}" for name, count in names) + (f", {rest} others" if rest else "")
         self._held.clear()
-        self._held_worst, self._digest_s = Severity.DEBUG, now_s
+        self._held_worst = Severity.DEBUG
         body = (
             f"{total} alerts were held back by quiet hours or the hourly rate: {counts}. "
             "They are in the books. `carrybot alerts` lists them."

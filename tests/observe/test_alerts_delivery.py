@@ -117,6 +117,15 @@ async def test_a_refusing_service_is_tried_again_and_nothing_is_lost():
         assert reports[0][2]["channel"] == "1:json"
 
 
+async def test_a_repeat_that_waits_leaves_with_the_daemon():
+    with inbox() as service:
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports())
+        async with alerting.running():
+            alerting.tell(FAILED)
+            alerting.tell(Emit(Severity.CRITICAL, "store.failed", {"reason": "I/O error"}))
+        assert ["I/O error" in each["message"] for each in service.got] == [False, True]
+
+
 async def test_a_backlog_leaves_as_one_message():
     with inbox() as service:
         service.refuse = 1

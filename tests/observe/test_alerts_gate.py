@@ -49,6 +49,30 @@ def test_money_that_differs_in_each_wallet_and_each_strange_symbol_are_told():
         assert gate.offer(held, 3, NOON) is None
 
 
+def test_what_waits_is_told_when_the_process_ends():
+    gate = Gate(Alerts(rate_per_hour=4, quiet_hours=QuietHours(start="22:00", end="06:00")), 0)
+    for number in range(6):
+        gate.offer(critical(reason=str(number), task=str(number // 2)), 0, NOON)
+    for number in range(3):
+        gate.offer(critical("order.rejected", coin=str(number)), 1, NOON)
+    gate.offer(warning(feed="a"), 1, 0)
+    assert gate.due(2, NOON) == [], "neither the window nor the pause between digests is over"
+    *repeats, digest = gate.last(NOON)
+    assert ["1 repeats" in each.body for each in repeats] == [True] * 3
+    assert ": 5." in repeats[-1].body
+    assert "2 x order.rejected, 1 x feed.lost" in digest.body
+    assert gate.last(NOON) == []
+    gate.offer(warning(feed="b"), 1, 0)
+    assert gate.last(0) == [], "quiet hours are kept"
+
+
+def test_the_rate_does_not_hold_back_that_the_daemon_failed():
+    gate = Gate(Alerts(rate_per_hour=4), 0)
+    told = [gate.offer(critical(task=str(number)), 0, NOON) for number in range(9)]
+    assert told[-1] is None
+    assert gate.offer(critical("daemon.failed", reason="disk full"), 0, NOON) is not None
+
+
 def test_the_rate_holds_back_and_keeps_a_quarter_for_critical_alerts():
     gate = Gate(Alerts(rate_per_hour=8, dedupe_s=0), 0)
     sent = [gate.offer(warning(feed=str(n)), 0, NOON) for n in range(20)]
