@@ -13,7 +13,7 @@ from bot.cli.output import Column, show_json, show_table
 from bot.domain.structures import REVERSE_CARRY
 from bot.observe.reports import Books
 from bot.ports import KeyRights, StoreError, VenueError
-from bot.runtime.lock import locked_by
+from bot.runtime.lock import LOCK_FILE, locked_by
 from bot.settings import Settings, SettingsError, require_credentials
 from bot.store.migrate import current, head
 from bot.venues.binance import BinanceVenue
@@ -59,7 +59,7 @@ def check(config: Path | None, as_json: bool) -> int:
 
 
 def _second_instance(settings: Settings, report: _Report) -> None:
-    pid = locked_by(settings.data_dir / "carrybot.lock")
+    pid = locked_by(settings.data_dir / LOCK_FILE)
     if pid is None:
         report.add("second instance", OK, f"no daemon runs on {settings.data_dir}")
     else:

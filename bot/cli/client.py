@@ -37,14 +37,26 @@ class Daemon:
 
     def _call(self, method: str, path: str, body: str | None) -> Any:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
+        commanded = False
         try:
+            connection.connect()
+            commanded = method == "POST"
             connection.request(method, path, body, {"Authorization": f"Bearer {self.token}"})
             reply = connection.getresponse()
             content = json.loads(reply.read() or b"null")
             status = reply.status
         except TimeoutError:
+            late = "; what it was told may still take effect" if commanded else ""
             raise Failure(
-                FAILED, f"the daemon (process {self.pid}) does not answer", "look at its log; is it stopped?"
+                FAILED, f"the daemon (process {self.pid}) does not answer{late}", "look at its log; is it stopped?"
+            ) from None
+        except ConnectionError:
+            if not commanded:
+                raise
+            raise Failure(
+                FAILED,
+                f"the daemon (process {self.pid}) ended before it answered: what came of the command is not known",
+                "look at `carrybot status`",
             ) from None
         except (http.client.HTTPException, ValueError):
             raise ConnectionError("what listens there is not carrybot") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.cli import client
 from bot.cli.failure import FAILED, Failure
+from bot.runtime.lock import LOCK_FILE, locked_by
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -61,6 +62,13 @@ def order(given: Path | None, name: str, **fields: str) -> Any:
         except ConnectionError:
             pass
     settings = load(given)
+    holder = locked_by(settings.data_dir / LOCK_FILE)
+    if holder is not None:
+        raise Failure(
+            FAILED,
+            f"the daemon (process {holder}) takes no commands: it is starting or ending",
+            "try again in a few seconds; nothing was done",
+        )
     raise Failure(
         FAILED,
         f"no daemon is running on {settings.data_dir}",

@@ -33,7 +33,7 @@ from bot.ports import StoreError, Tape, VenueError
 from bot.runtime.clock import mono_ms
 from bot.runtime.daemon import Daemon, Plan
 from bot.runtime.lease import Lease
-from bot.runtime.lock import AlreadyRunningError, InstanceLock
+from bot.runtime.lock import LOCK_FILE, AlreadyRunningError, InstanceLock
 from bot.runtime.reload import ConfigWatcher, described
 from bot.runtime.taping import NoTape
 from bot.settings import Settings, redacted, require_credentials, secrets
@@ -43,8 +43,6 @@ from bot.store.lock import lock_file
 from bot.store.migrate import upgrade
 from bot.store.tape.writer import TapeWriter
 from bot.venues.binance import BinanceVenue
-
-LOCK_FILE = "carrybot.lock"
 
 
 def run(config: Path | None, run_for_s: float | None) -> int:

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+LOCK_FILE = "carrybot.lock"
+"""In the data folder."""
 STALE_S = 15.0
 WATCHED_S = 3.0
 """How long a stale lock is watched before it is taken: a wall clock that jumped must not make it stale."""

@@ -1,8 +1,11 @@
 """Usage, errors and exit codes: one clear line with a remedy, never a traceback."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,7 @@ from cli_process import Outcome
 from bot.cli.durations import seconds
 from bot.cli.failure import Failure
 from bot.cli.main import _translated
+from bot.runtime.lock import LOCK_FILE, InstanceLock
 
 Run = Callable[..., Outcome]
 HEAVY = ("aiohttp", "ccxt", "pydantic", "rich", "sqlalchemy", "structlog", "yaml")
@@ -89,6 +93,35 @@ def test_the_files_of_a_dead_daemon_do_not_mislead(carrybot: Run, data: Path) ->
     (data / "endpoint.json").write_text(json.dumps({"host": "127.0.0.1", "port": 1, "pid": gone.pid}))
     (data / "api.token").write_text("x\n")
     assert "no daemon is running" in carrybot("halt").err
+
+
+def test_a_daemon_that_starts_is_not_called_none(carrybot: Run, data: Path) -> None:
+    """It migrates or reads its books, and does not listen yet: its owner must not look for another machine."""
+    with InstanceLock(data / LOCK_FILE):
+        done = carrybot("halt")
+    assert done.code == 1
+    assert f"the daemon (process {os.getpid()}) takes no commands: it is starting or ending" in done.err
+
+
+def test_a_daemon_that_ends_before_it_answers_may_have_done_it(carrybot: Run, data: Path) -> None:
+    """A `flatten` that was committed is none that no daemon has heard: the next one goes on with it."""
+    data.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def end() -> None:
+            connection, _ = listening.accept()
+            connection.recv(4_096)
+            connection.close()
+
+        answering = threading.Thread(target=end)
+        answering.start()
+        endpoint = {"host": "127.0.0.1", "port": listening.getsockname()[1], "pid": os.getpid()}
+        (data / "endpoint.json").write_text(json.dumps(endpoint))
+        (data / "api.token").write_text("x\n")
+        done = carrybot("flatten")
+        answering.join()
+    assert done.code == 1
+    assert "ended before it answered: what came of the command is not known" in done.err
 
 
 def test_the_schema_is_json(carrybot: Run) -> None:
