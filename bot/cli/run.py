@@ -44,6 +44,9 @@ from bot.store.migrate import upgrade
 from bot.store.tape.writer import TapeWriter
 from bot.venues.binance import BinanceVenue
 
+ALERTS_FILE = "alerts.json"
+"""In the data folder: what was sent lately."""
+
 
 def run(config: Path | None, run_for_s: float | None) -> int:
     """The exit code of the daemon. Raises Failure, SettingsError, StoreError, VenueError."""
@@ -89,7 +92,7 @@ class _Run:
         self._money = money
         self._run_for_s = run_for_s
         self._log = structlog.get_logger("carrybot")
-        self._alerting = Alerting(settings.alerts, self._report)
+        self._alerting = Alerting(settings.alerts, self._report, memory=settings.data_dir / ALERTS_FILE)
         self._announcer = Announcer(self._write, self._alerting.tell)
         self._protected: set[str] = set()
         self._protect(settings)
@@ -146,6 +149,7 @@ class _Run:
             self._report(Severity.WARNING, "lock.taken_over", from_process=self._lock.taken_over)
         if self._lock.died is not None:
             self._report(Severity.WARNING, "daemon.killed", process=self._lock.died)
+            self._alerting.remember()
 
     async def _start_exchange(self) -> None:
         for name, venue in self._settings.venues.items():

@@ -5,12 +5,15 @@ microseconds, never waits and never raises.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from bot.domain.actions import Emit, Severity
+from bot.observe.api import write_private
 from bot.observe.courier import Courier, name_of
 from bot.observe.gate import Gate, Message
 from bot.observe.wording import WORDINGS
@@ -39,8 +42,12 @@ class Alerting:
         report: Report,
         minute: Callable[[], int] = utc_minute,
         pause_s_first: float | None = None,
+        memory: Path | None = None,
     ) -> None:
         self._gate = Gate(policy, time.monotonic())
+        self._memory = memory
+        """File of what was told lately, and of what is held back, for the next process."""
+        self._recall()
         self._report = report
         self._minute = minute
         self._courier_options = {} if pause_s_first is None else {"pause_s_first": pause_s_first}
@@ -95,14 +102,29 @@ class Alerting:
                 raise
             finally:
                 self._hand_out_due()
-                for message in self._gate.last(self._minute()):
+                for message in self._gate.last(time.monotonic(), self._minute()):
                     self._hand_out(message)
                 await self._drained(failed=failed)
+                self.remember()
                 self._tasks = None
                 looking.cancel()
                 for _, task in self._couriers.values():
                     if task is not None:
                         task.cancel()
+
+    def remember(self) -> None:
+        """Write down what was told, for a process that is started again and again: at its start, and at its end."""
+        if self._memory is not None:
+            content = {"at_s": time.time_ns() / 1e9, **self._gate.memory(time.monotonic(), self.redact)}
+            with suppress(OSError):  # a full disk: then the next process tells it once more
+                write_private(self._memory, json.dumps(content))
+
+    def _recall(self) -> None:
+        if self._memory is not None:
+            with suppress(Exception):  # none yet, or whatever else may be in it: then nothing is remembered
+                found = json.loads(self._memory.read_text())
+                down_s = max(0.0, time.time_ns() / 1e9 - float(found["at_s"]))
+                self._gate.recall(found, time.monotonic(), down_s)
 
     def _open(self, policy: Alerts) -> None:
         for number, channel in enumerate(policy.channels, 1):

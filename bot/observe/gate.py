@@ -4,8 +4,11 @@ Time comes in: `now_s` is monotonic wall time, `minute` the minute of the UTC da
 counted, and what was held back comes later as one message that counts it.
 """
 
+import math
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bot.domain.actions import Emit, Severity
 from bot.observe.wording import said
@@ -20,6 +23,8 @@ REMEMBERED_MAX = 1_000
 RESERVED = 4
 """One part in so many of the hourly rate is kept for critical alerts."""
 DIGEST_EVERY_S = 300.0
+LAST_DIGEST_EVERY_S = 3600.0
+"""Least pause before one at the end of a process: it may end each minute."""
 NAMES_SHOWN = 12
 LAST_WORDS = ("daemon.failed",)
 """Nothing comes after them that could count them: the hourly rate does not hold them back."""
@@ -42,6 +47,8 @@ class _Seen:
     message: Message
     name: str
     repeats: int = 0
+    earlier: bool = False
+    """An earlier process told it."""
 
 
 class Gate:
@@ -55,6 +62,8 @@ class Gate:
         self._held: Counter[str] = Counter()
         self._held_worst = Severity.DEBUG
         self._digest_s = now_s
+        self._summed_s = -math.inf
+        """When the latest digest was sent."""
 
     def offer(self, emit: Emit, now_s: float, minute: int) -> Message | None:
         """The message to send at once; None when the alert is a repeat or has to wait."""
@@ -83,22 +92,55 @@ class Gate:
             if not seen.repeats:
                 del self._seen[key]
                 continue
-            repeats, seen.repeats, seen.since_s = seen.repeats, 0, now_s
+            repeats, seen.repeats, seen.since_s, seen.earlier = seen.repeats, 0, now_s, False
             again = self._admit(_repeated(seen.message, repeats), seen.name, repeats, now_s, minute)
             if again is not None:
                 found.append(again)
         digest = self._digest(now_s, minute)
         return [*found, digest] if digest is not None else found
 
-    def last(self, minute: int) -> list[Message]:
-        """What still waits when the process ends, whatever windows and rate say; in quiet hours the books keep it."""
-        waiting = [
-            seen for seen in self._seen.values() if seen.repeats and not self.quiet(seen.message.severity, minute)
-        ]
+    def last(self, now_s: float, minute: int) -> list[Message]:
+        """What still waits when the process ends, whatever windows and rate say; the rest is for the next process."""
+        own = [seen for seen in self._seen.values() if seen.repeats and not seen.earlier]
+        waiting = [seen for seen in own if not self.quiet(seen.message.severity, minute)]
         found = [_repeated(seen.message, seen.repeats) for seen in waiting]
         for seen in waiting:
             seen.repeats = 0
-        return [*found, self._summed()] if self._held and not self.quiet(self._held_worst, minute) else found
+        if not self._held or self.quiet(self._held_worst, minute) or now_s - self._summed_s < LAST_DIGEST_EVERY_S:
+            return found
+        return [*found, self._summed(now_s)]
+
+    def memory(self, now_s: float, clean: Callable[[str], str]) -> dict[str, Any]:
+        """What the next process has to know, as JSON, so that one which dies again and again is no flood."""
+        seen = [
+            {
+                "key": list(key),
+                "ago_s": now_s - one.since_s,
+                "severity": one.message.severity.value,
+                "title": clean(one.message.title),
+                "body": clean(one.message.body),
+                "repeats": one.repeats,
+            }
+            for key, one in self._seen.items()
+        ]
+        summed_ago_s = None if self._summed_s == -math.inf else now_s - self._summed_s
+        held = {"held": dict(self._held), "worst": self._held_worst.value, "summed_ago_s": summed_ago_s}
+        return {"seen": seen, "tokens": self._tokens, "tokens_ago_s": now_s - self._counted_s, **held}
+
+    def recall(self, memory: Mapping[str, Any], now_s: float, down_s: float) -> None:
+        """Take over what an earlier process remembered, `down_s` ago. Raises ValueError, KeyError or TypeError."""
+        found = OrderedDict[tuple[str, ...], _Seen]()
+        for one in memory["seen"]:
+            message = Message(Severity(one["severity"]), str(one["title"]), str(one["body"]))
+            key = tuple(map(str, one["key"]))
+            since_s = now_s - down_s - float(one["ago_s"])
+            found[key] = _Seen(since_s, message, key[0], int(one["repeats"]), earlier=True)
+        held = Counter({str(name): int(count) for name, count in memory["held"].items()})
+        worst, tokens = Severity(memory["worst"]), float(memory["tokens"])
+        summed_ago_s = math.inf if memory["summed_ago_s"] is None else float(memory["summed_ago_s"])
+        self._counted_s = now_s - down_s - float(memory["tokens_ago_s"])
+        self._summed_s = now_s - down_s - summed_ago_s
+        self._seen, self._held, self._held_worst, self._tokens = found, held, worst, tokens
 
     def quiet(self, severity: Severity, minute: int) -> bool:
         """Whether an alert of this severity has to wait at this minute of the UTC day."""
@@ -136,16 +178,16 @@ class Gate:
         if not self._spend(worst, now_s):
             return None
         self._digest_s = now_s
-        return self._summed()
+        return self._summed(now_s)
 
-    def _summed(self) -> Message:
+    def _summed(self, now_s: float) -> Message:
         """One message that counts what was held back."""
         worst = self._held_worst
         total, names = self._held.total(), self._held.most_common(NAMES_SHOWN)
         rest = total - sum(count for _, count in names)
         counts = ", ".join(f"{count} x {name}" for name, count in names) + (f", {rest} others" if rest else "")
         self._held.clear()
-        self._held_worst = Severity.DEBUG
+        self._held_worst, self._summed_s = Severity.DEBUG, now_s
         body = (
             f"{total} alerts were held back by quiet hours or the hourly rate: {counts}. "
             "They are in the books. `carrybot alerts` lists them."

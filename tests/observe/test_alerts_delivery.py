@@ -1,6 +1,7 @@
 """Alerts through Apprise to services on this machine; services that fail delay nothing."""
 
 import asyncio
+import json
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from bot.observe import courier as courier_module
 from bot.observe.alerting import Alerting
 from bot.observe.courier import QUEUE_MAX, Courier, send
 from bot.observe.gate import Message
-from bot.settings import AlertLevel, Alerts, Channel
+from bot.settings import AlertLevel, Alerts, Channel, QuietHours
 from tests.observe.alert_endpoints import dead, hanging, inbox
 
 LOST = Emit(Severity.WARNING, "feed.lost", {"feed": "binance:spot", "reason": "no pong"})
@@ -124,6 +125,66 @@ async def test_a_repeat_that_waits_leaves_with_the_daemon():
             alerting.tell(FAILED)
             alerting.tell(Emit(Severity.CRITICAL, "store.failed", {"reason": "I/O error"}))
         assert ["I/O error" in each["message"] for each in service.got] == [False, True]
+
+
+async def test_a_daemon_that_dies_again_and_again_is_told_once_in_a_window(tmp_path):
+    """Whoever supervises it starts it anew each minute: neither repeats nor the hourly rate begin anew with it."""
+    ended = Emit(Severity.CRITICAL, "daemon.failed", {"reason": "disk full, says s3cret"})
+    memory = tmp_path / "alerts.json"
+    with inbox() as service:
+        policy = Alerts(channels=(channel(service.url),), rate_per_hour=4)
+        for number in range(12):
+            alerting = Alerting(policy, Reports(), memory=memory)
+            alerting.redact = lambda text: text.replace("s3cret", "[redacted]")
+            async with alerting.running():
+                alerting.tell(Emit(Severity.WARNING, "feed.lost", {"feed": str(number)}))
+                alerting.tell(ended)
+        titles = [each["title"] for each in service.got]
+        assert titles.count("carrybot critical: daemon.failed") == 1
+        assert titles.count("carrybot warning: feed.lost") == 2, "of four an hour one is for what is critical"
+        assert len(titles) == 4, "and one digest of those that were held back"
+        written = json.loads(memory.read_text())
+        assert next(one for one in written["seen"] if one["key"] == ["daemon.failed"])["repeats"] == 11
+        assert "s3cret" not in memory.read_text()
+        for one in written["seen"]:
+            one["ago_s"] += 601
+        memory.write_text(json.dumps(written))
+        service.got.clear()
+        alerting = Alerting(policy, Reports(), memory=memory)
+        async with alerting.running():
+            alerting.tell(ended)
+        (again,) = [each for each in service.got if "daemon.failed" in each["title"]]
+        assert "latest of 11 repeats" in again["message"]
+
+
+async def test_what_quiet_hours_hold_back_outlives_a_restart(tmp_path):
+    memory, minutes = tmp_path / "alerts.json", [0]
+    with inbox() as service:
+        policy = Alerts(channels=(channel(service.url),), quiet_hours=QuietHours(start="22:00", end="06:00"))
+        async with Alerting(policy, Reports(), lambda: minutes[0], memory=memory).running() as _:
+            pass
+        alerting = Alerting(policy, Reports(), lambda: minutes[0], memory=memory)
+        async with alerting.running():
+            alerting.tell(LOST)
+        assert service.got == []
+        minutes[0] = 7 * 60
+        async with Alerting(policy, Reports(), lambda: minutes[0], memory=memory).running():
+            pass
+        assert "1 x feed.lost" in service.got[0]["message"]
+
+
+async def test_a_memory_that_cannot_be_read_is_none(tmp_path):
+    memory = tmp_path / "alerts.json"
+    empty = (
+        '{"at_s": 1, "seen": [{"severity": "info", "title": "", "body": "", "key": [], "ago_s": 1, "repeats": 1}]}'
+    )
+    for content in ("", "[]", "{}", '{"at_s": 1, "seen": [1]}', '{"at_s": "x"}', empty):
+        memory.write_text(content)
+        with inbox() as service:
+            alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports(), memory=memory)
+            async with alerting.running():
+                alerting.tell(FAILED)
+            assert len(service.got) == 1
 
 
 async def test_a_backlog_leaves_as_one_message():
