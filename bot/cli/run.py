@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import structlog
@@ -46,6 +49,8 @@ from bot.venues.binance import BinanceVenue
 
 ALERTS_FILE = "alerts.json"
 """In the data folder: what was sent lately."""
+LEAVE_S = 1.0
+"""How long the end of the process may take once the daemon has ended."""
 
 
 def run(config: Path | None, run_for_s: float | None) -> int:
@@ -59,9 +64,26 @@ def run(config: Path | None, run_for_s: float | None) -> int:
         with InstanceLock(settings.data_dir / LOCK_FILE, _store_locks(settings)) as lock:
             money = claim(settings)
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                return runner.run(_Run(settings, run_for_s, money, lock).main())
+                code = runner.run(_Run(settings, run_for_s, money, lock).main())
+                _leave_soon(code, lock)
+                return code
     except AlreadyRunningError as error:
         raise Failure(FAILED, str(error), "stop it first, or give this one its own CARRYBOT_DATA") from None
+
+
+def _leave_soon(code: int, lock: InstanceLock) -> None:
+    """The daemon has ended in order. What its loop and the interpreter still wait for is threads that nobody needs
+    any more: in an outage the look-up of a name hangs for half a minute, and who stops the daemon waits as long."""
+
+    def leave() -> None:
+        time.sleep(LEAVE_S)
+        with suppress(OSError):
+            lock.release()
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)
+
+    Thread(target=leave, name="leave", daemon=True).start()
 
 
 def _store_locks(settings: Settings) -> list[Path]:

@@ -70,11 +70,15 @@ class InstanceLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
+        self.release()
+
+    def release(self) -> None:
+        """Give the lock up; harmless when it is free."""
+        file, self._file = self._file, None
+        if file is not None:
             self._released.set()
-            os.ftruncate(self._file, 0)
-            os.close(self._file)
-            self._file = None
+            os.ftruncate(file, 0)
+            os.close(file)
 
     def _show_life(self, file: int) -> None:
         """Until released; a process that is frozen shows none."""

@@ -136,6 +136,22 @@ def test_a_terminal_that_is_closed_is_an_orderly_end(data: Path) -> None:
     assert seen(data, "daemon.ended")
 
 
+def test_a_thread_that_hangs_keeps_nobody_waiting_for_the_end(data: Path) -> None:
+    """As the look-up of a name does while the network is out: both kinds of loop wait for its thread."""
+    program = (
+        "import asyncio, time\n"
+        "from bot.cli import run as command\n"
+        "async def main(self):\n"
+        "    asyncio.get_running_loop().run_in_executor(None, time.sleep, 300)\n"
+        "    return 0\n"
+        "command._Run.main = main\n"
+        "raise SystemExit(command.run(None, None))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment(data), timeout=60, check=False)
+    assert done.returncode == 0
+    assert (data / "carrybot.lock").read_text() == "", "the next daemon must not take this one for killed"
+
+
 def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
