@@ -47,7 +47,6 @@ class Alerting:
         self._gate = Gate(policy, time.monotonic())
         self._memory = memory
         """File of what was told lately, and of what is held back, for the next process."""
-        self._recall()
         self._report = report
         self._minute = minute
         self._courier_options = {} if pause_s_first is None else {"pause_s_first": pause_s_first}
@@ -58,6 +57,7 @@ class Alerting:
         """Takes secrets out of a text before it leaves."""
         self.heartbeat: Callable[[], str] = lambda: "The daemon lives."
         """What a heartbeat says."""
+        self._recall()
         self._open(policy)
 
     @property
@@ -115,7 +115,9 @@ class Alerting:
     def remember(self) -> None:
         """Write down what was told, for a process that is started again and again: at its start, and at its end."""
         if self._memory is not None:
-            content = {"at_s": time.time_ns() / 1e9, **self._gate.memory(time.monotonic(), self.redact)}
+            now_s = time.monotonic()
+            content = {"at_s": time.time_ns() / 1e9, "beat_ago_s": now_s - self._beat_s}
+            content |= self._gate.memory(now_s, self.redact)
             with suppress(OSError):  # a full disk: then the next process tells it once more
                 write_private(self._memory, json.dumps(content))
 
@@ -125,6 +127,7 @@ class Alerting:
                 found = json.loads(self._memory.read_text())
                 down_s = max(0.0, time.time_ns() / 1e9 - float(found["at_s"]))
                 self._gate.recall(found, time.monotonic(), down_s)
+                self._beat_s = time.monotonic() - down_s - float(found["beat_ago_s"])
 
     def _open(self, policy: Alerts) -> None:
         for number, channel in enumerate(policy.channels, 1):
@@ -153,9 +156,9 @@ class Alerting:
         if not hours:
             self._beat_s = now_s
         elif now_s - self._beat_s >= hours * 3600 and not self._gate.quiet(Severity.INFO, self._minute()):
+            title, body = "carrybot heartbeat: the daemon lives", self.heartbeat()
             self._beat_s = now_s
-            title = "carrybot heartbeat: the daemon lives"
-            self._hand_out(Message(Severity.INFO, title, self.heartbeat(), everyone=True))
+            self._hand_out(Message(Severity.INFO, title, body, everyone=True))
 
     def _hand_out_due(self) -> None:
         for message in self._gate.due(time.monotonic(), self._minute()):

@@ -95,6 +95,29 @@ async def test_a_heartbeat_reaches_every_channel():
         assert service.got[0]["message"] == "NAV 1,000,000 USD, 12 hedges"
 
 
+async def test_a_daemon_that_is_restarted_each_day_has_its_heartbeat_all_the_same(tmp_path):
+    """When none comes its owner takes it for dead."""
+    memory = tmp_path / "alerts.json"
+    with inbox() as service:
+        policy = Alerts(channels=(channel(service.url),), heartbeat_h=24)
+        async with Alerting(policy, Reports(), memory=memory).running():
+            pass
+        written = json.loads(memory.read_text())
+        memory.write_text(json.dumps({**written, "at_s": written["at_s"] - 7 * 3600, "beat_ago_s": 17 * 3600}))
+        alerting, starting = Alerting(policy, Reports(), memory=memory), [False, True]
+
+        def says():
+            assert not starting.pop(), "there is nothing to say yet"
+            return "it trades"
+
+        alerting.heartbeat = says
+        async with alerting.running():
+            await until(lambda: service.got)
+        (got,) = service.got
+        assert got["message"] == "it trades"
+        assert json.loads(memory.read_text())["beat_ago_s"] < 3600
+
+
 async def test_what_leaves_is_redacted():
     with inbox() as service:
         alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports())
