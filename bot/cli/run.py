@@ -143,17 +143,21 @@ class _Run:
             except Exception as error:
                 self._failed(error)
                 raise
-            clean = await self._live(daemon)
+            clean = daemon is None or await self._live(daemon)
         if clean and self._exchange is not None:
             await self._exchange.stop()
             self._write("info", "simulator.stopped", saved=True)
         self._write("info", "daemon.ended")
         return 0
 
-    async def _open(self, stack: AsyncExitStack) -> Daemon:
-        """The daemon with its books, before it lives. If there is none, what is held stays unmanaged: it is told."""
+    async def _open(self, stack: AsyncExitStack) -> Daemon | None:
+        """The daemon with its books, before it lives; None when it was stopped before it had begun.
+
+        An error is told: what is held stays unmanaged.
+        """
         url = self._settings.database.url
-        await asyncio.to_thread(upgrade, url)
+        if not await self._upgraded(url):
+            return None
         await self._start_exchange()
         store = await stack.enter_async_context(SqlStore(url, epoch_min=_epoch_min(self._money)))
         self._write("info", "store.opened", database=store.name, version=store.version)
@@ -164,6 +168,17 @@ class _Run:
         self._watch(daemon, store)
         await self._serve(daemon, books, stack)
         return daemon
+
+    async def _upgraded(self, url: str) -> bool:
+        """Bring the books to this version; False when it is stopped meanwhile. A migration is one transaction: where
+        the process ends within it, it has not happened."""
+        upgrading = asyncio.ensure_future(asyncio.to_thread(upgrade, url))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((upgrading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if upgrading.done():
+            upgrading.result()
+        return not self._stop.is_set()
 
     def _tell_of_the_last(self) -> None:
         """What became of the daemon before: it could not say so itself, nor send what it had just told."""

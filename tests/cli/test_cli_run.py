@@ -152,6 +152,26 @@ def test_a_thread_that_hangs_keeps_nobody_waiting_for_the_end(data: Path) -> Non
     assert (data / "carrybot.lock").read_text() == "", "the next daemon must not take this one for killed"
 
 
+def test_a_stop_does_not_wait_for_a_migration(data: Path) -> None:
+    """It is one transaction: where the process ends within it, it has not happened."""
+    program = (
+        "import os, signal, time\n"
+        "from bot.cli import run as command\n"
+        "def upgrade(url):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(300)\n"
+        "command.upgrade = upgrade\n"
+        "raise SystemExit(command.run(None, None))\n"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment(data), timeout=60, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert '"event": "daemon.ended"' in done.stderr
+    assert not (data / "simulator").exists(), "nothing more was begun"
+
+
 def closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
