@@ -82,6 +82,8 @@ class Courier:
             self._queue.remove(least)
         self._queue.append(_Waiting(message, time.monotonic()))
         self._wake.set()
+        if message.severity is Severity.CRITICAL:
+            self.hurry()  # the service may have come back long before the pause is over
 
     def hurry(self) -> None:
         """Try again now, whatever the pause."""
@@ -99,7 +101,7 @@ class Courier:
                 await self._next()
 
     async def _next(self) -> None:
-        taken = list(self._queue) if len(self._queue) > TOGETHER else [self._queue[0]]
+        taken = self._taken()
         self._hurry.clear()
         if await self._deliver(taken):
             self._arrived(taken)
@@ -110,6 +112,14 @@ class Courier:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(self._pause_s_first * 2.0 ** min(self.failures - 1, 12), PAUSE_S_MAX)):
                 await self._hurry.wait()
+
+    def _taken(self) -> list[_Waiting]:
+        """What is tried next: the oldest, or all of many; after some failures in a row also each by itself, since it
+        may be one message that the service refuses, whatever else it would take."""
+        waiting, turn = list(self._queue), self.failures // 2
+        if self.failures >= COMPLAIN_AFTER and self.failures % 2:
+            return [waiting[turn % len(waiting)]]
+        return waiting if len(waiting) > TOGETHER else waiting[:1]
 
     def _arrived(self, taken: list[_Waiting]) -> None:
         self.failures = self.dropped = 0

@@ -18,6 +18,8 @@ class Inbox(ThreadingHTTPServer):
         self.got: list[dict[str, Any]] = []
         self.refuse = 0
         """Answer this many requests with 503 first."""
+        self.dislikes = ""
+        """What it refuses for ever, if a message has it."""
         self.delay_s = 0.0
         """How long each answer takes."""
 
@@ -35,6 +37,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.refuse > 0:
             self.server.refuse -= 1
             self.send_response(503)
+        elif self.server.dislikes and self.server.dislikes in body["message"]:
+            self.send_response(400)
         else:
             self.server.got.append(body)
             self.send_response(200)

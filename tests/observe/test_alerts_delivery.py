@@ -210,6 +210,30 @@ async def test_a_memory_that_cannot_be_read_is_none(tmp_path):
             assert len(service.got) == 1
 
 
+async def test_a_message_that_the_service_never_takes_keeps_no_other_back():
+    with inbox() as service:
+        service.dislikes = "no pong"
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports(), pause_s_first=0.01)
+        async with alerting.running():
+            alerting.tell(LOST)
+            alerting.tell(FAILED)
+            await until(lambda: service.got)
+            for number in range(5):
+                alerting.tell(Emit(Severity.CRITICAL, "task.died", {"task": str(number)}))
+            await until(lambda: len(service.got) == 6)
+
+
+async def test_what_is_critical_is_tried_at_once_however_long_the_pause_is():
+    with inbox() as service:
+        service.refuse = 1
+        alerting = Alerting(Alerts(channels=(channel(service.url),)), Reports(), pause_s_first=200.0)
+        async with alerting.running():
+            alerting.tell(LOST)
+            await until(lambda: alerting.couriers[0].failures)
+            alerting.tell(FAILED)
+            await until(lambda: len(service.got) == 2)
+
+
 async def test_a_backlog_leaves_as_one_message():
     with inbox() as service:
         service.refuse = 1
