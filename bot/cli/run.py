@@ -165,6 +165,8 @@ class _Run:
         await stack.enter_async_context(books.opened())
         daemon = await self._build(store, books, stack)
         await daemon.load()
+        for emit in self._early:
+            daemon.notices.keep(emit, Stamp(0, daemon.clock.market_ms(), mono_ms()))
         self._watch(daemon, store)
         await self._serve(daemon, books, stack)
         return daemon
@@ -231,8 +233,6 @@ class _Run:
         self._venue = venue
         daemon = self._daemon = Daemon({name: venue}, store, plan, self._announcer)
         self._alerting.heartbeat = lambda: heartbeat(daemon)
-        for emit in self._early:
-            daemon.notices.keep(emit, Stamp(0, daemon.clock.market_ms(), mono_ms()))
         return daemon
 
     def _tape(self, stack: AsyncExitStack) -> Tape:

@@ -15,11 +15,13 @@ class VenueClock:
     def __init__(self, venue_market_ms: Callable[[], int]) -> None:
         self._venue_market_ms = venue_market_ms
         self._newest_ms = 0
+        self.before_ms = 0
+        """What it says while the venue tells nothing yet: where the books end."""
 
     def market_ms(self) -> int:
         """UTC milliseconds of market time, never less than an answer given before."""
         self._newest_ms = max(self._newest_ms, self._venue_market_ms())
-        return self._newest_ms
+        return self._newest_ms or self.before_ms
 
     def mono_ms(self) -> int:
         return mono_ms()

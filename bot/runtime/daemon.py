@@ -147,6 +147,7 @@ class Daemon:
         """Read the books and restore the core. Raises StoreError."""
         books = await self._store.load()
         self._state = restore(books, self.plan.config)
+        self.clock.before_ms = books.last_market_ms
         self.plan.tape.begin(self._state)
         for name in self.venues:
             seen = moves.booked(books.transaction_ids, name)

@@ -180,8 +180,8 @@ async def transfers(connection: AsyncConnection, *, limit: int = LIMIT) -> list[
 
 
 async def alerts(connection: AsyncConnection, *, since_ms: int | None = None, limit: int = LIMIT) -> list[Alert]:
-    """Alerts to the owner."""
-    query = select(ALERTS).order_by(ALERTS.c.market_ms.desc(), ALERTS.c.seq.desc()).limit(limit)
+    """Alerts to the owner, as they were written: of some the venue's time is not known."""
+    query = select(ALERTS).order_by(ALERTS.c.seq.desc()).limit(limit)
     return [rows.alert(row) for row in await connection.execute(_since(query, ALERTS.c.market_ms, since_ms))]
 
 

@@ -379,6 +379,33 @@ async def test_a_venue_that_is_down_at_start_is_tried_again_and_then_given_up(
     assert venue.placed == []
 
 
+class Silent(QuietVenue):
+    """Does not answer at first, and its time is unknown until it does."""
+
+    def market_ms(self) -> int:
+        return self.now_ms if self.connected.is_set() else 0
+
+
+async def test_what_is_told_before_the_venue_answers_is_among_the_newest_alerts(
+    database: str, tmp_path: Path
+) -> None:
+    """Of no time, it came before all others: `alerts`, which shows the newest, never showed it."""
+    venue = Silent()
+    async with living(database, tmp_path, venue) as life:
+        await life.until(lambda: hedged(life))
+        for _ in range(3):
+            await life.post("halt")
+            await life.post("resume")
+    venue.connected.clear()
+    venue.failing.add("connect")
+    async with living(database, tmp_path, venue) as life:
+        assert (await life.get("status"))["market_time"] == "2024-11-01T00:00:00.000Z"
+        await life.until(lambda: life.daemon.phase == "running")
+        await life.daemon.flush()
+        newest = await life.get("alerts", limit="1")
+        assert [(one["name"], one["at"]) for one in newest] == [("venue.unreachable", "2024-11-01T00:00:00.000Z")]
+
+
 class Banned(QuietVenue):
     """Wants no question for a while, more often than a start tries."""
 
