@@ -49,6 +49,8 @@ from bot.venues.binance import BinanceVenue
 
 ALERTS_FILE = "alerts.json"
 """In the data folder: what was sent lately."""
+RECORD_S = 1.0
+"""How long the last alerts may take to be recorded."""
 LEAVE_S = 1.0
 """How long the end of the process may take once the daemon has ended."""
 
@@ -160,6 +162,7 @@ class _Run:
             return None
         await self._start_exchange()
         store = await stack.enter_async_context(SqlStore(url, epoch_min=_epoch_min(self._money)))
+        stack.push_async_callback(self._record_last, store)
         self._write("info", "store.opened", database=store.name, version=store.version)
         books = Books(url, tuple(self._settings.venues))
         await stack.enter_async_context(books.opened())
@@ -342,6 +345,13 @@ class _Run:
             self._failed(_first(group))
             raise
         return True
+
+    async def _record_last(self, store: SqlStore) -> None:
+        """Alerts that nobody is left to record, such as why it ended, or that it could not begin."""
+        if self._daemon is not None:
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(RECORD_S):
+                    await store.commit(self._daemon.notices.take_records())
 
     def _failed(self, error: BaseException) -> None:
         self._report(Severity.CRITICAL, "daemon.failed", reason=f"{type(error).__name__}: {error}")

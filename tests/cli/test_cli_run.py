@@ -197,6 +197,23 @@ def test_a_venue_that_cannot_be_reached_is_exit_code_4(carrybot: Run, tmp_path: 
     assert carrybot("ledger", "--verify", "-c", str(config), **keys).code == 4
 
 
+@pytest.mark.slow
+def test_why_a_start_failed_is_in_the_books(carrybot: Run, tmp_path: Path) -> None:
+    from bot.simulator.wire.tls import ensure_certificates
+
+    ca_file, _ = ensure_certificates(tmp_path / "tls")
+    config = tmp_path / "far.yaml"
+    config.write_text(
+        "venues:\n  binance:\n    adapter: binance\n    transport:\n"
+        f"      host: 127.0.0.1\n      port: {closed_port()}\n      ca_file: {ca_file}\n"
+    )
+    keys = {"CARRYBOT_VENUES__BINANCE__API_KEY": "k" * 20, "CARRYBOT_VENUES__BINANCE__API_SECRET": "s" * 20}
+    assert carrybot("run", "-c", str(config), seconds=120, **keys).code == 4
+    names = [each["name"] for each in carrybot("alerts", "--json", "-c", str(config)).json]
+    assert names[0] == "venue.unreachable"
+    assert names[-1] == "daemon.failed"
+
+
 def test_the_owner_is_told_of_a_start_that_fails(carrybot: Run, data: Path, tmp_path: Path) -> None:
     """Whoever supervises the daemon starts it again and again; what it held before is managed by nobody."""
     data.mkdir()
