@@ -5,9 +5,10 @@ Computed in one place for the strategy that looks for it and rule R9 that guards
 
 from decimal import Decimal
 
+from bot.domain.book import Book
 from bot.domain.config import ReverseCarry
 from bot.domain.hedges import Leg
-from bot.domain.instruments import FeeRates, Pair
+from bot.domain.instruments import FeeRates, Pair, Wallet
 from bot.domain.market import BorrowTerms, MarketState
 from bot.domain.numbers import ZERO
 from bot.domain.struct import struct
@@ -108,6 +109,10 @@ def _untold_of_repaid(market: MarketState, key: tuple[str, str], terms: BorrowTe
     return market.owed_since.get(key, ZERO) * terms.rate_per_h * hours
 
 
-def lendable_base(terms: BorrowTerms, limits: ReverseCarry) -> Decimal:
-    """What may be taken of what is to be had: to take all of it is to be the first to be recalled."""
-    return terms.available_base * limits.availability_share
+def lendable_base(book: Book, terms: BorrowTerms) -> Decimal:
+    """What may still be taken of what is to be had: to take all of it is to be the first to be recalled.
+
+    What is owed was to be had as well: by shares of what is left alone each decision would take more of it.
+    """
+    owed = max(ZERO, -book.balances.get((f"venue:{terms.venue}:{Wallet.MARGIN.value}", terms.asset), ZERO))
+    return max(ZERO, (terms.available_base + owed) * book.config.reverse_carry.availability_share - owed)

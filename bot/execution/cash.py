@@ -42,4 +42,4 @@ def lendable(book: Book, pair: Pair, price: Decimal) -> Decimal:
         return ZERO
     wallet = margin_wallet(book, pair.venue)
     bearable = max(0.0, (wallet.assets_usd * wallet.ratio - LEVEL * wallet.owed_usd) / (LEVEL - wallet.ratio))
-    return min(lendable_base(terms, book.config.reverse_carry), Decimal(repr(bearable)) / price)
+    return min(lendable_base(book, terms), Decimal(repr(bearable)) / price)

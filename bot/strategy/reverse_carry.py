@@ -39,7 +39,7 @@ def room_usd(book: Book, pair: Pair) -> float:
     terms, price = terms_of(book.market, pair), book.market.price(pair.spot.id)
     if terms is None or price is None:
         return 0.0
-    return float(lendable_base(terms, book.config.reverse_carry) * price)
+    return float(lendable_base(book, terms) * price)
 
 
 def enters(book: Book, pair: Pair, found: CarryEstimate, cash: float) -> bool:

@@ -292,3 +292,16 @@ def test_a_coin_that_its_owner_closed_stays_out_in_a_direction_that_is_only_list
     book.feed(Readmit("BTC", "test"))
     book.run(8)
     assert book.hedge.direction == -1
+
+
+def test_no_more_than_the_share_of_what_is_lent_is_taken_however_often_is_decided(play: Play) -> None:
+    """What is owed has left what the venue still offers: half of the rest each time is nearly all."""
+    lent = D("0.6")
+    book = scene(play)
+    book.feed(terms("0.0876", str(lent)))
+    book.run(8)
+    for _ in range(3):
+        assert book.hedge.size_base == lent * ReverseCarry().availability_share
+        book.feed(terms("0.0876", str(lent - book.hedge.size_base)))
+        settle(book, "-0.001", 1)
+        book.run(8)

@@ -45,8 +45,8 @@ def _entry(book: Book, pair: Pair) -> Verdict:
     yearly = rate_per_year(terms)
     if yearly > limits.rate_max:
         return _refused(limits.rate_max, yearly, f"interest a year on {pair.coin}")
-    if lendable_base(terms, limits) < pair.spot.quantity_min or not terms.available_base:
-        return _refused(pair.spot.quantity_min, lendable_base(terms, limits), f"{pair.coin} that may be borrowed")
+    if lendable_base(book, terms) < pair.spot.quantity_min or not terms.available_base:
+        return _refused(pair.spot.quantity_min, lendable_base(book, terms), f"{pair.coin} that may be borrowed")
     return _pays(book, pair, terms)
 
 
