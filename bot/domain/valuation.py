@@ -14,6 +14,8 @@ from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, Side
 
 USD_ASSETS = frozenset({"USDT", "USDC", "USD", "FDUSD"})
+AWRY = Decimal("0.05")
+"""A quote this far from the index (of a spot) or the mark (of a perpetual) is behind a jump, or wrong."""
 
 
 def coin_price(book: Book, venue: str, asset: str) -> Decimal:
@@ -108,10 +110,24 @@ def leaving_usd(book: Book, venue: str, wallet: Wallet) -> Decimal:
     return sum((one.amount for one in moves if one.asset in USD_ASSETS), ZERO)
 
 
+def sound_price(book: Book, instrument: str) -> Decimal | None:
+    """The quote's mid, unless a fresh index or mark says that it is none: one side of a thin book may be far away."""
+    market, quoted = book.market, book.market.price(instrument)
+    pair = market.by_coin_leg.get(instrument)
+    perp = instrument if pair is None else pair.perp.id
+    mark, seen_ms = market.marks.get(perp), market.mark_seen_ms.get(perp)
+    if quoted is None or mark is None or seen_ms is None:
+        return quoted
+    told = mark.mark if pair is None else mark.index
+    if told <= 0 or book.now.mono_ms - seen_ms > book.config.limits.stale_s * 1000:
+        return quoted
+    return told if abs(quoted - told) > AWRY * told else quoted
+
+
 def price_of(book: Book, hedge: Hedge) -> Decimal:
     """One price for a hedge's coin (USD per base unit): its spot leg's, else any leg's, else the entry's."""
     for leg in hedge.legs:
-        price = book.market.price(leg.instrument)
+        price = sound_price(book, leg.instrument)
         if price is not None:
             return price
     for leg in hedge.legs:
@@ -121,11 +137,11 @@ def price_of(book: Book, hedge: Hedge) -> Decimal:
 
 
 def notional_usd(book: Book, hedge: Hedge) -> Decimal:
-    """Value of the larger side."""
+    """Value of the larger side, at prices by which it may be cut."""
     valued = book.valued
     found = valued.notionals.get(hedge.id) if valued is not None else None
     if found is None:
-        found = max([leg_usd(book, leg) for leg in hedge.legs], default=ZERO)
+        found = max([leg_usd(leg, sound_price(book, leg.instrument)) for leg in hedge.legs], default=ZERO)
         if valued is not None:
             valued.notionals[hedge.id] = found
     return found
@@ -150,9 +166,9 @@ def staying_usd(book: Book, hedge: Hedge) -> Decimal:
     return held * hedge.target_base / size if hedge.target_base < size else held
 
 
-def leg_usd(book: Book, leg: Leg) -> Decimal:
+def leg_usd(leg: Leg, price: Decimal | None) -> Decimal:
     quantity = leg.quantity_base
-    return abs(quantity) * (book.market.price(leg.instrument) or leg.entry_price or ZERO) if quantity else ZERO
+    return abs(quantity) * (price or leg.entry_price or ZERO) if quantity else ZERO
 
 
 def worst_usd(book: Book, hedge: Hedge, extra: Sequence[OrderIntent] = ()) -> Decimal:
@@ -164,7 +180,8 @@ def worst_usd(book: Book, hedge: Hedge, extra: Sequence[OrderIntent] = ()) -> De
     flying += [(intent, intent.quantity_base) for intent in extra if intent.hedge_id == hedge.id]
     sides = []
     for position, leg in enumerate(hedge.legs):
-        usd, price = leg_usd(book, leg), book.market.price(leg.instrument) or ZERO
+        price = book.market.price(leg.instrument) or ZERO
+        usd = leg_usd(leg, price)
         for intent, open_base in flying:
             if intent.leg == position and intent.side.sign == leg.direction:
                 usd += open_base * max(intent.limit_price, intent.decided_price, price)

@@ -15,7 +15,7 @@ from bot.domain.numbers import ONE, ZERO, ceil_to, floor_to
 from bot.domain.orders import Purpose, Side
 from bot.domain.struct import struct
 from bot.domain.structures import COIN, PERP
-from bot.domain.valuation import price_of
+from bot.domain.valuation import AWRY, price_of
 from bot.execution.cash import lendable, spot_cash
 from bot.execution.drafts import CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan, kept_share, limit_price
 from bot.execution.repair import repair
@@ -25,8 +25,6 @@ SLICE_SHARE_MIN = Decimal("0.2")
 LARGEST_SHARE = Decimal("0.99")
 NO_QUOTE = "no quote"
 BASIS_NOTE = "basis below the entry's guard"
-AWRY = Decimal("0.05")
-"""A quote this far from the index (of a spot) or the mark (of a perpetual) is behind a jump, or wrong."""
 AWRY_NOTE = "a quote is far from the mark"
 FEE_GUESS = Decimal("0.001")
 """Taker fee of a spot whose rates are not known yet."""

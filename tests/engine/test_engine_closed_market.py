@@ -55,6 +55,7 @@ def test_coins_that_cannot_be_sold_get_their_perpetual_back_whatever_their_targe
     hedge.state = HedgeState.UNBALANCED
     for quote in kit.quotes("BTC", "120000")[1:]:
         book.feed(quote)
+    book.feed(kit.mark("BTC", "120000", next_ms=book.market_ms + 3_600_000))
     assert notional_usd(book.state.book, hedge) == pytest.approx(coins * 120_000, rel=Decimal("0.001"))
     sent = len(book.sent)
     (order,) = book.run(3).sent[sent:]

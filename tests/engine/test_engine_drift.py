@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playbook import Play, Playbook, both_fill, orders, said, saved, silence
@@ -11,6 +12,7 @@ from playbook import Play, Playbook, both_fill, orders, said, saved, silence
 from bot.domain.actions import Emit
 from bot.domain.config import Drift, Limits, StrategyConfig
 from bot.domain.events import Halt, Reconfigure, Resume, Tick
+from bot.domain.market import Quote
 from bot.domain.orders import OrderIntent, Purpose
 from bot.domain.valuation import nav_usd, notional_usd
 
@@ -127,3 +129,21 @@ def test_whatever_the_path_the_band_holds_and_no_own_order_breaks_the_cap(moves:
         assert notional_usd(book.state.book, book.hedge) <= nav * CAP_SHARE * (1 + Limits().per_coin_cap_band)
         if any(intent.purpose is Purpose.OPEN for intent in book.sent[seen:]):
             assert notional_usd(book.state.book, book.hedge) <= nav * CAP_SHARE
+
+
+@pytest.mark.parametrize(
+    ("name", "bid", "ask"), [(kit.spot_id("BTC"), "99995", "150000"), (kit.perp_id("BTC"), "99995", "180000")]
+)
+def test_a_quote_whose_other_side_is_far_away_cuts_nothing(play: Play, name: str, bid: str, ask: str) -> None:
+    """One leg's book is thin for a moment: its middle is no price, as index and mark say."""
+    book = play().scene().run()
+    book.wait(0.3).alive()
+    book.feed(Quote(name, Decimal(bid), Decimal(ask), Decimal(1), Decimal(1)))
+    book >> Tick() << silence() << silence(Emit)
+
+
+def test_a_jump_that_the_mark_confirms_cuts(play: Play) -> None:
+    book = play().scene().run()
+    book.wait(0.3).price("BTC", "140000").alive()
+    book >> Tick() << said("risk.forced", rule="R2", coin="BTC")
+    book.unmet.clear()
