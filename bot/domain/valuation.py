@@ -147,6 +147,23 @@ def notional_usd(book: Book, hedge: Hedge) -> Decimal:
     return found
 
 
+def own_coins_usd(book: Book) -> Decimal:
+    """Value of coins in wallets that no hedge holds, the owner's or left over: they buy and bear nothing."""
+    held: dict[tuple[str, str], Decimal] = {}
+    for hedge in book.live_hedges():
+        for leg in hedge.legs:
+            instrument = book.market.instruments.get(leg.instrument)
+            if instrument is not None and leg.kind.is_coin:
+                key = hedge.venue, instrument.base_asset
+                held[key] = held.get(key, ZERO) + leg.quantity_base
+    there: dict[tuple[str, str], Decimal] = {}
+    for (account, asset), venue in book.wallets():
+        if asset not in USD_ASSETS:
+            there[venue, asset] = there.get((venue, asset), ZERO) + book.balances.get((account, asset), ZERO)
+    left = ((key, amount - held.get(key, ZERO)) for key, amount in there.items())
+    return sum((amount * coin_price(book, *key) for key, amount in left if amount > 0), ZERO)
+
+
 def coins_usd(book: Book) -> dict[str, Decimal]:
     """`staying_usd` of all live hedges of each coin."""
     valued = book.valued

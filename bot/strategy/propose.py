@@ -9,7 +9,7 @@ from bot.domain.instruments import Pair, Wallet
 from bot.domain.limits import borrow_cost, cash_cost, coin_cap_usd
 from bot.domain.numbers import floor_to
 from bot.domain.struct import struct
-from bot.domain.valuation import notional_usd, price_of, worst_usd
+from bot.domain.valuation import notional_usd, own_coins_usd, price_of, worst_usd
 from bot.strategy.allocation import NO_CREDIT, Allotment, Candidate, Credit, allocate
 from bot.strategy.builders import builder_of
 from bot.strategy.capacity import bracket_usd, liquid_usd
@@ -63,12 +63,13 @@ def propose(
             pairs[key], candidates[key] = pair, candidate
     limits, strategy = book.config.limits, book.config.strategy
     usable = float(nav * (1 - strategy.reserve))
+    capital = usable - float(own_coins_usd(book))
     elsewhere = [hedge for hedge in book.live_hedges() if (hedge.venue, hedge.coin) not in candidates]
     occupied = sum(float(notional_usd(book, hedge)) for hedge in elsewhere)
     allotments = allocate(
         list(candidates.values()),
         usable * float(limits.leverage_ceiling) - occupied,
-        usable - occupied * OCCUPIED_FACTOR,
+        capital - occupied * OCCUPIED_FACTOR,
         strategy.hurdle_bps * 1e-4,
         _credit(book, usable),
         strategy.drift,
