@@ -11,6 +11,7 @@ from bot.domain.config import Limits
 from bot.domain.events import Tick, VenueListed
 from bot.domain.funding_days import FundingDay
 from bot.domain.hedges import HedgeState
+from bot.domain.instruments import MarginTier
 from bot.domain.market import Liquidity, Mark
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.domain.valuation import notional_usd
@@ -31,6 +32,17 @@ def test_a_hedge_is_at_most_its_share_of_the_thinner_volume_and_of_open_interest
     book.run(60)
     held = sum(notional_usd(book.state.book, hedge) for hedge in book.state.book.live_hedges())
     assert 0.99 * at_most <= held <= 1.0001 * at_most
+
+
+@pytest.mark.parametrize(("leverage", "at_most"), [(50, 45_000), (20, 45_000), (10, 45_000)])
+def test_a_hedge_stays_within_the_position_that_the_venue_allows(play: Play, leverage: int, at_most: int) -> None:
+    """A thin coin's largest leverage is below what an account has by default; its brackets bind all the same."""
+    book = play().scene(spot_usdt="7000000", perp_usdt="3000000")
+    first = MarginTier(Decimal(0), Decimal(50_000), leverage, Decimal("0.01"), Decimal(0))
+    second = MarginTier(Decimal(50_000), Decimal("1e12"), 5, Decimal("0.02"), Decimal(500))
+    book.state.market.tiers[kit.perp_id("BTC")] = (first, second)
+    book.run(20)
+    assert 0.97 * at_most <= notional_usd(book.state.book, book.hedge) <= 1.0001 * at_most
 
 
 @pytest.mark.parametrize("ending", [0, 1])
