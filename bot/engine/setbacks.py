@@ -10,7 +10,8 @@ from bot.execution.drafts import Plan
 from bot.risk.rules import r10_leg_imbalance
 
 PAUSE_MS = 10_000
-PAUSE_MS_MAX = 900_000
+PAUSE_MS_MAX = 14_400_000
+"""Four hours: a leg that is refused for days costs six round trips of a slice a day."""
 
 
 def note(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:

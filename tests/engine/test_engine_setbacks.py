@@ -101,3 +101,18 @@ def test_a_repair_that_fills_at_last_ends_the_pause_that_vain_ones_had_earned(pl
     book.wait(0.5).alive() >> Tick()
     book.unmet.clear()
     assert {intent.purpose for intent in book.sent[-2:]} == {Purpose.CLOSE}
+
+
+def test_a_leg_that_is_refused_for_days_costs_a_few_round_trips_a_day(play: Play) -> None:
+    """As where the venue lets nobody add to a perpetual: each try buys a slice of the spot and sells it again."""
+    book = play().scene()
+    paid = []
+    for _ in range(2):
+        before, ends_ms = entries(book), book.mono_ms + 86_400_000
+        while book.mono_ms < ends_ms:
+            one_leg_only(book)
+            book.wait(400)
+        paid.append(entries(book) - before)
+    book.unmet.clear()
+    assert paid[0] <= 20
+    assert paid[1] <= 6
