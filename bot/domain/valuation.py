@@ -110,16 +110,22 @@ def leaving_usd(book: Book, venue: str, wallet: Wallet) -> Decimal:
     return sum((one.amount for one in moves if one.asset in USD_ASSETS), ZERO)
 
 
-def sound_price(book: Book, instrument: str) -> Decimal | None:
-    """The quote's mid, unless a fresh index or mark says that it is none: one side of a thin book may be far away."""
-    market, quoted = book.market, book.market.price(instrument)
+def told_price(book: Book, instrument: str) -> Decimal | None:
+    """A fresh index (of a spot) or mark (of a perpetual): what the venue itself says that it is worth, else None."""
+    market = book.market
     pair = market.by_coin_leg.get(instrument)
     perp = instrument if pair is None else pair.perp.id
     mark, seen_ms = market.marks.get(perp), market.mark_seen_ms.get(perp)
-    if quoted is None or mark is None or seen_ms is None:
-        return quoted
+    if mark is None or seen_ms is None or book.now.mono_ms - seen_ms > book.config.limits.stale_s * 1000:
+        return None
     told = mark.mark if pair is None else mark.index
-    if told <= 0 or book.now.mono_ms - seen_ms > book.config.limits.stale_s * 1000:
+    return told if told > 0 else None
+
+
+def sound_price(book: Book, instrument: str) -> Decimal | None:
+    """The quote's mid, unless the venue's own word is far from it: one side of a thin book may be far away."""
+    quoted, told = book.market.price(instrument), told_price(book, instrument)
+    if quoted is None or told is None:
         return quoted
     return told if abs(quoted - told) > AWRY * told else quoted
 

@@ -15,6 +15,7 @@ from bot.domain.hedges import Control, Hedge, HedgeState, Removal
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side
 from bot.domain.valuation import nav_usd
 from bot.risk.review import approve_orders, entry_refusal, entry_verdicts, forced_changes
+from bot.risk.rules import r07_liquidation
 
 D = Decimal
 ROUNDING = D("0.000001")
@@ -166,6 +167,15 @@ def test_the_draws_are_neither_all_refused_nor_all_small() -> None:
     assert told["unknown"] >= 3, told
 
 
+def _into_a_hole(book: Book, intent: OrderIntent) -> bool:
+    """The mark of a perpetual is the index of its spot too; where liquidation is near nothing waits."""
+    told = book.market.marks[intent.instrument.replace("spot", "perp")].mark
+    quote = book.market.quotes[intent.instrument]
+    worse = quote.bid < told * D("0.95") if intent.side is Side.SELL else quote.ask > told * D("1.05")
+    near = r07_liquidation.distance(book, intent.venue) < book.config.limits.liquidation.min
+    return worse and not near and intent.purpose is not Purpose.UNWIND
+
+
 @MANY
 @given(data=st.data(), book=books())
 def test_what_reduces_is_refused_only_as_insane(data: st.DataObject, book: Book) -> None:
@@ -185,7 +195,7 @@ def test_what_reduces_is_refused_only_as_insane(data: st.DataObject, book: Book)
     flying = sum(
         (one.open_base for one in book.orders_of(hedge) if (one.intent.leg, one.intent.side) == (place, side)), D(0)
     )
-    sane = quantity + flying <= abs(leg.quantity_base)
+    sane = quantity + flying <= abs(leg.quantity_base) and not _into_a_hole(book, intent)
     verdicts = approve_orders(book, nav_usd(book), hedge, (intent,))
     assert [(verdict.rule, verdict.approved) for verdict in verdicts] == [("sanity", sane)]
 

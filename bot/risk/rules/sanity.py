@@ -1,4 +1,9 @@
-"""What a reducing order must be to be let through whatever else holds: smaller than what it reduces, in lots.
+"""What a reducing order must be to be let through whatever else holds: smaller than what it reduces, in lots, and not
+into a hole of the book.
+
+In a crash the bids of a thin coin vanish for minutes while its index and its perpetual stand: a hedge loses nothing
+by that, until its coins are sold there. So what makes both legs smaller waits while the touch is far from index or
+mark, unless liquidation is nearer than R7's minimum; what takes back a naked leg does not wait.
 
 What pays a loan back may exceed it by less than a lot, net of a fee taken in the coin: a loan is owed to the last
 digit, and crumbs of a coin in the wallet are better than a loan that never ends.
@@ -12,10 +17,13 @@ from bot.domain.borrowing import unheard_interest
 from bot.domain.hedges import Hedge, Leg
 from bot.domain.instruments import Kind
 from bot.domain.numbers import ONE, ZERO, floor_to
-from bot.domain.orders import OrderIntent
+from bot.domain.orders import OrderIntent, Purpose, Side
+from bot.domain.valuation import AWRY, told_price
+from bot.risk.rules import r07_liquidation
 from bot.risk.verdicts import judge
 
 RULE = "sanity"
+SHRINKS = frozenset({Purpose.REDUCE, Purpose.CLOSE})
 
 
 def check(book: Book, hedge: Hedge, intent: OrderIntent) -> Verdict:
@@ -34,7 +42,21 @@ def check(book: Book, hedge: Hedge, intent: OrderIntent) -> Verdict:
     ok = against and (
         asked <= abs(leg.quantity_base) or (leg.kind is Kind.MARGIN and _pays_back(book, hedge, leg, asked))
     )
-    return judge(RULE, ok=ok, limit=leg.quantity_base, observed=asked, detail="reducing order against its leg")
+    found = judge(RULE, ok=ok, limit=leg.quantity_base, observed=asked, detail="reducing order against its leg")
+    return _into_a_hole(book, intent) or found if ok and intent.purpose in SHRINKS else found
+
+
+def _into_a_hole(book: Book, intent: OrderIntent) -> Verdict | None:
+    """A refusal where the touch is so much worse than what the venue says of the price; None where it is not."""
+    quote, told = book.market.quotes.get(intent.instrument), told_price(book, intent.instrument)
+    if quote is None or told is None:
+        return None
+    touch = quote.bid if intent.side is Side.SELL else quote.ask
+    if (told - touch) * intent.side.other.sign <= AWRY * told:
+        return None
+    if r07_liquidation.distance(book, intent.venue) < book.config.limits.liquidation.min:
+        return None
+    return judge(RULE, ok=False, limit=told, observed=touch, detail=f"the book of {intent.instrument} has a hole")
 
 
 def _pays_back(book: Book, hedge: Hedge, leg: Leg, bought: Decimal) -> bool:

@@ -1,0 +1,65 @@
+"""A book whose one side has vanished: a hedge loses nothing by it, unless its legs are traded there."""
+
+from decimal import Decimal
+
+import market_kit as kit
+import pytest
+from playbook import Play, Playbook, expires, fills, orders, said, silence
+
+from bot.domain.events import CloseCoin, Tick
+from bot.domain.market import Quote
+
+D = Decimal
+
+
+def hole(book: Playbook, name: str, bid: str, ask: str) -> None:
+    book.feed(Quote(name, D(bid), D(ask), D(1), D(1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "bid", "ask"), [(kit.spot_id("BTC"), "60000", "100005"), (kit.perp_id("BTC"), "99995", "120000")]
+)
+def test_a_hedge_is_not_closed_into_a_hole_and_goes_when_the_book_is_there_again(
+    play: Play, name: str, bid: str, ask: str
+) -> None:
+    book = play().scene().run()
+    book.wait(0.3).alive()
+    hole(book, name, bid, ask)
+    book >> CloseCoin("BTC", "enough") << silence()
+    book >> Tick() << said("risk.refused", rule="sanity") << silence()
+    for _ in range(15):
+        book.wait(1).alive("100000") >> Tick() << silence()
+    for quote in kit.quotes("BTC"):
+        book.feed(quote)
+    book.wait(1).alive() >> Tick() << orders("sell spot 0.199", "buy perp 0.199 reduce")
+
+
+def test_a_fall_that_index_and_mark_confirm_is_no_hole(play: Play) -> None:
+    book = play().scene().run()
+    book.wait(0.3).price("BTC", "60000").alive()
+    book.feed(CloseCoin("BTC", "enough"))
+    book >> Tick()
+    assert book.unmet
+    book.unmet.clear()
+
+
+def test_where_liquidation_is_near_both_legs_go_all_the_same(play: Play) -> None:
+    book = play().scene().run()
+    book.wait(0.3).alive()
+    book.state.book.balances["venue:binance:perp", "USDT"] = D(6_000)
+    book.state.book.balances["venue:binance:spot", "USDT"] = D(0)
+    hole(book, kit.spot_id("BTC"), "90000", "100005")
+    book.feed(CloseCoin("BTC", "enough"))
+    book >> Tick()
+    assert book.sent[-1].purpose.value == "close"
+    book.unmet.clear()
+
+
+def test_a_naked_leg_is_taken_back_whatever_the_book_looks_like(play: Play) -> None:
+    book = play().scene()
+    book >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
+    hole(book, kit.perp_id("BTC"), "80000", "80010")
+    book >> fills("spot")
+    book >> expires("perp")
+    assert book.unmet
+    book.unmet.clear()
