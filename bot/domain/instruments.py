@@ -71,6 +71,8 @@ class Instrument:
     """When the venue ends trading, as it has announced; 0: not announced."""
     trades: bool = True
     """Whether the venue takes orders in it; what is held stays listed without."""
+    leverage: int | None = None
+    """The account's setting for this perpetual: it bounds the size of a position. None where it is not told."""
     feed: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -119,6 +119,11 @@ VENUES = {
         "They are left out; what is held of one is kept, but its liquidation is nearer than R7 counts.",
         "Set them to cross margin in the USD-M preferences; what is held has to be closed first.",
     ),
+    "venue.leverage_low": Wording(
+        "{symbols} at {venue} are set to so little leverage that a short wants more margin than is kept for it.",
+        "They are left out: each short would be refused, and the spot beside it sold again. What is held is kept.",
+        "Set them to 20x in the USD-M preferences: it is a bound on size, not what the daemon uses.",
+    ),
     "fetch.failed": Wording(
         "{what} could not be fetched from the venue for several times: {reason}.",
         "It is tried again with growing pauses; what it would tell is not acted on meanwhile.",

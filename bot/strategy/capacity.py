@@ -10,19 +10,22 @@ from bot.domain.instruments import Pair
 from bot.domain.margin import ShortPosition, margin_needed_usd
 
 LEVERAGE = 20
-"""Binance's leverage setting of a symbol that nobody has changed, or the symbol's largest where that is less; it only
-bounds the size of a position."""
+"""Binance's leverage setting of a symbol that nobody has changed, where the account's own is not told."""
 BRACKET_ROOM = 0.9
 ENTRY_DISTANCE_MARGIN = 0.01
 """Entries aim this much beyond R7's warning, so that the first tick against us does not raise it."""
 
 
 def bracket_usd(book: Book, pair: Pair) -> float:
-    """Largest position that the venue allows at the leverage an account has by default, with a tenth of room."""
+    """Largest position that the venue allows at the perpetual's leverage setting, with a tenth of room.
+
+    No setting is above what the first bracket allows: a small coin's may be less than the usual one.
+    """
     tiers = book.market.tiers.get(pair.perp.id, ())
-    leverage = min(LEVERAGE, max((tier.leverage_max for tier in tiers), default=LEVERAGE))
-    allowed = [tier.cap_usd for tier in tiers if tier.leverage_max >= leverage]
-    return float(max(allowed)) * BRACKET_ROOM if allowed else float("inf")
+    if not tiers:
+        return float("inf")
+    leverage = min(pair.perp.leverage or LEVERAGE, max(tier.leverage_max for tier in tiers))
+    return float(max(tier.cap_usd for tier in tiers if tier.leverage_max >= leverage)) * BRACKET_ROOM
 
 
 def liquid_usd(book: Book, pair: Pair) -> float:

@@ -41,6 +41,26 @@ class TestBinance(VenueContract):
         assert bench.of(OrderReported, third.client_id)[-1].state is OrderState.FILLED
 
 
+async def test_the_leverage_setting_of_a_symbol_bounds_what_the_venue_lets_in(bench: Bench) -> None:
+    """150,000 USD of SOL are within its bracket at the usual 20x, and beyond the one at 50x."""
+    sol = "binance:SOLUSDT:perp"
+    assert isinstance(await bench.move("20000"), TransferSettled)
+    try:
+        await bench.venue._rest.data("fapiPrivatePostLeverage", {"symbol": "SOLUSDT", "leverage": 50})
+        settings = {one.symbol: one.leverage for one in (await bench.venue.fetch_listing()).instruments}
+        assert settings["SOLUSDT"] == 50
+        much = bench.intent(sol, Side.SELL, str(150_000 // bench.quotes[sol].mid), away="0.01")
+        await bench.venue.place([much], reducing=False, deliver=bench.deliver)
+        refusal = bench.of(OrderReported, much.client_id)[-1]
+        assert refusal.state is OrderState.REJECTED
+        assert refusal.reason.startswith("-2027")
+        await bench.venue._rest.data("fapiPrivatePostLeverage", {"symbol": "SOLUSDT", "leverage": 2})
+        await bench.venue.fetch_listing()
+        assert ("venue.leverage_low", {"venue": "binance", "symbols": "SOLUSDT"}) in bench.logged
+    finally:
+        await bench.venue._rest.data("fapiPrivatePostLeverage", {"symbol": "SOLUSDT", "leverage": 20})
+
+
 async def test_errors_carry_no_secret_and_no_url(simulator: Endpoint) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -284,6 +284,22 @@ def test_a_perpetual_with_isolated_margin_is_left_out_unless_it_may_be_held(reco
         isolated_symbols([{"symbol": "BTCUSDT"}])
 
 
+def test_a_perpetual_of_low_leverage_is_left_out_unless_it_may_be_held(recorded: Path) -> None:
+    """Its short is refused for want of initial margin (-2019) while the spot beside it fills; others keep theirs."""
+    settings = {"BTCUSDT": 75, "XVGUSDT": 1, "SOLUSDT": "a lot"}
+    config = [{"symbol": s, "marginType": "CROSSED", "leverage": setting} for s, setting in settings.items()]
+    given = facts(recorded, [spot_row("BTC"), spot_row("XVG"), spot_row("SOL")], symbol_config=config)
+    listed = list_instruments("binance", given, Universe(), fee_in_base=True)
+    assert {i.symbol: i.leverage for i in listed.instruments if i.kind is Kind.PERP} == {
+        "BTCUSDT": 75,
+        "SOLUSDT": None,
+    }
+    assert listed.unlevered == ("XVGUSDT",)
+    held = list_instruments("binance", given, Universe(), fee_in_base=True, kept={"binance:XVGUSDT:perp"})
+    assert {i.coin for i in held.instruments} == {"BTC", "SOL", "XVG"}
+    assert held.unlevered == ("XVGUSDT",)
+
+
 def test_isolated_margin_is_told_once_and_again_when_it_is_another() -> None:
     told: list[Any] = []
 
@@ -293,7 +309,7 @@ def test_isolated_margin_is_told_once_and_again_when_it_is_another() -> None:
     reader = AccountReader("binance", BinanceRest("k", "s", None), Universe(), log)
     many = tuple(f"C{number}USDT" for number in range(10))
     for isolated in (("XVGUSDT",), ("XVGUSDT",), (), ("XVGUSDT",), many):
-        reader._tell_isolated(Listed((), (), isolated))
+        reader._tell_settings(Listed((), (), isolated))
     shown = ", ".join(many[:8])
     assert told == [
         ("venue.isolated_margin", "XVGUSDT"),

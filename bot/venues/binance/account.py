@@ -85,7 +85,7 @@ class AccountReader:
         self.kept: set[str] = set()
         """Instruments that may be held: they stay listed when their market is closed."""
         self._log = log
-        self._isolated: tuple[str, ...] = ()
+        self._told: dict[str, tuple[str, ...]] = {}
 
     async def listing(self, *, signed: bool) -> VenueListed:
         """Instruments with fees and tiers; without a key (`signed` False) fees and tiers are empty.
@@ -144,16 +144,17 @@ class AccountReader:
         for symbol, why in left_out:
             fields: Fields = {"venue": self._name, "symbol": symbol, "why": why}
             self._log(Severity.WARNING, "venue.instrument_left_out", fields)
-        self._tell_isolated(listed)
+        self._tell_settings(listed)
         return listed
 
-    def _tell_isolated(self, listed: Listed) -> None:
+    def _tell_settings(self, listed: Listed) -> None:
         """Once for each set of them: the listing is fetched each hour."""
-        if listed.isolated and listed.isolated != self._isolated:
-            more = f" and {len(listed.isolated) - SHOWN_MAX} more" if len(listed.isolated) > SHOWN_MAX else ""
-            symbols = ", ".join(listed.isolated[:SHOWN_MAX]) + more
-            self._log(Severity.WARNING, "venue.isolated_margin", {"venue": self._name, "symbols": symbols})
-        self._isolated = listed.isolated
+        for name, found in (("venue.isolated_margin", listed.isolated), ("venue.leverage_low", listed.unlevered)):
+            if found and found != self._told.get(name):
+                more = f" and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
+                symbols = ", ".join(found[:SHOWN_MAX]) + more
+                self._log(Severity.WARNING, name, {"venue": self._name, "symbols": symbols})
+            self._told[name] = found
 
     async def _spot_burn(self) -> tuple[bool, Decimal]:
         """Whether spot fees are paid in BNB, and the factor on them then."""

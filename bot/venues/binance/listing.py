@@ -9,7 +9,7 @@ venue lists it no more: its fills, positions and coins still have to be read in 
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
@@ -29,6 +29,8 @@ QUOTE_ASSET = "USDT"
 DEFAULT_INTERVAL_S = 8 * 3_600
 NO_END_MS = 4_102_444_800_000
 """2100-01-01: perpetuals that do not end are given a delivery date of that December."""
+LEVERAGE_MIN = 5
+"""A short at less wants more initial margin than R7's distance puts behind it, and the venue refuses it (-2019)."""
 RATIO_MIN, RATIO_MAX = Decimal("0.5"), Decimal(2)
 """Perpetual price / (multiplier x spot price) beyond which two names are taken for different coins."""
 
@@ -78,13 +80,15 @@ class ListingFacts:
 @dataclass(frozen=True, slots=True)
 class Listed:
     """`suspicious` are symbols that were left out because their prices contradict their names, `isolated` those whose
-    positions would be liquidated without the wallet behind them, `unreadable` those of which the venue tells what
-    nobody expects: both left out as well, but for what may be held."""
+    positions would be liquidated without the wallet behind them, `unlevered` those that are set to less leverage than
+    their margin is put aside for, `unreadable` those of which the venue tells what nobody expects: all left out as
+    well, but for what may be held."""
 
     instruments: tuple[Instrument, ...]
     suspicious: tuple[str, ...]
     isolated: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    unlevered: tuple[str, ...] = ()
 
 
 def list_instruments(
@@ -105,6 +109,7 @@ def list_instruments(
     instruments: list[Instrument] = []
     suspicious, unreadable = list[str](), list[str]()
     isolated, alone = isolated_symbols(facts.symbol_config), list[str]()
+    leverages, unlevered = leverages_of(facts.symbol_config), list[str]()
     perp_rows = [*perp_rows, *gone_rows(venue, Kind.PERP, kept, perp_rows, QUOTE_ASSET)]
     for row in sorted(perp_rows, key=lambda r: str(r["symbol"])):
         keep = instrument_id(venue, str(row["symbol"]), Kind.PERP) in kept
@@ -122,15 +127,20 @@ def list_instruments(
             alone.append(str(row["symbol"]))
             if not keep:
                 continue
+        leverage = leverages.get(row["symbol"])
+        if leverage is not None and leverage < LEVERAGE_MIN:
+            unlevered.append(str(row["symbol"]))
+            if not keep:
+                continue
         interval_s = intervals.get(row["symbol"], DEFAULT_INTERVAL_S)
         try:
             spot = _spot(venue, coin, spot_row, ends_ms, fee_in_base=fee_in_base)
-            instruments += spot, _perp(venue, coin, row, multiplier, interval_s)
+            instruments += spot, replace(_perp(venue, coin, row, multiplier, interval_s), leverage=leverage)
         except DecodeError:
             if keep:
                 raise
             unreadable.append(str(row["symbol"]))
-    return Listed(tuple(instruments), tuple(suspicious), tuple(alone), tuple(unreadable))
+    return Listed(tuple(instruments), tuple(suspicious), tuple(alone), tuple(unreadable), tuple(unlevered))
 
 
 def coin_of(base_asset: str, spot_bases: Iterable[str] | Mapping[str, Any]) -> tuple[str, Decimal]:
@@ -169,6 +179,12 @@ def isolated_symbols(symbol_config: Any) -> frozenset[str]:
     except (KeyError, TypeError) as error:
         raise DecodeError(f"symbolConfig: {error!r}") from None
     return frozenset(symbol for symbol, mode in modes.items() if mode.upper() == "ISOLATED")
+
+
+def leverages_of(symbol_config: Any) -> dict[str, int]:
+    """symbolConfig: the leverage setting of perpetuals, of those whose row has a readable one."""
+    told = {str(row["symbol"]): str(row.get("leverage")) for row in symbol_config}
+    return {symbol: int(text) for symbol, text in told.items() if text.isdecimal() and int(text) > 0}
 
 
 def margin_tiers(brackets: Any, symbols: Mapping[str, Instrument]) -> dict[str, tuple[MarginTier, ...]]:
