@@ -66,6 +66,9 @@ def test_deposits_withdrawals_and_what_nobody_explains(owner: Owner) -> None:
         wait_for(lambda: len(owner.events("capital.moved")) == 3, PATIENCE_S, "the deposited coin was not seen")
         bank.post("/transfer", quantity="10", source="spot", target="perp")
         wait_for(lambda: len(owner.events("capital.moved")) == 5, PATIENCE_S, "the move by hand was not seen")
+        bank.post("/grant", kind="REFERRAL_KICKBACK", quantity="0.37")
+        wait_for(lambda: len(owner.events("capital.moved")) == 6, PATIENCE_S, "the part of the fees was not seen")
+        assert capital(owner)[5] == ("USDT", Decimal("0.37"))
         assert capital(owner)[:3] == [("USDT", 300_000), ("USDT", Decimal("-150001.5")), ("ETH", Decimal("2.5"))]
         assert not owner.events("drawdown.soft"), "an eighth of the account left, and nothing was lost"
         assert not owner.events("ledger.difference")
@@ -78,7 +81,7 @@ def test_deposits_withdrawals_and_what_nobody_explains(owner: Owner) -> None:
     deposit_while_it_is_down(owner)
     again = owner.start(log=log)
     try:
-        wait_for(lambda: len(owner.events("capital.moved")) == 6, PATIENCE_S, "the deposit of the night was not seen")
+        wait_for(lambda: len(owner.events("capital.moved")) == 7, PATIENCE_S, "the deposit of the night was not seen")
         assert owner.events("capital.moved")[-1]["amount"] == "7777"
         Bank(owner).post("/capital", asset="USDT", quantity="-42", told=False)
         wait_for(lambda: owner.events("ledger.difference"), PATIENCE_S, "an unexplained balance raised no alarm")
@@ -91,7 +94,7 @@ def test_deposits_withdrawals_and_what_nobody_explains(owner: Owner) -> None:
     finally:
         again.send_signal(signal.SIGTERM)
         again.wait(30)
-    assert [amount for _, amount in capital(owner)][6:] == [-42]
+    assert [amount for _, amount in capital(owner)][7:] == [-42]
 
 
 def deposit_while_it_is_down(owner: Owner) -> None:

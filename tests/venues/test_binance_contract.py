@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 import traceback
+from decimal import Decimal
 
 import pytest
 
@@ -59,6 +60,21 @@ async def test_the_leverage_setting_of_a_symbol_bounds_what_the_venue_lets_in(be
         assert ("venue.leverage_low", {"venue": "binance", "symbols": "SOLUSDT"}) in bench.logged
     finally:
         await bench.venue._rest.data("fapiPrivatePostLeverage", {"symbol": "SOLUSDT", "leverage": 20})
+
+
+async def test_what_the_venue_gives_back_of_fees_is_told_once_with_its_record(bench: Bench) -> None:
+    """A referred account gets a part of each futures fee back: a difference that no other record explains."""
+    since_ms = bench.venue.market_ms() - HOUR_MS
+    before = await bench.venue.fetch_account()
+    opening = bench.intent(PERP, Side.SELL, "0.01", away="0.01")
+    assert isinstance(await bench.move("2000"), TransferSettled)
+    await bench.venue.place([opening], reducing=False, deliver=bench.deliver)
+    number = (await bench.control("POST", "/grant", {"kind": "REFERRAL_KICKBACK", "quantity": "0.00123"}))["id"]
+    found = {one.venue_id: one for one in await bench.venue.fetch_capital(since_ms)}
+    row = found[f"income:REFERRAL_KICKBACK:account:{number}"]
+    assert (row.wallet, row.asset, row.amount) == ("perp", "USDT", Decimal("0.00123"))
+    assert not [name for name in found if "COMMISSION:" in name or "TRANSFER" in name or "FUNDING_FEE" in name]
+    assert (await bench.venue.fetch_account()).balances["perp"] != before.balances.get("perp")
 
 
 async def test_errors_carry_no_secret_and_no_url(simulator: Endpoint) -> None:

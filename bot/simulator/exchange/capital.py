@@ -1,5 +1,6 @@
-"""What changes the spot wallet without a trade: the owner's deposits and withdrawals on the venue's page with its
-record of them, and a coin that the venue turns into another one.
+"""What changes a wallet without a trade: the owner's deposits and withdrawals on the venue's page with its record of
+them, what the venue gives (a referred account gets a part of its futures fees back), and a coin that it turns into
+another one.
 """
 
 from decimal import Decimal
@@ -32,6 +33,15 @@ def move_capital(
         state.journal.capital.append((account.api_key, record))
     state.tell_balances(account, "DEPOSIT" if quantity > 0 else "WITHDRAW", at_ms)
     return record.id
+
+
+def grant(state: State, account: Account, kind: str, quantity: Decimal, at_ms: int) -> int:
+    """What the venue pays into the perp wallet, as a row of its history of this kind. Returns the row's id."""
+    if not kind.isupper() or decimals(quantity) > _DECIMALS:
+        raise VenueError(-1102, "Mandatory parameter 'amount' was not sent, was empty/null, or malformed.")
+    row = state.pay_new(account, kind, "", quantity, at_ms)
+    state.tell_balances(account, kind, at_ms)
+    return row.id
 
 
 def convert(state: State, account: Account, asset: str, into: str, ratio: Decimal, at_ms: int) -> Decimal:

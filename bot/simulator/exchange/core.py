@@ -12,7 +12,7 @@ from bot.simulator.exchange import lending
 from bot.simulator.exchange import snapshot as snapshots
 from bot.simulator.exchange.accounts import MARGIN_ASSET, Account, Balance
 from bot.simulator.exchange.booking import end_order
-from bot.simulator.exchange.capital import convert, move_capital
+from bot.simulator.exchange.capital import convert, grant, move_capital
 from bot.simulator.exchange.faults import FaultPlan
 from bot.simulator.exchange.interface import CapitalMove, Checkpoint, JournalRecord, PositionRisk, Transfer
 from bot.simulator.exchange.margin import notional_max, open_notionals, position_risk, tier_of, value
@@ -239,6 +239,11 @@ class Exchange:
         now_ms = self._catch_up(at_ms)
         number = move_capital(self._state, account, asset, quantity, fee, now_ms, told=told)
         return number, self._told()
+
+    def grant(self, api_key: str, kind: str, quantity: Decimal, at_ms: int) -> tuple[int, Sequence[Happening]]:
+        account = self._state.account(api_key)
+        now_ms = self._catch_up(at_ms)
+        return grant(self._state, account, kind, quantity, now_ms), self._told()
 
     def convert(self, api_key: str, asset: str, into: str, ratio: Decimal, at_ms: int) -> Decimal:
         """A coin of which the spot has ended becomes another one; see `capital.convert`."""

@@ -195,6 +195,10 @@ class ExchangeCore(Protocol):
         """A deposit or (negative) withdrawal by the owner; without `told` no record says why. Returns its id."""
         ...
 
+    def grant(self, api_key: str, kind: str, quantity: Decimal, at_ms: int) -> tuple[int, Sequence[Happening]]:
+        """USDT that the venue pays into the perp wallet, as an income row of this kind. Returns the row's id."""
+        ...
+
     def fee_rates(self, api_key: str, book: Book, symbol: str) -> tuple[Decimal, Decimal]:
         """(maker, taker) as fractions."""
         ...

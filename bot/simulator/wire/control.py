@@ -8,6 +8,7 @@ DELETE /faults          ?id=N; all rules without an id
 GET  /clock, POST /clock   {"speed": 14400, "paused": false}
 POST /capital          {"asset": "USDT", "quantity": "5000"}: a deposit; negative: a withdrawal, with "fee"; with
                        "told": false no record says why
+POST /grant            {"kind": "REFERRAL_KICKBACK", "quantity": "0.01"}: USDT given by the venue, into perp
 POST /transfer         {"quantity": "100", "source": "spot", "target": "perp"}: by the owner's own hand
 POST /listen-keys/expire   ends every listen key now
 POST /shutdown          saves and ends the process
@@ -68,6 +69,8 @@ class Control:
                 return self._set_clock(document)
             case "POST", "/capital":
                 return self._move_capital(document)
+            case "POST", "/grant":
+                return self._grant(document)
             case "POST", "/transfer":
                 return self._transfer(document)
             case "POST", "/listen-keys/expire":
@@ -116,6 +119,11 @@ class Control:
             raise Refusal("told must be true or false")
         asset, key = str(given["asset"]), str(given.get("key", DEFAULT_KEY))
         return {"id": self._sim.move_capital(key, asset, quantity, fee, told=told)}
+
+    def _grant(self, document: Any) -> dict[str, Any]:
+        given = _object(document, {"kind", "quantity"}, {"key"})
+        kind, key = str(given["kind"]), str(given.get("key", DEFAULT_KEY))
+        return {"id": self._sim.grant(key, kind, Decimal(str(given["quantity"])))}
 
     def _transfer(self, document: Any) -> dict[str, Any]:
         given = _object(document, {"quantity", "source", "target"}, {"asset", "key"})

@@ -175,6 +175,12 @@ class Simulation:
         self._outbox.append((api_key, list(happenings)))
         return number
 
+    def grant(self, api_key: str, kind: str, quantity: Decimal) -> int:
+        self._dirty = True
+        number, happenings = self.exchange.grant(api_key, kind, quantity, self.now_ms)
+        self._outbox.append((api_key, list(happenings)))
+        return number
+
     def set_leverage(self, api_key: str, symbol: str, leverage: int) -> None:
         self._dirty = True
         self.exchange.set_leverage(api_key, symbol, leverage)

@@ -1,4 +1,5 @@
-"""Money that the owner moved: deposits, withdrawals and the funding wallet, by Binance's own record.
+"""Money that the owner moved or was given: deposits, withdrawals, the funding wallet, rebates of futures fees, by
+Binance's own record.
 
 A deposit counts when it is credited, a withdrawal when it is asked for (amount and fee leave the balance then); one
 that fails later is `returned`. Moves between the account's own wallets are in `income.py`.
@@ -82,6 +83,7 @@ class CapitalReader:
             for row in await self._income.confirmed(kind, since_ms, until_ms):
                 amount = sign * row.amount
                 found.append(CapitalBooked(capital_id(kind, row), wallet.value, row.asset, amount, row.at_ms))
+        found += await self._income.grants(since_ms)
         return sorted(found, key=lambda one: (one.at_ms, one.venue_id))
 
     async def _deposits(self, since_ms: int, until_ms: int) -> list[CapitalBooked]:

@@ -8,7 +8,7 @@ import msgspec
 from bot.domain.hedges import LiquidationCharge, Receipt
 from bot.domain.instruments import Instrument, Wallet
 from bot.domain.time import MINUTE_MS, nominal_ms
-from bot.ports import TransferBooked, VenueError
+from bot.ports import CapitalBooked, TransferBooked, VenueError
 from bot.venues.binance.decode import DecodeError, Number, TimeMs
 from bot.venues.binance.rates import RateHistory, Settled
 from bot.venues.binance.rest import BinanceRest
@@ -19,6 +19,21 @@ PAGE = 1_000
 TRANSFER_PAGE = 100
 PAGES_MAX = 500
 FUNDING_FEE, INSURANCE_CLEAR = "FUNDING_FEE", "INSURANCE_CLEAR"
+GRANTS = frozenset(
+    {
+        "REFERRAL_KICKBACK",
+        "COMMISSION_REBATE",
+        "API_REBATE",
+        "FEE_RETURN",
+        "WELCOME_BONUS",
+        "CONTEST_REWARD",
+        "BFUSD_REWARD",
+        "COIN_SWAP_DEPOSIT",
+        "COIN_SWAP_WITHDRAW",
+    }
+)
+"""What the venue gives besides trades and funding (of an account that was referred: a part of each fee, within
+minutes of it), and both sides of what the owner converts in the futures wallet."""
 ROUTES = {
     "MAIN_UMFUTURE": (Wallet.SPOT, Wallet.PERP),
     "UMFUTURE_MAIN": (Wallet.PERP, Wallet.SPOT),
@@ -43,6 +58,7 @@ class IncomeRow(msgspec.Struct):
     asset: str
     at_ms: TimeMs = msgspec.field(name="time")
     transaction_id: int | str = msgspec.field(name="tranId")
+    kind: str = msgspec.field(name="incomeType", default="")
 
 
 class TransferRow(msgspec.Struct):
@@ -124,18 +140,37 @@ class IncomeReader:
             venue_id=str(row.transaction_id),
         )
 
-    async def _rows(self, kind: str, since_ms: int) -> list[IncomeRow]:
-        """Rows of one type. Each page starts at the last stamp of the page before; many symbols share one stamp."""
-        rows: dict[tuple[str, str], IncomeRow] = {}
+    async def grants(self, since_ms: int) -> list[CapitalBooked]:
+        """What is neither trade, payment, charge nor transfer, from `since_ms` on, oldest first.
+
+        Of all types at once: a question for each of them would weigh more than what trades and funding add.
+        """
+        return [
+            CapitalBooked(
+                f"income:{row.kind}:{row.symbol or 'account'}:{row.transaction_id}",
+                Wallet.PERP.value,
+                row.asset,
+                row.income,
+                row.at_ms,
+            )
+            for row in await self._rows(None, since_ms)
+            if row.kind in GRANTS
+        ]
+
+    async def _rows(self, kind: str | None, since_ms: int) -> list[IncomeRow]:
+        """Rows of one type, or of all. Each page starts at the last stamp of the one before; many share a stamp."""
+        rows: dict[tuple[str, str, str], IncomeRow] = {}
         start_ms = since_ms
         for _ in range(PAGES_MAX):
-            params = {"incomeType": kind, "startTime": start_ms, "limit": PAGE}
+            params: dict[str, Any] = {"startTime": start_ms, "limit": PAGE}
+            if kind is not None:
+                params["incomeType"] = kind
             try:
                 page = convert_list(await self._rest.data("fapiPrivateGetIncome", params), IncomeRow)
             except DecodeError as error:
                 raise VenueError(f"income: {error}") from None
             before = len(rows)
-            rows.update({(row.symbol, str(row.transaction_id)): row for row in page})
+            rows.update({(row.kind, row.symbol, str(row.transaction_id)): row for row in page})
             if len(page) < PAGE:
                 return sorted(rows.values(), key=lambda row: row.at_ms)
             if len(rows) == before:
