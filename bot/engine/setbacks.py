@@ -5,13 +5,15 @@ A venue that refuses one leg of a pair for minutes would otherwise be tried as f
 
 from bot.domain.hedges import Hedge
 from bot.domain.orders import Purpose
+from bot.domain.time import HOUR_MS
 from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import Plan
 from bot.risk.rules import r10_leg_imbalance
 
 PAUSE_MS = 10_000
-PAUSE_MS_MAX = 14_400_000
-"""Four hours: a leg that is refused for days costs six round trips of a slice a day."""
+PAUSE_MS_MAX = 6 * HOUR_MS
+"""About as long as the trouble has lasted so far: a venue may refuse one leg for good (an agreement that nobody has
+signed), and no listing tells."""
 
 
 def note(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:

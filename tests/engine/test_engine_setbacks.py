@@ -9,6 +9,7 @@ from playbook import Play, Playbook, fill_of, report_of, said, silence
 from bot.domain.actions import Action, PlaceOrders, Reconcile
 from bot.domain.events import FeedAlive, Reconciled, Tick
 from bot.domain.orders import OrderState, Purpose
+from bot.domain.time import HOUR_MS
 
 
 def one_leg_only(book: Playbook) -> None:
@@ -55,6 +56,20 @@ def test_undone_entries_are_tried_less_and_less_often(play: Play) -> None:
     assert gaps[0] >= 10
     assert all(later > 1.5 * earlier for earlier, later in pairwise(gaps)), gaps
     assert abs(book.hedge.imbalance_base) < Decimal("0.001"), "what filled alone was sold back each time"
+
+
+def test_a_leg_that_is_refused_for_good_is_tried_a_few_times_a_day(play: Play) -> None:
+    """At a quarter of an hour each, 96 slices a day would have paid their fees both ways, for every such coin."""
+    book = play().scene()
+    one_leg_only(book)
+    book.unmet.clear()
+    for count in range(2, 16):
+        book.wait(book.state.setbacks[book.hedge.id][1] / 1000 - book.mono_ms / 1000)
+        book.scene()
+        one_leg_only(book)
+        assert book.state.setbacks[book.hedge.id][0] == count
+        book.unmet.clear()
+    assert book.state.setbacks[book.hedge.id][1] - book.mono_ms > 5.9 * HOUR_MS
 
 
 def test_an_entry_that_succeeds_clears_the_account(play: Play) -> None:
