@@ -119,6 +119,11 @@ VENUES = {
         "They are left out; what is held of one is kept, but its liquidation is nearer than R7 counts.",
         "Set them to cross margin in the USD-M preferences; what is held has to be closed first.",
     ),
+    "venue.not_permitted": Wording(
+        "{venue} does not permit this account to trade {symbols}.",
+        "They are left out: a purchase would be refused, and the short beside it bought back. What is held is kept.",
+        "Open one in the venue's app: it says whether a quiz or a consent is wanted, or your country has no access.",
+    ),
     "venue.leverage_low": Wording(
         "{symbols} at {venue} are set to so little leverage that a short wants more margin than is kept for it.",
         "They are left out: each short would be refused, and the spot beside it sold again. What is held is kept.",

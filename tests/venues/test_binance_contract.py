@@ -77,6 +77,30 @@ async def test_what_the_venue_gives_back_of_fees_is_told_once_with_its_record(be
     assert (await bench.venue.fetch_account()).balances["perp"] != before.balances.get("perp")
 
 
+async def test_a_symbol_that_the_account_may_not_trade_is_left_out(simulator: Endpoint, bench: Bench) -> None:
+    """Its purchase is refused while the short beside it fills; what may be held stays listed."""
+    await bench.control("POST", "/permissions", {"unpermitted": ["SOLUSDT"]})
+    transport = Transport("127.0.0.1", simulator.port, simulator.ca_file)
+    coins = ("BTC", "SOL")
+    venue = BinanceVenue(
+        "binance", "main", "demo-key", "demo-secret", transport=transport, coins=coins, log=bench.log
+    )
+    try:
+        purchase = bench.intent("binance:SOLUSDT:spot", Side.BUY, "1")
+        await bench.venue.place([purchase], reducing=False, deliver=bench.deliver)
+        assert bench.of(OrderReported, purchase.client_id)[-1].reason.startswith(
+            "-2010: This symbol is not permitted"
+        )
+        await venue.connect()
+        assert {one.coin for one in (await venue.fetch_listing()).instruments} == {"BTC"}
+        assert bench.logged.count(("venue.not_permitted", {"venue": "binance", "symbols": "SOLUSDT"})) == 1
+        venue.keep_listed(["binance:SOLUSDT:perp"])
+        assert {one.coin for one in (await venue.fetch_listing()).instruments} == {"BTC", "SOL"}
+    finally:
+        await venue.close()
+        await bench.control("POST", "/permissions", {"unpermitted": []})
+
+
 async def test_errors_carry_no_secret_and_no_url(simulator: Endpoint) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

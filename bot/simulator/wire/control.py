@@ -9,6 +9,7 @@ GET  /clock, POST /clock   {"speed": 14400, "paused": false}
 POST /capital          {"asset": "USDT", "quantity": "5000"}: a deposit; negative: a withdrawal, with "fee"; with
                        "told": false no record says why
 POST /grant            {"kind": "REFERRAL_KICKBACK", "quantity": "0.01"}: USDT given by the venue, into perp
+POST /permissions      {"unpermitted": ["SOLUSDT"]}: spot symbols that no account may trade, until it ends
 POST /transfer         {"quantity": "100", "source": "spot", "target": "perp"}: by the owner's own hand
 POST /listen-keys/expire   ends every listen key now
 POST /shutdown          saves and ends the process
@@ -69,6 +70,8 @@ class Control:
                 return self._set_clock(document)
             case "POST", "/capital":
                 return self._move_capital(document)
+            case "POST", "/permissions":
+                return self._permit(document)
             case "POST", "/grant":
                 return self._grant(document)
             case "POST", "/transfer":
@@ -124,6 +127,11 @@ class Control:
         given = _object(document, {"kind", "quantity"}, {"key"})
         kind, key = str(given["kind"]), str(given.get("key", DEFAULT_KEY))
         return {"id": self._sim.grant(key, kind, Decimal(str(given["quantity"])))}
+
+    def _permit(self, document: Any) -> dict[str, Any]:
+        symbols = _object(document, {"unpermitted"}, set())["unpermitted"]
+        self._sim.unpermitted = frozenset(self._sim.listing(Book.SPOT, str(symbol)).symbol for symbol in symbols)
+        return {"unpermitted": sorted(self._sim.unpermitted)}
 
     def _transfer(self, document: Any) -> dict[str, Any]:
         given = _object(document, {"quantity", "source", "target"}, {"asset", "key"})

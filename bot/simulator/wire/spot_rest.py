@@ -35,14 +35,16 @@ def exchange_info(sim: Simulation, call: Call) -> Any:
         "serverTime": sim.wall_ms(),
         "rateLimits": RATE_LIMITS,
         "exchangeFilters": [],
-        "symbols": [_symbol_info(listing, sim.now_ms) for listing in listings],
+        "symbols": [_symbol_info(sim, listing, call.params) for listing in listings],
     }
 
 
-def _symbol_info(listing: Listing, at_ms: int) -> dict[str, Any]:
+def _symbol_info(sim: Simulation, listing: Listing, params: Params) -> dict[str, Any]:
+    """`permissionSets`: of each set an account needs one; without `showPermissionSets` they are empty."""
+    permitted = [["TRD_GRP_002"]] if listing.symbol in sim.unpermitted else [["SPOT", "MARGIN"]]
     return {
         "symbol": listing.symbol,
-        "status": "TRADING" if listing.open_at(at_ms) else "BREAK",
+        "status": "TRADING" if listing.open_at(sim.now_ms) else "BREAK",
         "baseAsset": listing.base_asset,
         "baseAssetPrecision": 8,
         "quoteAsset": listing.quote_asset,
@@ -64,7 +66,7 @@ def _symbol_info(listing: Listing, at_ms: int) -> dict[str, Any]:
         "isMarginTradingAllowed": True,
         "filters": _filters(listing),
         "permissions": [],
-        "permissionSets": [["SPOT"]],
+        "permissionSets": [] if params.text("showPermissionSets") == "false" else permitted,
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
         "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
     }

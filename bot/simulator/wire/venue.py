@@ -62,6 +62,8 @@ class Simulation:
         self.faults = WallFaults(exchange.faults, monotonic_ns)
         self.now_ms = max(clock.read_ms(), exchange.now_ms)
         self.update_id = wall_ms() * 1_000
+        self.unpermitted: frozenset[str] = frozenset()
+        """Spot symbols that no account may trade; until the process ends."""
         self.on_reported: Reported | None = None
         self.on_stepped: Stepped | None = None
         self.settled_rates: dict[str, list[Settlement]] = {}
@@ -140,6 +142,8 @@ class Simulation:
 
     def place(self, api_key: str, request: OrderRequest) -> tuple[Order, Sequence[Trade]]:
         self._dirty = True
+        if request.book is Book.SPOT and request.symbol in self.unpermitted:
+            raise VenueError(-2010, "This symbol is not permitted for this account.")
         order, trades, happenings = self.exchange.place(api_key, request, self.now_ms)
         self._outbox.append((api_key, list(happenings)))
         return order, trades

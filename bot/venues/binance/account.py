@@ -20,6 +20,8 @@ from bot.venues.binance.listing import (
     list_instruments,
     margin_tiers,
     spot_fees,
+    unpermitted_symbols,
+    without,
 )
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.rows import convert_list
@@ -28,6 +30,7 @@ from bot.venues.binance.symbols import SymbolBook, to_base_quantity
 
 SHOWN_MAX = 8
 """Symbols that one alert names."""
+SYMBOLS_AT_ONCE = 100
 NO_DISCOUNT = Decimal(1)
 PERP_BURN_FACTOR = Decimal("0.9")
 """Binance: USD-M fees paid in BNB are a tenth lower; the discount is in no reply."""
@@ -139,6 +142,8 @@ class AccountReader:
             symbol_config=await self._rest.data("fapiPrivateGetSymbolConfig") if signed else (),
         )
         listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base, kept=self.kept)
+        if signed:
+            listed = without(listed, await self._unpermitted(listed), self.kept)
         left_out = [(symbol, "price contradicts the spot pair of its name") for symbol in listed.suspicious]
         left_out += [(symbol, "what the venue tells of it cannot be read") for symbol in listed.unreadable]
         for symbol, why in left_out:
@@ -147,9 +152,29 @@ class AccountReader:
         self._tell_settings(listed)
         return listed
 
+    async def _unpermitted(self, listed: Listed) -> frozenset[str]:
+        """Spot symbols that trade, though not for this account: by country, before a public start, without a quiz.
+
+        Asked of the listed ones alone: the sets of all symbols are megabytes.
+        """
+        account = await self._rest.data("privateGetAccount", {"omitZeroBalances": "true"})
+        granted = _field(account, "permissions")
+        if not isinstance(granted, list) or not granted:
+            return frozenset()
+        symbols = sorted(one.symbol for one in listed.instruments if one.kind is Kind.SPOT and one.trades)
+        found: frozenset[str] = frozenset()
+        for first in range(0, len(symbols), SYMBOLS_AT_ONCE):
+            asked = msgspec.json.encode(symbols[first : first + SYMBOLS_AT_ONCE]).decode()
+            found |= unpermitted_symbols(await self._rest.data("publicGetExchangeInfo", {"symbols": asked}), granted)
+        return found
+
     def _tell_settings(self, listed: Listed) -> None:
         """Once for each set of them: the listing is fetched each hour."""
-        for name, found in (("venue.isolated_margin", listed.isolated), ("venue.leverage_low", listed.unlevered)):
+        for name, found in (
+            ("venue.isolated_margin", listed.isolated),
+            ("venue.leverage_low", listed.unlevered),
+            ("venue.not_permitted", listed.unpermitted),
+        ):
             if found and found != self._told.get(name):
                 more = f" and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
                 symbols = ", ".join(found[:SHOWN_MAX]) + more

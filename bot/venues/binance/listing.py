@@ -89,6 +89,8 @@ class Listed:
     isolated: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     unlevered: tuple[str, ...] = ()
+    unpermitted: tuple[str, ...] = ()
+    """Spot symbols that are not for this account, and left out in the same way."""
 
 
 def list_instruments(
@@ -179,6 +181,29 @@ def isolated_symbols(symbol_config: Any) -> frozenset[str]:
     except (KeyError, TypeError) as error:
         raise DecodeError(f"symbolConfig: {error!r}") from None
     return frozenset(symbol for symbol, mode in modes.items() if mode.upper() == "ISOLATED")
+
+
+def unpermitted_symbols(spot_info: Any, granted: Collection[str]) -> frozenset[str]:
+    """exchangeInfo with permission sets: symbols of which the account lacks one. Raises DecodeError.
+
+    It needs one permission of each set; sets that are not told refuse nobody.
+    """
+    try:
+        return frozenset(
+            str(row["symbol"])
+            for row in _rows(spot_info)
+            if not all(set(granted).intersection(some) for some in row.get("permissionSets") or ())
+        )
+    except TypeError as error:
+        raise DecodeError(f"permissionSets: {error!r}") from None
+
+
+def without(listed: Listed, spot_symbols: Collection[str], kept: Collection[str]) -> Listed:
+    """The listing without the pairs of these spots, but for what may be held."""
+    spots = {one.coin: one for one in listed.instruments if one.kind is Kind.SPOT and one.symbol in spot_symbols}
+    held = {one.coin for one in listed.instruments if one.id in kept}
+    instruments = tuple(one for one in listed.instruments if one.coin in held or one.coin not in spots)
+    return replace(listed, instruments=instruments, unpermitted=tuple(sorted(one.symbol for one in spots.values())))
 
 
 def leverages_of(symbol_config: Any) -> dict[str, int]:
