@@ -40,6 +40,13 @@ class KeyRights:
     can_borrow: bool = False
     """Coins, on the margin account."""
 
+    def missing(self, *, borrows: bool) -> list[str]:
+        """What the key has to be allowed and is not, as the venue's page calls it."""
+        wanted = {"reading": self.can_read, "spot trading": self.can_trade_spot, "futures": self.can_trade_perp}
+        if borrows:
+            wanted["margin loans"] = self.can_borrow
+        return [name for name, allowed in wanted.items() if not allowed]
+
 
 @dataclass(frozen=True, slots=True)
 class VenueHistory:
@@ -89,6 +96,10 @@ class VenueError(Exception):
 
     wait_s = 0.0
     """For how long the venue wants no question any more: a ban, which another question would make longer."""
+
+
+class VenueSetupError(VenueError):
+    """The account or its key is not set up as it has to be: its owner has to change it."""
 
 
 class VenueRefusedError(VenueError):

@@ -12,7 +12,7 @@ from bot.cli.failure import DONE, FAILED, UNREACHABLE, Failure
 from bot.cli.output import Column, show_json, show_table
 from bot.domain.structures import REVERSE_CARRY
 from bot.observe.reports import Books
-from bot.ports import KeyRights, StoreError, VenueError
+from bot.ports import StoreError, VenueError, VenueSetupError
 from bot.runtime.lock import LOCK_FILE, locked_by
 from bot.settings import Settings, SettingsError, require_credentials
 from bot.store.migrate import current, head
@@ -81,6 +81,9 @@ async def _ask(settings: Settings, report: _Report) -> None:
                 took_ms = (time.monotonic() - began) * 1000
                 report.add(f"{name}: connectivity", OK, f"connected and listed in {took_ms:.0f} ms")
                 await _venue(venue, settings, report)
+        except VenueSetupError as error:
+            found, _, remedy = str(error).partition("; ")
+            report.add(f"{name}: account", FAIL, found, remedy)
         except VenueError as error:
             report.unreachable = True
             remedy = "check the network, the keys and the venue's status page"
@@ -135,7 +138,7 @@ async def _rights(venue: BinanceVenue, report: _Report, *, borrows: bool) -> Non
     if rights.can_withdraw:
         report.add(name, FAIL, "the key can withdraw", "make a key without withdrawal rights; this one is refused")
         return
-    missing = _missing(rights, borrows=borrows)
+    missing = rights.missing(borrows=borrows)
     if missing:
         report.add(name, FAIL, f"the key lacks: {', '.join(missing)}", "allow them in the venue's API settings")
         return
@@ -145,13 +148,6 @@ async def _rights(venue: BinanceVenue, report: _Report, *, borrows: bool) -> Non
         )
         return
     report.add(name, OK, "may trade, cannot withdraw, restricted to addresses")
-
-
-def _missing(rights: KeyRights, *, borrows: bool) -> list[str]:
-    wanted = {"reading": rights.can_read, "spot trading": rights.can_trade_spot, "futures": rights.can_trade_perp}
-    if borrows:
-        wanted["margin loans"] = rights.can_borrow
-    return [name for name, allowed in wanted.items() if not allowed]
 
 
 async def _modes(venue: BinanceVenue, report: _Report) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.events import OrderReported, TransferSettled
 from bot.domain.orders import OrderState, Side
-from bot.ports import VenueError
+from bot.ports import VenueError, VenueSetupError
 from bot.simulator.wire.options import Endpoint
 from bot.venues.binance import BinanceVenue, income, trades
 from bot.venues.binance import rates as rate_pages
@@ -99,6 +99,13 @@ async def test_a_symbol_that_the_account_may_not_trade_is_left_out(simulator: En
     finally:
         await venue.close()
         await bench.control("POST", "/permissions", {"unpermitted": []})
+
+
+async def test_a_key_that_can_withdraw_is_refused(simulator: Endpoint) -> None:
+    transport = Transport("127.0.0.1", simulator.port, simulator.ca_file)
+    venue = BinanceVenue("binance", "main", "withdraw-key", "withdraw-secret", transport=transport, coins=("BTC",))
+    with pytest.raises(VenueSetupError, match="the key can withdraw"):
+        await venue.connect()
 
 
 async def test_errors_carry_no_secret_and_no_url(simulator: Endpoint) -> None:

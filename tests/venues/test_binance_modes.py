@@ -1,14 +1,19 @@
 """What a start makes of an account that is not set up as it should be."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.ports import VenueError
+from bot.ports import KeyRights, VenueError
 from bot.venues.binance import AccountModes, BinanceVenue
 
+FULL = KeyRights(True, True, True, can_withdraw=False, ip_restricted=True)
 
-async def connected(monkeypatch: pytest.MonkeyPatch, modes: AccountModes) -> list[tuple[str, Any]]:
+
+async def connected(
+    monkeypatch: pytest.MonkeyPatch, modes: AccountModes, rights: KeyRights = FULL
+) -> list[tuple[str, Any]]:
     """What is told by a start whose other questions are answered as they should be."""
     told: list[tuple[str, Any]] = []
     venue = BinanceVenue(
@@ -21,6 +26,10 @@ async def connected(monkeypatch: pytest.MonkeyPatch, modes: AccountModes) -> lis
     async def answer() -> AccountModes:
         return modes
 
+    async def allowed() -> KeyRights:
+        return rights
+
+    monkeypatch.setattr(venue, "key_rights", allowed)
     monkeypatch.setattr(venue._rest, "measure_clock", fine)
     monkeypatch.setattr(venue, "_read_market_time", fine)
     monkeypatch.setattr(venue, "fetch_listing", fine)
@@ -46,3 +55,17 @@ async def test_other_wrong_modes_are_told_and_what_is_held_is_managed(monkeypatc
 
 async def test_of_a_right_account_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await connected(monkeypatch, AccountModes(hedge_mode=False, multi_assets=False)) == []
+
+
+async def test_nothing_starts_with_a_key_that_can_withdraw(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = AccountModes(hedge_mode=False, multi_assets=False)
+    with pytest.raises(VenueError, match="without withdrawal rights"):
+        await connected(monkeypatch, right, replace(FULL, can_withdraw=True))
+
+
+async def test_what_the_key_lacks_is_told_and_what_is_held_is_managed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is bound to no address loses the right to trade after some weeks: margin can still be moved."""
+    right = AccountModes(hedge_mode=False, multi_assets=False)
+    ((name, problem),) = await connected(monkeypatch, right, replace(FULL, can_trade_spot=False))
+    assert name == "venue.account_modes"
+    assert problem == "the key lacks spot trading; allow it in the venue's API settings"

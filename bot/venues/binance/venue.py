@@ -22,6 +22,7 @@ from bot.ports import (
     VenueError,
     VenueHistory,
     VenueRefusedError,
+    VenueSetupError,
 )
 from bot.venues.binance.account import AccountModes, AccountReader
 from bot.venues.binance.capital import CapitalReader
@@ -142,12 +143,18 @@ class BinanceVenue:
 
     async def _look_at_modes(self) -> None:
         """In hedge mode the venue refuses each perpetual order of ours and fills the spot order beside it, which is
-        then sold again at a loss; nothing can be held in it. In the other wrong modes what is held is managed."""
-        modes = await self.account_modes()
+        then sold again at a loss; nothing can be held in it. A key that can withdraw is more than a daemon may have.
+        Whatever else is wrong, what is held is managed."""
+        modes, rights = await self.account_modes(), await self.key_rights()
         if modes.hedge_mode:
-            raise VenueError(f"account: {modes.problem}")
-        if modes.problem is not None:
-            self._log(Severity.WARNING, "venue.account_modes", {"venue": self.name, "problem": modes.problem})
+            raise VenueSetupError(f"account: {modes.problem}")
+        if rights.can_withdraw:
+            raise VenueSetupError("the key can withdraw; make a key without withdrawal rights")
+        problems = [] if modes.problem is None else [modes.problem]
+        if missing := rights.missing(borrows=self._borrows):
+            problems.append(f"the key lacks {', '.join(missing)}; allow it in the venue's API settings")
+        for problem in problems:
+            self._log(Severity.WARNING, "venue.account_modes", {"venue": self.name, "problem": problem})
 
     async def _read_market_time(self) -> None:
         """Before the first frame: mark prices carry market time, /time is wall time (of a simulator too)."""
