@@ -244,7 +244,7 @@ def test_a_refusal_for_want_of_money_is_told_from_others(code: int, message: str
 @pytest.mark.parametrize(
     ("code", "misfit"),
     [
-        *((code, True) for code in (-1013, -1111, -4004, -4005, -4014, -4023, -4164)),
+        *((code, True) for code in (-1013, -1111, -2027, -4004, -4005, -4014, -4023, -4140, -4141, -4164)),
         *((code, False) for code in (-2010, -2022, -4003)),
     ],
 )

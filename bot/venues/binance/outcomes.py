@@ -55,7 +55,7 @@ class Judged:
     short: bool = False
     """Refused because the account has not the money for it."""
     misfit: bool = False
-    """Refused by the instrument's filters: they may have changed."""
+    """Refused by what the listing tells of the instrument: it may have changed."""
 
 
 # Codes that say "not executed" for any request.
@@ -162,7 +162,9 @@ TRANSFER: Mapping[int, str] = {
 DOCUMENTED_UNKNOWN = frozenset({-1000, -1001, -1006, -1007})
 
 SHORT_OF_MONEY = frozenset({-2018, -2019, -3041})
-MISFIT = frozenset({-1013, -1111, -4004, -4005, -4014, -4023, -4164})
+MISFIT = frozenset({-1013, -1111, -2027, -4004, -4005, -4014, -4023, -4140, -4141, -4164})
+"""The listing may have changed: filters, brackets and leverage (-2027), and whether the market is open, of which a
+spot pair is told by -1013 and a perpetual by -4140 and -4141."""
 _DUPLICATE = "duplicate order sent"
 _SERVICE_UNAVAILABLE = "service unavailable."
 NO_SUCH_ORDER = frozenset({-2011, -2013})
