@@ -8,7 +8,7 @@ from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
 from bot.domain.structures import PERP
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
-from bot.engine import quarantine, setbacks
+from bot.engine import holes, quarantine, setbacks
 from bot.engine.orders import send
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
 from bot.engine.state import Actions, EngineState
@@ -204,11 +204,13 @@ def _margin_coming(state: EngineState, venue: str) -> bool:
 def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
     """Send the step's orders if every rule agrees; otherwise say why not, once, and pause."""
     intents = tuple(_intent(state, hedge, position, draft) for position, draft in enumerate(step.drafts))
-    verdicts = approve_orders(state.book, nav_usd(state.book), hedge, intents, only_way=step.only_way)
+    nav, any_price = nav_usd(state.book), holes.outwaited(state, hedge)
+    verdicts = approve_orders(state.book, nav, hedge, intents, only_way=step.only_way, any_price=any_price)
     refused = [verdict for verdict in verdicts if not verdict.approved]
     if refused or not verdicts:
         for verdict in refused:
             say(state, hedge.coin, verdict.rule, verdict, out, hedge.id)
+        holes.note(state, hedge, refused, out)
         hedge.wait_until_mono_ms = state.book.now.mono_ms + PAUSE_MS
         if step.state is HedgeState.OPENING and hedge.size_base > 0:
             _change(state, hedge, HedgeState.HEDGED, out)
@@ -217,6 +219,7 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
         del state.refusals[key]
     hedge.orders_made += len(intents)
     setbacks.note(state, hedge, step, out)
+    holes.forget(state, hedge)
     _change(state, hedge, step.state, out)
     send(state, hedge, intents, out, apart=step.state in SHRINKS and _in_danger(state, hedge))
     return True
@@ -247,6 +250,8 @@ def _intent(state: EngineState, hedge: Hedge, position: int, draft: Draft) -> Or
 
 def _rest(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
     """No order to send: the hedge is where it should be, or waits for a price."""
+    if not step.note:
+        holes.forget(state, hedge)
     if step.note == BASIS_NOTE:
         for leg in hedge.legs:
             state.armed[leg.instrument] = hedge.id

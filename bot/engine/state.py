@@ -104,6 +104,8 @@ class EngineState:
     """Hedges whose filled leg is being taken back because the other one did not fill."""
     setbacks: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Hedge -> entries in a row that had to be undone, and the monotonic time before which it does not grow."""
+    held_up: dict[str, int] = field(default_factory=dict)
+    """Hedge that a hole of the book keeps from being made smaller -> monotonic time since when."""
     quarantined_mono_ms: dict[str, int] = field(default_factory=dict)
     """Hedge that waits for an outcome -> monotonic time since when."""
     stuck: set[str] = field(default_factory=set)

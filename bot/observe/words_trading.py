@@ -87,6 +87,11 @@ HEDGES = {
         "The leg that filled was sold back, and the next entry waits {wait_s} s.",
         "If it comes again, look why the venue does not fill the other leg, or exclude {coin}.",
     ),
+    "hedge.held_up": Wording(
+        "Hedge {hedge} ({coin}) is to be made smaller, but {touch} is offered for what the venue values at {told}.",
+        "It keeps both legs until the book is there again, {wait_s} s at most, or until liquidation is near.",
+        "Nothing, or close both legs by hand if you want to be out at that price.",
+    ),
     "market.closed": Wording(
         "The venue takes no orders in {instrument} any more, in which hedge {hedge} ({coin}) is held.",
         "The hedge keeps both legs; nothing opens, and what the venue takes of one is hedged again.",

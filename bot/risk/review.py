@@ -87,14 +87,23 @@ def entry_refusal(book: Book, pair: Pair) -> Verdict | None:
 
 
 def approve_orders(
-    book: Book, nav: Decimal, hedge: Hedge, intents: Sequence[OrderIntent], *, only_way: bool = False
+    book: Book,
+    nav: Decimal,
+    hedge: Hedge,
+    intents: Sequence[OrderIntent],
+    *,
+    only_way: bool = False,
+    any_price: bool = False,
 ) -> list[Verdict]:
     """All verdicts on these linked orders; they may be sent only if each is approved and there is at least one.
 
     `only_way` says of a completion that unwinding is impossible. It brings the smaller side up to the larger one,
     which is what caps and ceiling count, so that they do not forbid it: the larger side would stay, and naked.
+    `any_price` lets what reduces into a hole of the book: it has waited long enough.
     """
-    verdicts = [sanity.check(book, hedge, intent) for intent in intents if intent.purpose not in GROWS]
+    verdicts = [
+        sanity.check(book, hedge, intent, any_price=any_price) for intent in intents if intent.purpose not in GROWS
+    ]
     growing = [intent for intent in intents if intent.purpose in GROWS]
     if not growing:
         return verdicts

@@ -6,7 +6,7 @@ import market_kit as kit
 import pytest
 from playbook import Play, Playbook, expires, fills, orders, said, silence
 
-from bot.domain.events import CloseCoin, Tick
+from bot.domain.events import CloseCoin, Reconciled, Tick
 from bot.domain.market import Quote
 
 D = Decimal
@@ -26,12 +26,34 @@ def test_a_hedge_is_not_closed_into_a_hole_and_goes_when_the_book_is_there_again
     book.wait(0.3).alive()
     hole(book, name, bid, ask)
     book >> CloseCoin("BTC", "enough") << silence()
-    book >> Tick() << said("risk.refused", rule="sanity") << silence()
+    book >> Tick() << said("risk.refused", rule="sanity") << said("hedge.held_up", coin="BTC")
     for _ in range(15):
         book.wait(1).alive("100000") >> Tick() << silence()
     for quote in kit.quotes("BTC"):
         book.feed(quote)
     book.wait(1).alive() >> Tick() << orders("sell spot 0.199", "buy perp 0.199 reduce")
+
+
+def holed(book: Playbook) -> None:
+    """All is told of as ever, but for the bids of the spot."""
+    book.price("BTC", "100000").alive("100000").feed(Reconciled(kit.VENUE))
+    hole(book, kit.spot_id("BTC"), "60000", "100005")
+
+
+def test_a_hole_that_stays_is_no_reason_to_hold_for_ever(play: Play) -> None:
+    """What the venue values may be what its market never pays: of a coin that cannot be deposited any more."""
+    book = play().scene().run()
+    book.wait(0.3)
+    holed(book)
+    book >> CloseCoin("BTC", "enough") << silence()
+    book >> Tick() << said("hedge.held_up", wait_s=600.0)
+    for turn in range(149):
+        book.wait(4)
+        holed(book)
+        assert not (book >> Tick()).unmet, turn
+    book.wait(4)
+    holed(book)
+    book >> Tick() << orders("sell spot 0.199", "buy perp 0.199 reduce")
 
 
 def test_a_fall_that_index_and_mark_confirm_is_no_hole(play: Play) -> None:

@@ -155,7 +155,9 @@ def test_nothing_changes_when_nothing_changed(found: list[Candidate], notional: 
     ]
     again = allocate(settled, notional, capital, 0.0002)
     changed = [change for change in again if change.reason != "carry gone"]
-    assert [change for change in changed if abs(change.target_usd - before[change.coin]) > 0.02] == []
+    # A target that stayed where it was, for being nearly the same, may have left so much of the budget to others.
+    slack = 0.02 + AIM_BAND * sum(before.values())
+    assert [change for change in changed if abs(change.target_usd - before[change.coin]) > slack] == []
 
 
 @given(st.floats(0.001, 0.05), st.floats(0.001, 0.05), st.floats(0.0001, 0.01))

@@ -26,7 +26,10 @@ RULE = "sanity"
 SHRINKS = frozenset({Purpose.REDUCE, Purpose.CLOSE})
 
 
-def check(book: Book, hedge: Hedge, intent: OrderIntent) -> Verdict:
+HOLE = "the book has a hole"
+
+
+def check(book: Book, hedge: Hedge, intent: OrderIntent, *, any_price: bool = False) -> Verdict:
     """A reducing order may not flip its leg, nor exceed it together with what is already in flight against it."""
     leg = hedge.legs[intent.leg]
     instrument = book.market.instruments[intent.instrument]
@@ -43,7 +46,13 @@ def check(book: Book, hedge: Hedge, intent: OrderIntent) -> Verdict:
         asked <= abs(leg.quantity_base) or (leg.kind is Kind.MARGIN and _pays_back(book, hedge, leg, asked))
     )
     found = judge(RULE, ok=ok, limit=leg.quantity_base, observed=asked, detail="reducing order against its leg")
-    return _into_a_hole(book, intent) or found if ok and intent.purpose in SHRINKS else found
+    waits = ok and not any_price and intent.purpose in SHRINKS
+    return _into_a_hole(book, intent) or found if waits else found
+
+
+def is_hole(verdict: Verdict) -> bool:
+    """Whether this refusal is of a book that will be there again, and not of an order that is wrong."""
+    return verdict.rule == RULE and verdict.detail.startswith(HOLE)
 
 
 def _into_a_hole(book: Book, intent: OrderIntent) -> Verdict | None:
@@ -56,7 +65,7 @@ def _into_a_hole(book: Book, intent: OrderIntent) -> Verdict | None:
         return None
     if r07_liquidation.distance(book, intent.venue) < book.config.limits.liquidation.min:
         return None
-    return judge(RULE, ok=False, limit=told, observed=touch, detail=f"the book of {intent.instrument} has a hole")
+    return judge(RULE, ok=False, limit=told, observed=touch, detail=f"{HOLE}: {intent.instrument}")
 
 
 def _pays_back(book: Book, hedge: Hedge, leg: Leg, bought: Decimal) -> bool:

@@ -1,0 +1,41 @@
+"""Reductions that wait because a side of the book is gone: the owner is told, and they do not wait for ever.
+
+A venue's index may stay far from what its market pays, as that of a coin which nobody can deposit any more does.
+"""
+
+from collections.abc import Iterable
+
+from bot.domain.actions import Verdict
+from bot.domain.hedges import Hedge
+from bot.engine.state import Actions, EngineState
+from bot.risk.rules import sanity
+
+WAIT_MS = 600_000
+"""Wall time after which a hedge is made smaller at what is bid."""
+
+
+def note(state: EngineState, hedge: Hedge, refused: Iterable[Verdict], out: Actions) -> None:
+    """These verdicts kept the hedge's orders from leaving: was it a hole?"""
+    found = next((verdict for verdict in refused if sanity.is_hole(verdict)), None)
+    if found is None or hedge.id in state.held_up:
+        return
+    state.held_up[hedge.id] = state.book.now.mono_ms
+    out.warning(
+        "hedge.held_up",
+        rule=sanity.RULE,
+        hedge=hedge.id,
+        coin=hedge.coin,
+        told=found.limit,
+        touch=found.observed,
+        wait_s=WAIT_MS / 1000,
+    )
+
+
+def outwaited(state: EngineState, hedge: Hedge) -> bool:
+    since_ms = state.held_up.get(hedge.id)
+    return since_ms is not None and state.book.now.mono_ms - since_ms >= WAIT_MS
+
+
+def forget(state: EngineState, hedge: Hedge) -> None:
+    """Orders leave, or none are wanted any more."""
+    state.held_up.pop(hedge.id, None)
