@@ -19,7 +19,7 @@ RATES_KEPT = 2_000
 
 @struct(frozen=True, slots=True)
 class Quote:
-    """Best bid and ask, quote currency per base unit; sizes in base units."""
+    """Best bid and ask, quote currency per base unit; sizes in base units. An empty side has the price 0."""
 
     instrument: str
     bid: Decimal
@@ -31,6 +31,16 @@ class Quote:
     @property
     def mid(self) -> Decimal:
         return (self.bid + self.ask) / 2
+
+    @property
+    def two_sided(self) -> bool:
+        return self.bid > 0 and self.ask > 0
+
+    def filled_up(self, before: "Quote") -> "Quote":
+        """With the last price where a side is empty: what is held is worth something all the same."""
+        if not self.bid:
+            return replace(self, bid=min(before.bid, self.ask or before.bid), ask=self.ask or before.ask)
+        return self if self.ask else replace(self, ask=max(before.ask, self.bid))
 
 
 @struct(frozen=True, slots=True)
@@ -115,6 +125,9 @@ class MarketState:
     fees: dict[str, FeeRates] = field(default_factory=dict)
     tiers: dict[str, tuple[MarginTier, ...]] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)
+    """Latest quotes, with the last price of a side that is empty."""
+    one_sided: dict[str, Quote] = field(default_factory=dict)
+    """The quotes of which a side is empty now, as they were told: nothing opens by them."""
     marks: dict[str, Mark] = field(default_factory=dict)
     mark_seen_ms: dict[str, int] = field(default_factory=dict)
     """Monotonic arrival time of the latest mark."""
@@ -140,6 +153,7 @@ class MarketState:
             self.instruments[instrument.id] = instrument
             if not instrument.trades:  # its last quote stands for nothing any more
                 self.quotes.pop(instrument.id, None)
+                self.one_sided.pop(instrument.id, None)
         legs: dict[tuple[str, str], dict[Kind, Instrument]] = {}
         for instrument in self.instruments.values():
             if instrument.payoff is Payoff.LINEAR:
@@ -168,6 +182,11 @@ class MarketState:
 
     def take_quote(self, quote: Quote, mono_ms: int) -> None:
         """Margin spot trades on the spot's own book: its quote is the spot's."""
+        if self.one_sided or not quote.two_sided:
+            known = self._note_sides(quote)
+            if known is None:
+                return
+            quote = known
         self.quotes[quote.instrument] = quote
         self.quote_seen_ms[quote.instrument] = mono_ms
         if self._twins and quote.instrument in self._twins:
@@ -178,6 +197,23 @@ class MarketState:
                 self._renew(quote)
         if self._out_of_books(quote.instrument):
             self._renew(quote)
+
+    def _note_sides(self, quote: Quote) -> Quote | None:
+        """The quote with both sides, None as long as there never were; whether one is empty is noted."""
+        twin = self._twins.get(quote.instrument, quote.instrument)
+        for name in (quote.instrument, twin):
+            self.one_sided.pop(name, None)
+            if not quote.two_sided:
+                self.one_sided[name] = replace(quote, instrument=name)
+        known = self.quotes.get(quote.instrument)
+        return quote if quote.two_sided else known and quote.filled_up(known)
+
+    def lost(self, feed: str, mono_ms: int) -> None:
+        """No quote of before is one of the living feed, and what its books lacked may have come since."""
+        self.feed_lost_ms[feed] = mono_ms
+        for name in [*self.one_sided]:
+            if name not in self.instruments or self.instruments[name].feed == feed:
+                del self.one_sided[name]
 
     def _out_of_books(self, instrument: str) -> bool:
         """Whether its mark is only a price that the books kept."""

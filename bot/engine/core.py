@@ -237,7 +237,7 @@ def _feed_lost(state: EngineState, event: ev.FeedLost, out: Actions) -> None:
     never_ms = state.book.now.mono_ms if watched_ms is None else watched_ms
     alive_ms = state.market.feed_alive_ms.pop(event.feed, None)
     state.market.feed_out_ms.setdefault(event.feed, never_ms if alive_ms is None else alive_ms)
-    state.market.feed_lost_ms[event.feed] = state.book.now.mono_ms
+    state.market.lost(event.feed, state.book.now.mono_ms)
     venue = event.feed.split(":")[0]
     state.book.ready[venue] = False
     tell = out.info if event.planned else out.warning

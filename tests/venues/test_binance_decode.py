@@ -118,7 +118,6 @@ def test_a_new_connection_tells_the_same_quote_again() -> None:
         book_frame(bid="nan"),
         book_frame(ask="Infinity"),
         book_frame(bid="-1"),
-        book_frame(bid="0"),
         book_frame(bid="2.1"),
         book_frame(u="1"),
         book_frame(u=2**63),
@@ -129,6 +128,17 @@ def test_a_new_connection_tells_the_same_quote_again() -> None:
 def test_a_broken_book_ticker_is_an_error(frame: bytes) -> None:
     with pytest.raises(DecodeError):
         QuoteDecoder({"BTCUSDT": BTC_PERP}).quote(frame)
+
+
+def test_an_empty_side_of_the_book_is_told() -> None:
+    """It was taken for a broken frame, so that the last whole quote stayed fresh."""
+    decoder = QuoteDecoder({"BTCUSDT": BTC_PERP})
+    quote = decoder.quote(book_frame(bid="0.00000000", B="0.00000000"))
+    assert quote is not None
+    assert (quote.bid, quote.ask, quote.two_sided) == (0, 2, False)
+    quote = decoder.quote(book_frame(u=2, ask="0.0", A="0"))
+    assert quote is not None
+    assert (quote.bid, quote.ask, quote.two_sided) == (1, 0, False)
 
 
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))

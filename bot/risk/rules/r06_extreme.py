@@ -12,8 +12,8 @@ from itertools import chain
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
-from bot.domain.hedges import Hedge
-from bot.domain.instruments import Kind
+from bot.domain.hedges import Hedge, Leg
+from bot.domain.instruments import Instrument, Kind
 from bot.domain.market import Mark
 from bot.domain.numbers import ZERO
 from bot.domain.time import DAY_MS
@@ -148,7 +148,8 @@ def _reachable(book: Book, hedge: Hedge) -> bool:
 
 
 def both_legs_answer(book: Book, hedge: Hedge) -> Verdict:
-    """Whether a hedge can be made smaller on both legs; refused while a leg's feed or venue is silent.
+    """Whether a hedge can be made smaller on both legs; refused while a leg's feed or venue is silent, or nobody is
+    there to trade with.
 
     A spot that stands still while its perpetual trades would leave half a cut hedge, which is a naked position. Where
     liquidation is nearer than R7's minimum at a perpetual that does answer, that leg goes alone.
@@ -156,17 +157,31 @@ def both_legs_answer(book: Book, hedge: Hedge) -> Verdict:
     silent, answers = [], []
     for leg in hedge.legs:
         instrument = book.market.instruments.get(leg.instrument)
-        if instrument is not None and instrument.venue in book.guards.extreme.silent:
-            feed = instrument.feed
-            out = book.guards.extreme.silent[instrument.venue] == NO_ANSWER
-            if out or _feed_silent(book, feed, book.guards.extreme.watched_mono_ms or 0):
-                silent.append(feed)
-            else:
-                answers.append(instrument)
+        if instrument is None:
+            continue
+        why = _no_answer(book, leg, instrument)
+        if why is None:
+            answers.append(instrument)
+        else:
+            silent.append(why)
     minimum = book.config.limits.liquidation.min
-    near = any(one.kind is Kind.PERP and r07_liquidation.distance(book, one.venue) < minimum for one in answers)
+    ok = not silent or any(
+        one.kind is Kind.PERP and r07_liquidation.distance(book, one.venue) < minimum for one in answers
+    )
     detail = "half of a cut hedge is a naked position"
-    return judge(RULE, ok=near or not silent, limit="both legs", observed=", ".join(silent) or "all", detail=detail)
+    return judge(RULE, ok=ok, limit="both legs", observed=", ".join(silent) or "all", detail=detail)
+
+
+def _no_answer(book: Book, leg: Leg, instrument: Instrument) -> str | None:
+    """What keeps a leg from being made smaller now; None when nothing does."""
+    silent, feed = book.guards.extreme.silent, instrument.feed
+    out = silent.get(instrument.venue) == NO_ANSWER
+    if out or (instrument.venue in silent and _feed_silent(book, feed, book.guards.extreme.watched_mono_ms or 0)):
+        return feed
+    told = book.market.one_sided.get(instrument.id)
+    if told is None or not leg.quantity_base or (told.bid if leg.quantity_base > 0 else told.ask):
+        return None
+    return f"no {'bids' if leg.quantity_base > 0 else 'asks'} for {instrument.id}"
 
 
 def favourable(book: Book, hedge: Hedge) -> Decimal:

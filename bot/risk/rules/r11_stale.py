@@ -1,7 +1,7 @@
 """R11: no opening decision on old data. Runs on monotonic wall time.
 
 A quote is as fresh as its feed: an unchanged best price sends nothing, so the feed must have been alive (any frame
-or pong) within the limit. Marks arrive every second and must themselves be fresh.
+or pong) within the limit. One with an empty side is no price. Marks arrive every second and must themselves be fresh.
 """
 
 from bot.domain.actions import Verdict
@@ -34,6 +34,8 @@ def _oldest(book: Book, pair: Pair) -> tuple[float | str, str, str]:
             return "never", "no quote of {}", name
         if market.quote_seen_ms.get(name, 0) <= market.feed_lost_ms.get(instrument.feed, -1):
             return "lost", "no quote of {} since its feed was lost", name
+        if name in market.one_sided:
+            return "one side", "a side of the order book of {} is empty", name
         worst = max(worst, ((now - alive) / 1000, "seconds, feed of {}", name))
     seen = market.mark_seen_ms.get(pair.perp.id)
     if seen is None:

@@ -1,6 +1,7 @@
 """The live market as the exchange core sees it: the newest frames, and the order book fetched for an order."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +46,11 @@ class LivePrices:
         found = self._scales.get(quote.instrument)
         if found is not None:
             key, scale = found
+            known = self._tops.get(key)
+            if not quote.two_sided and known is None:
+                return
+            if known is not None:  # an empty side has no size, and is worth what it was
+                quote = quote.filled_up(replace(quote, bid=known.bid / scale, ask=known.ask / scale))
             bid, ask = quote.bid * scale, quote.ask * scale
             self._tops[key] = Top(bid, ask, quote.bid_size / scale, quote.ask_size / scale)
 

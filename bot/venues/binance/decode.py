@@ -70,7 +70,8 @@ _mark_decoder = msgspec.json.Decoder(_MarkFrame)
 class QuoteDecoder:
     """Book-ticker frames as quotes; one that repeats the last best prices and sizes, or is older, gives None.
 
-    The market time of the last frame is in `event_ms` (0 for spot, which sends none).
+    A side of the book that is empty has the price 0. The market time of the last frame is in `event_ms` (0 for spot,
+    which sends none).
     """
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
@@ -98,7 +99,7 @@ class QuoteDecoder:
             self._newest.admits(book.symbol, book.update_id)
             return None
         bid, bid_size, ask, ask_size = (_number(t) for t in texts)
-        if bid <= 0 or ask < bid or bid_size < 0 or ask_size < 0:
+        if min(bid, ask, bid_size, ask_size) < 0 or (bid > ask > 0):
             raise DecodeError(f"{book.symbol}: prices {book.bid} and {book.ask}")
         if not self._newest.admits(book.symbol, book.update_id):
             return None
