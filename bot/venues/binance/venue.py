@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.actions import Severity
-from bot.domain.events import AccountReported, VenueListed
+from bot.domain.events import AccountReported, FeedLost, VenueListed
 from bot.domain.hedges import Receipt, TransferIntent
 from bot.domain.instruments import Instrument, Kind, Wallet, instrument_id
 from bot.domain.market import Liquidity, SettledRate
@@ -43,6 +43,7 @@ from bot.venues.transport import Transport
 
 MEASURE_CLOCK_EVERY_S = 600.0
 MEASURE_CLOCK_RETRY_S = 5.0
+RELISTED = "connected anew for another listing"
 HISTORY_AT_ONCE = 8
 """Instruments whose trades are asked for at the same time; ccxt's limiter paces the requests."""
 
@@ -211,6 +212,9 @@ class BinanceVenue:
             self._relisted.clear()
             lines = market_lines(self.name, lambda: self._book, deliver, self._clock)
             await self._keep_until_relisted(keeper, lines)
+            # What changed between the old connections and the new ones was told by none: no quote of before is fresh.
+            for feed in dict.fromkeys(line.feed for line in lines):
+                deliver(FeedLost(feed, RELISTED, planned=True))
 
     async def _keep_until_relisted(self, keeper: StreamKeeper, lines: list[Line]) -> None:
         async with asyncio.TaskGroup() as group:
