@@ -157,7 +157,16 @@ def _unlisted(state: EngineState, hedge: Hedge, out: Actions) -> bool:
     if missing:
         why = "the venue does not list it: this hedge cannot be traded"
         verdict = judge(r08_universe.RULE, ok=False, limit="listed", observed=missing[0], detail=why)
-        say(state, hedge.coin, r08_universe.RULE, verdict, out, hedge.id)
+        if say(state, hedge.coin, r08_universe.RULE, verdict, out, hedge.id):
+            out.critical(
+                "hedge.unlisted",
+                rule=r08_universe.RULE,
+                hedge=hedge.id,
+                coin=hedge.coin,
+                instrument=missing[0],
+                done="nothing can be traded of it here; R5 counts it at its last price",
+                remedy="have it listed again (universe, rights of the key), or close both legs at the venue by hand",
+            )
     return bool(missing)
 
 

@@ -7,11 +7,12 @@ ENTRY, ENTRY_BORROWED = "entry", "entry on loan"
 """What decisions ask of each coin: entering with a short, and with a long perpetual."""
 
 
-def say(state: EngineState, coin: str, what: str, verdict: Verdict, out: Actions, hedge: str | None = None) -> None:
-    """Tell of a refusal. `what` names the kind of asking; orders of a hedge repeat by detail, decisions by rule."""
+def say(state: EngineState, coin: str, what: str, verdict: Verdict, out: Actions, hedge: str | None = None) -> bool:
+    """Tell of a refusal; False if it was told before. `what` names the kind of asking; orders of a hedge repeat by
+    detail, decisions by rule."""
     reason = verdict.rule if hedge is None else verdict.detail
     if state.refusals.get((coin, what)) == reason:
-        return
+        return False
     state.refusals[coin, what] = reason
     out.persist(VerdictGiven(state.book.now.market_ms, hedge, coin, verdict))
     out.info(
@@ -23,3 +24,4 @@ def say(state: EngineState, coin: str, what: str, verdict: Verdict, out: Actions
         hedge=hedge,
         detail=verdict.detail,
     )
+    return True

@@ -92,6 +92,11 @@ HEDGES = {
         "It keeps both legs until the book is there again, {wait_s} s at most, or until liquidation is near.",
         "Nothing, or close both legs by hand if you want to be out at that price.",
     ),
+    "hedge.unlisted": Wording(
+        "The venue's listing does not have {instrument}, of which hedge {hedge} ({coin}) holds a part.",
+        "Nothing of it can be traded here; rule R5 counts it at its last price, and both legs stay as they are.",
+        "See to it that it is listed again (universe, rights of the key), or close both legs at the venue by hand.",
+    ),
     "market.closed": Wording(
         "The venue takes no orders in {instrument} any more, in which hedge {hedge} ({coin}) is held.",
         "The hedge keeps both legs; nothing opens, and what the venue takes of one is hedged again.",

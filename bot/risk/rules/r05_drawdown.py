@@ -17,6 +17,7 @@ from bot.domain.guards import Breach
 from bot.domain.hedges import Hedge
 from bot.domain.market import Mark
 from bot.domain.numbers import ONE, ZERO
+from bot.domain.structures import PERP
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import USD_ASSETS, mark_price, price_of
 from bot.risk.verdicts import Forced, judge
@@ -69,17 +70,19 @@ def worth_usd(book: Book) -> Decimal | None:
 
 
 def _mark(book: Book, hedge: Hedge, *, old: bool) -> Mark | None:
-    """Mark and index of a hedge's perpetual; None without a pair, or while they are missing or too old.
+    """Mark and index of a hedge's perpetual; None while they are missing or too old, or nothing is listed yet.
 
-    Of one that trades no more nothing is told: the last price stands, or the loss of all other hedges were unseen.
+    Of one that trades no more, or is not listed, nothing is told: the last price stands, or the loss of all other
+    hedges were unseen.
     """
-    pair = book.pair_of(hedge)
-    if pair is None:
+    pair, perp = book.pair_of(hedge), hedge.legs[PERP].instrument
+    listed = book.market.instruments.get(perp)
+    if listed is None and all(one.venue != hedge.venue for one in book.market.instruments.values()):
         return None
-    if not pair.perp.trades:
-        price = mark_price(book, pair.spot.id) or price_of(book, hedge)
-        return Mark(pair.perp.id, price, price, ZERO, 0)
-    mark, seen = book.market.marks.get(pair.perp.id), book.market.mark_seen_ms.get(pair.perp.id)
+    if listed is None or not listed.trades:
+        price = (mark_price(book, pair.spot.id) if pair is not None else None) or price_of(book, hedge)
+        return Mark(perp, price, price, ZERO, 0)
+    mark, seen = book.market.marks.get(perp), book.market.mark_seen_ms.get(perp)
     if old:
         return mark
     fresh = seen is not None and book.now.mono_ms - seen <= book.config.limits.stale_s * 1000
