@@ -114,7 +114,12 @@ def _end(state: EngineState, out: Actions) -> None:
     lasted_s = (state.book.now.market_ms - extreme.began_ms) // 1000
     extreme.active, extreme.moved_ms, extreme.silent_mono_ms = False, None, None
     extreme.returning = True
+    before = extreme.left.keys()
     r06_extreme.keep_in_mind(state.book)
+    for hedge_id in sorted(extreme.cut.keys() & extreme.left.keys()):
+        remember(state, r06_extreme.RULE, hedge_id, "left", extreme.left[hedge_id][0], out)
+    for hedge_id in sorted(before - extreme.left.keys()):
+        remember(state, r06_extreme.RULE, hedge_id, "left", ZERO, out)
     extreme.cut.clear()
     remember(state, r06_extreme.RULE, "", "active", ZERO, out)
     state.decide_due = True
@@ -291,6 +296,8 @@ def restore(books: Books, guards: Guards) -> None:
                 extreme.ran = one.value >= PRICES_RUN
             case "R6", "cut":
                 extreme.cut[one.subject] = one.value
+            case "R6", "left":
+                extreme.left[one.subject] = one.value, one.market_ms
             case "R4", "acted" | "held_back":
                 venue, coin, *direction = one.subject.split(":")
                 spread = guards.spread_of(venue, coin, int(direction[0]) if direction else 1)

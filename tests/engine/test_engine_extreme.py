@@ -294,3 +294,45 @@ def test_while_a_feed_is_silent_what_is_held_is_not_judged_by_its_old_prices(pla
     book.feed(Tick())
     assert not book.state.decide_due
     assert held(book) == before
+
+
+def test_what_an_earlier_gust_left_is_remembered_over_a_restart(play: Play) -> None:
+    """Each restart in a storm had a half cut into halves again."""
+    book = play(coins=COINS).scene().run(30)
+    memory: dict[tuple[str, str, str], Remembered] = {}
+    falls(book, "90000", 2)
+    while not memory or book.state.book.guards.extreme.active:
+        actions = book.wait(4).alive().feed(Tick())
+        kept = [action.record for action in actions if isinstance(action, Persist)]
+        memory |= {(one.rule, one.subject, one.name): one for one in kept if isinstance(one, Remembered)}
+        for action in actions if book.state.book.guards.extreme.active else ():
+            book.serve(action)
+    hedge = book.hedge_of("PEPE")
+    left = book.state.book.guards.extreme.left[hedge.id][0]
+    assert hedge.size_base == pytest.approx(left, rel=D("0.01")), "what opens again is not filled yet"
+    hedge.target_base = left
+    hedges = list(book.state.book.live_hedges())
+    remembered = [one for one in memory.values() if one.value]
+    books = Books(epoch=2, hedges=hedges, remembered=remembered, balances=dict(book.state.ledger.balances))
+    again = play(coins=COINS, state=restore(books, book.config))
+    again.market_ms, again.mono_ms = book.market_ms, book.mono_ms
+    again.scene()
+    falls(again, "90000", 2) >> Tick() << said("extreme.began")
+    again.unmet.clear()
+    calm(again, 8)
+    assert held(again)["PEPE"] == pytest.approx(left, rel=D("0.01")), "a half is not halved again"
+
+
+def test_what_a_storm_left_of_a_hedge_that_has_ended_is_forgotten(play: Play) -> None:
+    book = play(coins=COINS).scene().run(30)
+    extreme = book.state.book.guards.extreme
+    extreme.left["h99"] = D(1), book.market_ms
+    falls(book, "90000", 2)
+    calm(book, 560)
+    assert extreme.active
+    told = []
+    while extreme.active:
+        told += [one.record for one in book.wait(4).alive().feed(Tick()) if isinstance(one, Persist)]
+    names = {(one.subject, one.name): one.value for one in told if isinstance(one, Remembered)}
+    assert names["h99", "left"] == 0
+    assert names[book.hedge_of("PEPE").id, "left"] > 0
