@@ -4,7 +4,7 @@ from bot.domain.events import LiquidationCharged
 from bot.domain.hedges import Hedge, LiquidationCharge
 from bot.domain.numbers import ONE
 from bot.domain.valuation import USD_ASSETS, coin_price
-from bot.engine.money import TAKEN, ended_before, holder
+from bot.engine.money import TAKEN, ended_before, holder, owners_dollars
 from bot.engine.state import Actions, EngineState
 from bot.ledger import postings
 
@@ -24,6 +24,8 @@ def charged(state: EngineState, event: LiquidationCharged, out: Actions) -> None
         price = ONE if charge.asset in USD_ASSETS else coin_price(state.book, charge.venue, charge.asset)
         hedge.fees_usd -= charge.amount * price
         out.persist(hedge)
+    elif charge.instrument is not None:  # what names nobody may have been ours
+        owners_dollars(state, transaction, out)
     out.persist(transaction)
     out.warning(
         "liquidation.charged",

@@ -48,8 +48,7 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     out.persist(fill)
     out.persist(transaction)
     if hedge is None or leg is None:
-        if instrument.kind.is_coin:
-            _owners_coins(state, transaction, out)
+        owners_dollars(state, transaction, out)
         out.warning("fill.foreign", instrument=fill.instrument, client_id=fill.client_id, quantity=fill.quantity_base)
         return True
     taken_by_venue = fill.client_id.startswith(TAKEN_PREFIXES) or (order is None and _bought_back(fill, leg))
@@ -82,10 +81,16 @@ def book_fill(state: EngineState, fill: Fill, order: OrderRecord | None, out: Ac
     return True
 
 
-def _owners_coins(state: EngineState, transaction: Transaction, out: Actions) -> None:
-    """Dollars that became coins of the owner's own, or came of them, are neither lost nor earned by the book (R5)."""
+def owners_dollars(state: EngineState, transaction: Transaction, out: Actions) -> None:
+    """Dollars that became coins of the owner's own, or came of them, or that a position of theirs realised or paid,
+    are neither lost nor earned by the book (R5).
+
+    Where they trade in a perpetual that a hedge holds, its leg stays as it is, and what it has lost is seen by it.
+    """
     held = (entry for entry in transaction.entries if entry.account.startswith("venue:"))
     usd = sum((entry.amount for entry in held if entry.asset in USD_ASSETS), ZERO)
+    if not usd:
+        return
     worth_usd = r05_drawdown.worth_usd(state.book)
     r05_drawdown.capital_moved(state.book, None if worth_usd is None else worth_usd - usd, usd)
     high_usd = state.book.guards.drawdown.high_usd
@@ -249,6 +254,8 @@ def book_receipt(state: EngineState, event: FundingReceived, out: Actions) -> No
     if hedge is not None:
         hedge.funding_usd += receipt.payment
         out.persist(hedge)
+    else:
+        owners_dollars(state, transaction, out)
     out.info(
         "funding.received",
         coin=receipt.coin,

@@ -4,12 +4,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
-from playbook import Play, fill_of, receipt, report_of, saved
+import pytest
+from playbook import Play, Playbook, fill_of, receipt, report_of, said, saved
 
-from bot.domain.events import CloseCoin, LiquidationCharged, Tick
+from bot.domain.config import DrawdownLimits
+from bot.domain.events import CloseCoin, LiquidationCharged, OrderFilled, Tick
+from bot.domain.guards import Breach, Remembered
 from bot.domain.hedges import HedgeState, Leg, LiquidationCharge
 from bot.domain.ledger import Transaction
-from bot.domain.orders import OrderState
+from bot.domain.orders import OrderState, Side
 from bot.domain.time import HOUR_MS
 
 EIGHT_HOURS_MS = 8 * HOUR_MS
@@ -87,3 +90,55 @@ def test_a_payment_before_anybody_told_of_the_fill_is_that_of_the_hedge_that_was
     live = replace(before, id="h7", legs=empty, fees_usd=Decimal(0), opened_ms=later_ms, state=HedgeState.QUARANTINED)
     state.note_last(live)
     book >> receipt("BTC", "2", later_ms, "96") << saved(Transaction, hedge_id="h7")
+
+
+def drawdown(book: Playbook) -> Decimal:
+    book.wait(1).alive() >> Tick()
+    book.unmet.clear()
+    return book.state.book.guards.drawdown.share
+
+
+def by_hand(book: Playbook, coin: str, realized: str) -> OrderFilled:
+    """A trade of the owner's in a perpetual, which realises so much."""
+    intent = book.last("perp")
+    fill = replace(fill_of(book, intent, Decimal(1), client_id="web_1", fee=Decimal(50)).fill, side=Side.SELL)
+    return OrderFilled(replace(fill, instrument=kit.perp_id(coin), realized_pnl=Decimal(realized)))
+
+
+@pytest.mark.parametrize("realized", ["-20000", "20000"])
+def test_what_the_owners_own_perpetuals_lose_or_earn_is_not_the_books(play: Play, realized: str) -> None:
+    """Two per cent of NAV, lost by hand, closed every hedge and halted the daemon."""
+    book = play(kit.config(("BTC",)), coins=("BTC", "ETH")).scene().run()
+    before, guards = drawdown(book), book.state.book.guards.drawdown
+    book >> by_hand(book, "ETH", realized) << saved(Remembered, rule="R5", name="high") << said("fill.foreign")
+    assert drawdown(book) == pytest.approx(before, abs=Decimal("0.00001"))
+    paid = receipt("ETH", "-15000", book.market_ms, "91")
+    book >> paid << saved(Remembered, rule="R5", name="high")
+    fee = LiquidationCharge(kit.VENUE, "main", "perp", kit.perp_id("ETH"), "USDT", Decimal(-15_000), 1, "5")
+    book >> LiquidationCharged(fee) << saved(Remembered, rule="R5", name="high")
+    assert drawdown(book) == pytest.approx(before, abs=Decimal("0.00001"))
+    assert guards.level is Breach.NONE
+    unnamed = replace(fee, instrument=None, venue_id="6")
+    book.feed(LiquidationCharged(unnamed))
+    assert drawdown(book) > Decimal("0.008"), "what names nobody may be a loss of ours"
+
+
+def test_what_the_owner_closes_by_hand_of_a_hedges_perpetual_has_still_been_lost(play: Play) -> None:
+    """Its leg bears the loss until the hedge is closed, however much of the position the owner has bought back."""
+    limits = replace(kit.config(()).limits, drawdown=DrawdownLimits(soft=Decimal("0.5"), hard=Decimal("0.9")))
+    book = play(kit.config(("BTC",), limits=limits)).scene().run()
+    book.wait(1).alive()
+    mark = book.state.market.marks[kit.perp_id("BTC")]
+    lost = -book.hedge.legs[1].quantity_base * mark.mark * Decimal("0.1")
+
+    def seen() -> Decimal:
+        book.wait(1).alive()
+        book.feed(replace(mark, mark=mark.mark * Decimal("1.1")))
+        book >> Tick()
+        book.unmet.clear()
+        return book.state.book.guards.drawdown.share
+
+    before = seen()
+    assert before == pytest.approx(lost / 1_000_000, rel=Decimal("0.1"))
+    book.feed(by_hand(book, "BTC", f"{-lost:.2f}"))
+    assert seen() == pytest.approx(before, rel=Decimal("0.02"))

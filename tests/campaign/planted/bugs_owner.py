@@ -68,7 +68,7 @@ def locked_coins_forgotten(stack: ExitStack) -> None:
 
 @planted("coins that the owner buys by hand are no loss")
 def hand_purchases_are_losses(stack: ExitStack) -> None:
-    put(stack, money, "_owners_coins", lambda state, transaction, out: None)
+    put(stack, money, "owners_dollars", lambda state, transaction, out: None)
 
 
 @planted("a withdrawal that came back is no withdrawal")
