@@ -3,12 +3,14 @@
 A difference between a venue and the books is never booked away by the bot. Its owner may say of exactly this amount
 that it is theirs; then it is their capital, like a deposit, and the venue may be traded at again. Coins that a hedge
 holds are theirs in this way only where nobody buys or sells them any more, as when the venue has turned a coin into
-another one: then the hedge holds so much less, and ends with what is left of it.
+another one: then the hedge holds so much less, and ends with what is left of it. What the venue says is owed beyond
+what a hedge owes, as for interest that was never told, the hedge owes as well: else it would stay owed after its end.
 """
 
 from decimal import Decimal
 
 from bot.domain.actions import Reconcile
+from bot.domain.borrowing import note_owed
 from bot.domain.events import AcceptDifference, CapitalMoved
 from bot.domain.numbers import ZERO, text
 from bot.engine import holdings, trust
@@ -39,7 +41,11 @@ def refusal(state: EngineState, event: AcceptDifference) -> str | None:
         return f"the difference is {text(difference)} {event.asset}, not {text(event.amount)}"
     place = event.venue, event.wallet, event.asset
     held, lacking = holdings.held_base(state, *place), _lacking_base(state, event)
-    if lacking and any(state.market.instruments[leg.instrument].trades for _, leg in holdings.holding(state, *place)):
+    if (
+        lacking
+        and held > 0
+        and any(state.market.instruments[leg.instrument].trades for _, leg in holdings.holding(state, *place))
+    ):
         return (
             f"hedges hold {text(held)} {event.asset}, and {text(held - lacking)} would be left: "
             "buy the rest back at the venue"
@@ -48,12 +54,13 @@ def refusal(state: EngineState, event: AcceptDifference) -> str | None:
 
 
 def _lacking_base(state: EngineState, event: AcceptDifference) -> Decimal:
-    """What hedges hold beyond what would be left of it in the wallet."""
+    """What hedges hold beyond what would be left of it in the wallet, or what would be owed beyond what they owe."""
     held = holdings.held_base(state, event.venue, event.wallet, event.asset)
-    if event.amount >= 0 or held <= 0:
+    if event.amount >= 0 or not held:
         return ZERO
     account = postings.wallet_account(event.venue, event.wallet)
-    return max(ZERO, held - state.ledger.balance(account, event.asset) - event.amount)
+    lacking = max(ZERO, held - state.ledger.balance(account, event.asset) - event.amount)
+    return lacking if held > 0 else min(lacking, -event.amount)
 
 
 def booked_since(state: EngineState, event: AcceptDifference, count: int) -> bool:
@@ -81,8 +88,12 @@ def accept(state: EngineState, event: AcceptDifference, out: Actions) -> None:
 
 
 def _give_up(state: EngineState, event: AcceptDifference, lacking: Decimal, out: Actions) -> None:
-    """Hedges hold the coins no more, and end."""
+    """Hedges hold the coins no more, and end; or the one that owes them owes so many more, and is made whole."""
     for hedge, leg in holdings.holding(state, event.venue, event.wallet, event.asset):
+        if leg.quantity_base < 0 < lacking:
+            holdings.take(state, hedge, leg, lacking, event.reason, out)
+            note_owed(state.market, leg)
+            return
         quantity = min(lacking, max(ZERO, leg.quantity_base))
         if not quantity:
             continue

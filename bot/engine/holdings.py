@@ -64,14 +64,20 @@ def _places(state: EngineState, venue: str) -> set[tuple[str, str]]:
     return {(one.wallet.value, one.base_asset) for one in known}
 
 
-def give_up(state: EngineState, hedge: Hedge, leg: Leg, quantity: Decimal, reason: str, out: Actions) -> None:
-    """The hedge holds so many coins less: they left at their last price, as a withdrawal does, and not as a loss."""
+def take(state: EngineState, hedge: Hedge, leg: Leg, quantity: Decimal, reason: str, out: Actions) -> Decimal:
+    """The leg is so many coins less, or owes them: at their last price, which is returned, and no loss to R5."""
     worth_usd, price = r05_drawdown.worth_usd(state.book), price_of(state.book, hedge)
     move_leg(leg, -quantity, price)
     r05_drawdown.capital_moved(state.book, worth_usd, -quantity * price)
     save_mark(state, out)
     hedge.reason, hedge.wait_until_mono_ms = reason, 0
     out.persist(hedge)
+    return price
+
+
+def give_up(state: EngineState, hedge: Hedge, leg: Leg, quantity: Decimal, reason: str, out: Actions) -> None:
+    """The hedge holds so many coins less: they left, and its owner is told."""
+    price = take(state, hedge, leg, quantity, reason, out)
     out.critical(
         "hedge.coins_gone",
         hedge=hedge.id,
