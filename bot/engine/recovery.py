@@ -6,12 +6,13 @@ from decimal import Decimal
 from bot.domain.book import Book
 from bot.domain.books import Books
 from bot.domain.config import CoreConfig
-from bot.domain.hedges import Control
+from bot.domain.hedges import Control, Hedge
 from bot.domain.instruments import Kind
 from bot.domain.market import Mark
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderState
 from bot.engine import borrowing, collateral, guarding, spending
+from bot.engine.money import CLOSED_SLACK_MS
 from bot.engine.state import EngineState
 from bot.ledger.journal import Ledger
 
@@ -40,6 +41,7 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
                 state.held_since_ms[leg.instrument] = hedge.opened_ms
     for hedge in sorted((*books.closed, *books.hedges), key=lambda one: one.number):
         state.note_last(hedge)
+        _recall_stint(state, hedge, books.last_market_ms)
     for order in books.orders:
         if not order.state.ended:
             order.state = OrderState.UNKNOWN
@@ -68,6 +70,15 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
         # The books can be valued before the first frame; a real mark replaces it.
         book.market.marks[name] = Mark(name, price, price, ZERO, 0)
     return state
+
+
+def _recall_stint(state: EngineState, hedge: Hedge, last_market_ms: int) -> None:
+    """What a hedge held that was closed just before the end is still to be paid for (R12); older ones were told."""
+    if hedge.closed_ms is None or hedge.closed_ms < last_market_ms - CLOSED_SLACK_MS or not hedge.traded:
+        return
+    for leg in hedge.legs:
+        if leg.kind is Kind.PERP:
+            state.held_before_ms[leg.instrument] = hedge.opened_ms, hedge.closed_ms
 
 
 def last_prices(books: Books) -> dict[str, Decimal]:

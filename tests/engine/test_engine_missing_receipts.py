@@ -4,12 +4,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
+import pytest
 from playbook import Expect, Play, Playbook, both_fill, receipt, said, saved, severity_of, silence
 
 from bot.domain.actions import FetchReceipts, Reconcile, VerdictGiven
 from bot.domain.books import Books
 from bot.domain.config import Limits
-from bot.domain.events import Reconfigure, Tick
+from bot.domain.events import CloseCoin, Reconfigure, Tick
 from bot.domain.time import HOUR_MS
 from bot.engine.money import SEEN_MAX, paid_for, receipt_seen
 from bot.engine.recovery import restore
@@ -116,6 +117,25 @@ def test_of_two_settlements_while_the_daemon_was_down_the_first_one_is_missed_th
     assert list(book.state.receipts_due_ms) == [(kit.perp_id("BTC"), SETTLED)]
     book.feed(receipt("BTC", "14.7", SETTLED, "78"))
     assert not book.state.receipts_due_ms
+
+
+@pytest.mark.parametrize(("last_ms", "owed"), [(SETTLED + 40_000, True), (SETTLED + 3 * HOUR_MS, False)])
+def test_what_was_closed_shortly_before_a_restart_is_still_owed(play: Play, last_ms: int, owed: bool) -> None:
+    """It settled, was closed, and the daemon stopped before the grace was over; of older ones the owner was told."""
+    before = play().scene().run()
+    hedge = before.hedge
+    before.until(SETTLED + 30_000).alive()
+    before.feed(CloseCoin("BTC", "enough"))
+    before.run()
+    assert hedge.closed_ms is not None
+    paid = receipt("BTC", "14.7", SETTLED - 8 * HOUR_MS, "77").receipt
+    books = Books(epoch=2, closed=[hedge], hedge_count=1, recent_receipts=[paid], last_market_ms=last_ms)
+    book = play(state=restore(books, before.config))
+    book.market_ms = last_ms + 60_000
+    book.feed(kit.listing(("BTC",)))
+    for rate in kit.history("BTC", SETTLED, days=2):
+        book.feed(rate)
+    assert list(book.state.receipts_due_ms) == ([(kit.perp_id("BTC"), SETTLED)] if owed else [])
 
 
 def test_what_was_paid_is_remembered_for_a_while_and_what_came_before_it_is_waited_for_no_more(play: Play) -> None:
