@@ -85,8 +85,17 @@ def _mark(book: Book, hedge: Hedge, *, old: bool) -> Mark | None:
     mark, seen = book.market.marks.get(perp), book.market.mark_seen_ms.get(perp)
     if old:
         return mark
-    fresh = seen is not None and book.now.mono_ms - seen <= book.config.limits.stale_s * 1000
-    return mark if fresh else None
+    return mark if seen is not None and _may_stand(book, listed.feed, seen) else None
+
+
+def _may_stand(book: Book, feed: str, seen_ms: int) -> bool:
+    """Whether a mark is fresh; or out for as long as R6 bears with an outage while its feed lives: a market that is
+    halted, say, which may not hide the losses of all others until its listing tells of it."""
+    alive_ms, now_ms, limits = book.market.feed_alive_ms.get(feed), book.now.mono_ms, book.config.limits
+    if now_ms - seen_ms <= limits.stale_s * 1000:
+        return True
+    alive = alive_ms is not None and now_ms - alive_ms <= limits.stale_s * 1000
+    return alive and now_ms - seen_ms > limits.extreme.outage_s * 1000
 
 
 def deferred_usd(book: Book) -> Decimal:
