@@ -19,10 +19,14 @@ AWRY = Decimal("0.05")
 
 
 def coin_price(book: Book, venue: str, asset: str) -> Decimal:
-    """Spot price of a coin that a venue holds for us (see `mark_price`), else its perpetual's; zero without any."""
+    """Spot price of a coin that a venue holds for us (see `mark_price`), else its perpetual's; zero without any.
+
+    One that a hedge holds and the venue does not list has the hedge's.
+    """
     pair = book.market.by_asset.get((venue, asset))
     if pair is None:
-        return ZERO
+        hedge = book.hedge_of(venue, asset)
+        return ZERO if hedge is None else price_of(book, hedge)
     return mark_price(book, pair.spot.id) or mark_price(book, pair.perp.id) or ZERO
 
 

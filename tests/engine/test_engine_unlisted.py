@@ -11,6 +11,7 @@ from bot.domain.actions import Emit, LastPrice
 from bot.domain.books import Books
 from bot.domain.events import FeedAlive, Reconciled, Tick
 from bot.domain.guards import Breach, Remembered
+from bot.domain.valuation import nav_usd
 from bot.engine.recovery import restore
 from bot.risk.rules import r05_drawdown
 
@@ -64,6 +65,17 @@ def test_what_the_others_lose_is_seen(play: Play) -> None:
     drawdown = book.state.book.guards.drawdown
     assert drawdown.share == pytest.approx(D("0.01"), abs=D("0.003"))
     assert drawdown.level is Breach.SOFT
+
+
+def test_its_coins_are_a_part_of_nav(play: Play) -> None:
+    """They counted as nothing: NAV was less by a fifth, and R2 trimmed the others, which were within their caps."""
+    book = listed(play)
+    assert nav_usd(book.state.book) == pytest.approx(D(1_000_000), rel=D("0.005"))
+    held = book.hedge_of("ETH").target_base
+    for _ in range(8):
+        book.wait(0.5).alive() >> Tick()
+        book.unmet.clear()
+    assert book.hedge_of("ETH").target_base == held
 
 
 def test_its_owner_is_told_once(play: Play) -> None:
