@@ -74,7 +74,7 @@ def test_a_closing_waits_for_somebody_to_trade_with_on_both_legs(play: Play, leg
     assert not book.state.book.live_hedges()
 
 
-@pytest.mark.parametrize(("leg", "side", "price"), [("spot", "ask", "90000"), ("perp", "bid", "110000")])
+@pytest.mark.parametrize(("leg", "side", "price"), [("spot", "ask", "97000"), ("perp", "bid", "103000")])
 def test_a_closing_goes_on_at_the_side_that_is_there(play: Play, leg: str, side: str, price: str) -> None:
     """And at its price of now: an order at the last whole quote's would never have been filled."""
     book = play().scene().run()
@@ -84,7 +84,7 @@ def test_a_closing_goes_on_at_the_side_that_is_there(play: Play, leg: str, side:
     sent = len(book.sent)
     book.run(0.25)
     order = next(one for one in book.sent[sent:] if one.instrument.endswith(leg))
-    assert (order.limit_price < 90_000) if leg == "spot" else (order.limit_price > 110_000)
+    assert (order.limit_price < 97_000) if leg == "spot" else (order.limit_price > 103_000)
     book.run(40)
     assert not book.state.book.live_hedges()
 
