@@ -18,7 +18,7 @@ import structlog
 from bot.cli import context, embedded, wiring
 from bot.cli.embedded import Exchange
 from bot.cli.failure import FAILED, UNREACHABLE, Failure
-from bot.cli.money import Money, claim
+from bot.cli.money import Money, claim, must_be_of
 from bot.domain.actions import Emit, Severity
 from bot.domain.time import Stamp
 from bot.observe.alerting import Alerting
@@ -160,11 +160,12 @@ class _Run:
         url = self._settings.database.url
         if not await self._upgraded(url):
             return None
+        books = Books(url, tuple(self._settings.venues))
+        must_be_of(self._settings, await books.config())
         await self._start_exchange()
         store = await stack.enter_async_context(SqlStore(url, epoch_min=_epoch_min(self._money)))
         stack.push_async_callback(self._record_last, store)
         self._write("info", "store.opened", database=store.name, version=store.version)
-        books = Books(url, tuple(self._settings.venues))
         await stack.enter_async_context(books.opened())
         daemon = await self._build(store, books, stack)
         await daemon.load()

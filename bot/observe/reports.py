@@ -147,6 +147,11 @@ class Books:
         async with self._snapshot() as connection:
             return await _opened_ms(connection)
 
+    async def config(self) -> str | None:
+        """The settings of the last daemon on these books; None where none was."""
+        async with self._snapshot() as connection:
+            return await queries.config(connection)
+
     async def coins_in_use(self) -> set[str]:
         """Coins that are listed whatever the universe says: held, owed, or closed so lately that a payment for them
         may still be told, which could not be read without their instruments."""

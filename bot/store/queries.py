@@ -21,6 +21,7 @@ from bot.store import fetch, rows
 from bot.store.schema import (
     ALERTS,
     COIN_STATES,
+    CONFIG_VERSIONS,
     CONTROL,
     EPOCHS,
     FILLS,
@@ -227,6 +228,13 @@ async def control(connection: AsyncConnection) -> ControlSet | None:
     """What the owner allowed last; None when nothing was ever said."""
     found = (await connection.execute(select(CONTROL).order_by(CONTROL.c.seq.desc()).limit(1))).first()
     return None if found is None else rows.control(found)
+
+
+async def config(connection: AsyncConnection) -> str | None:
+    """The settings that came into force last, as they were kept; None before the first."""
+    newest = select(CONFIG_VERSIONS.c.content).order_by(CONFIG_VERSIONS.c.seq.desc()).limit(1)
+    found: str | None = (await connection.execute(newest)).scalar()
+    return found
 
 
 async def coin_states(connection: AsyncConnection) -> list[Removal]:
