@@ -60,3 +60,19 @@ def test_a_folder_that_holds_nothing_whole_says_why(carrybot: Run, tmp_path: Pat
     done = carrybot("replay", str(tmp_path))
     assert (done.code, done.out) == (1, "")
     assert "it ends before anything was recorded" in done.err
+
+
+def test_a_damaged_file_does_not_pass_for_one_that_a_kill_tore(carrybot: Run, tmp_path: Path) -> None:
+    """Most of it was left out, all of it where the state was hit, and the answer was that all came out the same."""
+    whole = tape(tmp_path / "whole", 1).read_bytes()
+    tape(tmp_path, 9)
+    places = {1: len(MARK) + 12, 2: len(whole) // 2, 3: whole.rindex(b"E") + 12}
+    for epoch, at in places.items():
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x10
+        (tmp_path / f"{epoch:06}-0001.tape").write_bytes(damaged)
+    done = carrybot("replay", str(tmp_path), "--quiet")
+    said = " ".join(done.err.split())
+    assert said.count("it is damaged at byte") == 3
+    assert "000009-0001.tape: epoch 9, 19 events" in done.out.replace("\n", "")
+    assert done.code == 1

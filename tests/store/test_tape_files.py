@@ -183,11 +183,11 @@ def test_a_damaged_block_ends_the_reading_there(tmp_path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 0x10
     path.write_bytes(bytes(raw))
-    entries, note = read(path)
+    entries: list[Entry] = []
+    with TapeReader(path) as tape, pytest.raises(TapeError, match="it is damaged at byte"):
+        entries.extend(tape.entries())
     assert 0 < len(entries) < 3_000
     assert as_fed(entries) == session.fed[: len(entries)]
-    assert note is not None
-    assert "torn" in note
 
 
 @pytest.mark.parametrize(

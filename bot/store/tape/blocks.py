@@ -27,6 +27,9 @@ class Kind(Enum):
     """The file was closed in order."""
 
 
+_LETTERS = frozenset(kind.value for kind in Kind)
+
+
 class TapeError(Exception):
     """A file is no tape, or not one that this program can read. Its text names the file and the remedy."""
 
@@ -55,7 +58,9 @@ class Unpacker:
     note: str | None = None
 
     def blocks(self) -> Iterator[tuple[Kind, bytes]]:
-        """Every whole block. TapeError when the file does not begin as a tape does, or ends within its mark."""
+        """Every whole block. TapeError when the file does not begin as a tape does, ends within its mark, or is
+        damaged: a kill tears the last block, and only the last one.
+        """
         mark = self.file.read(len(MARK))
         if mark != MARK and MARK.startswith(mark):
             raise NothingTapedError(f"{self.name}: it ends before anything was recorded")
@@ -69,10 +74,24 @@ class Unpacker:
                 return
             found = self._block(frame, stream)
             if found is None:
+                if self._goes_on(at, frame):
+                    raise TapeError(f"{self.name}: it is damaged at byte {at}, and what follows cannot be compared")
                 rest = self.file.seek(0, 2) - at
                 self.note = f"the last block is torn: {rest} bytes from byte {at} on are dropped"
                 return
             yield found
+
+    def _goes_on(self, at: int, frame: bytes) -> bool:
+        """Whether a whole block follows where the one that begins at this byte should end."""
+        if len(frame) < _FRAME.size:
+            return False
+        self.file.seek(at + _FRAME.size + min(_FRAME.unpack(frame)[1], BLOCK_BYTES_MAX))
+        following = self.file.read(_FRAME.size)
+        if len(following) < _FRAME.size:
+            return False
+        letter, length, check = _FRAME.unpack(following)
+        packed = self.file.read(min(length, BLOCK_BYTES_MAX))
+        return letter in _LETTERS and len(packed) == length and zlib.crc32(packed) == check
 
     def _block(self, frame: bytes, stream: "zlib._Decompress") -> tuple[Kind, bytes] | None:
         if len(frame) < _FRAME.size:
