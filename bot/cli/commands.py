@@ -129,9 +129,15 @@ def db_backup(config: Path | None, target: Path, as_json: bool) -> None:
 
 def db_restore(config: Path | None, source: Path, as_json: bool) -> None:
     """The books out of a backup, where there are none."""
+    from bot.cli.run import LOCK_FILE
+    from bot.runtime.lock import locked_by
     from bot.store.backup import restore
 
     settings = context.load(config)
+    pid = locked_by(settings.data_dir / LOCK_FILE)
+    if pid is not None:
+        # Books that are moved away under a daemon are still its own: what it trades would be in neither.
+        raise Failure(FAILED, f"a daemon runs on {settings.data_dir} (process {pid or 'unknown'})", "stop it first")
     _show_proof(source, restore(source, settings.database.url), as_json)
     if not as_json:
         say("restored: `carrybot run` fetches what the venue did since, then compares; `ledger --verify` shows it")

@@ -59,6 +59,8 @@ class SqlStore:
         self._prepared: dict[Write, Prepared] = {}
         self._epoch: int | None = None
         self._epoch_min = epoch_min
+        self._file: tuple[int, int] | None = None
+        """Which file it is that the connection writes to."""
         self.name = name_of(url)
         """The file, or the database without credentials: for messages."""
         self.version = ""
@@ -81,6 +83,7 @@ class SqlStore:
             if self._lock is not None:
                 self._lock.acquire()
             await self._connect()
+            self._file = self._found()
         except DATABASE_ERRORS as error:
             await self.close()
             raise refusal(self._url, error) from None
@@ -129,6 +132,7 @@ class SqlStore:
         if not records:
             return
         connection = self._open_connection()
+        self._must_be_in_place()
         try:
             writes = operations(records)
             if self._one_call:
@@ -144,6 +148,7 @@ class SqlStore:
     async def confirm(self) -> None:
         """That these books are still ours. TakenOverError when they are not, StoreError when they do not answer."""
         connection = self._open_connection()
+        self._must_be_in_place()
         async with self._turn:
             try:
                 async with connection.begin():
@@ -200,6 +205,21 @@ class SqlStore:
             # SQLAlchemy leaves a transaction open when its COMMIT fails (a deferred key, a full disk).
             await self._driver.rollback()
             raise
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file lies where the books should be; None without one."""
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _must_be_in_place(self) -> None:
+        """StoreError when no start would find what is written: SQLite goes on with a file that nobody can name."""
+        if self._found() != self._file:
+            raise StoreError(f"{self.name}: its file was moved, deleted or replaced; put it back, or stop the daemon")
 
     def _open_connection(self) -> AsyncConnection:
         if self._connection is None:

@@ -20,6 +20,7 @@ from bot.domain.orders import Fill, OrderIntent, OrderRecord, OrderState, Purpos
 from bot.domain.time import DAY_MS, HOUR_MS
 from bot.ledger.journal import Ledger
 from bot.observe.reports import Books
+from bot.runtime.lock import InstanceLock
 from bot.store.database import SqlStore
 from bot.store.migrate import upgrade
 
@@ -279,3 +280,19 @@ def test_books_are_made_by_db_upgrade(carrybot: Run, data: Path) -> None:
     view = carrybot("status", "--json").json
     assert (view["hedges"], view["nav_usd"], view["market_time"]) == (0, None, None)
     assert carrybot("receipts").out.strip() == "no funding received yet"
+
+
+def test_nothing_is_restored_beside_a_daemon_whose_books_were_moved_away(carrybot: Run, data: Path) -> None:
+    """It goes on with the file that was moved, whatever its name is."""
+    url = f"sqlite:///{data / 'carrybot.db'}"
+    upgrade(url)
+    copy = data.parent / "copy.db"
+    assert carrybot("db", "backup", str(copy)).code == 0
+    with InstanceLock(data / "carrybot.lock"):
+        for path in data.glob("carrybot.db*"):
+            path.rename(data.parent / path.name)
+        refused = carrybot("db", "restore", str(copy))
+    assert refused.code == 1
+    assert "a daemon runs on" in refused.err
+    assert not (data / "carrybot.db").exists()
+    assert carrybot("db", "restore", str(copy)).code == 0

@@ -13,7 +13,7 @@ from sqlalchemy import Text
 from bot.domain.actions import NavPoint, Record, TransferEnded
 from bot.domain.orders import OrderState
 from bot.ports import StoreError
-from bot.store import schema
+from bot.store import migrate, schema
 from bot.store.database import SqlStore
 
 FACTS: list[Record] = [make.intent(1), make.fill(1), make.receipt(1), make.transfer(1), make.transaction(1)]
@@ -33,6 +33,10 @@ def dump(path: Path) -> list[str]:
 def count(path: Path, table: str) -> int:
     with closing(sqlite3.connect(path)) as books:
         return books.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def put(path: Path, where: Path) -> None:
+    path.rename(where)
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: type(fact).__name__)
@@ -229,3 +233,26 @@ async def test_the_connection_is_durable(url: str) -> None:
         for pragma in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout"):
             found[pragma] = (await (await store._driver.execute(f"PRAGMA {pragma}")).fetchone())[0]
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_books_that_are_moved_away_under_their_daemon_take_nothing_more(
+    store: SqlStore, path: Path, *, replaced: bool
+) -> None:
+    """SQLite would go on writing to a file that no start finds: all that was traded since would be lost with it."""
+    await store.load()
+    await store.commit(make.persist(make.receipt(1)))
+    moved = path.with_name("moved.db")
+    put(path, moved)
+    if replaced:
+        migrate.upgrade(f"sqlite:///{path.with_name('new.db')}")
+        put(path.with_name("new.db"), path)
+    with pytest.raises(StoreError, match=r"books\.db: its file was moved, deleted or replaced"):
+        await store.commit(make.persist(make.intent(1)))
+    with pytest.raises(StoreError, match="put it back, or stop the daemon"):
+        await store.confirm()
+    assert count(moved, "order_intents") == 0
+    put(moved, path)
+    await store.confirm()
+    await store.commit(make.persist(make.intent(1)))
+    assert count(path, "order_intents") == count(path, "receipts") == 1
