@@ -116,7 +116,8 @@ class ControlServer:
             )
 
     async def _get(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._find(self._gets, request)(dict(request.query)))
+        fields = {name: _readable(value) for name, value in request.query.items()}
+        return web.json_response(await self._find(self._gets, request)(fields))
 
     async def _post(self, request: web.Request) -> web.Response:
         ask = self._find(self._posts, request)
@@ -140,7 +141,13 @@ async def _fields(request: web.Request) -> dict[str, str]:
         raise Refusal(400, "the body is not JSON", 'send an object such as {"reason": "..."}') from None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise Refusal(400, "the body must be an object of texts", 'send an object such as {"reason": "..."}')
-    return found
+    return {name: _readable(value) for name, value in found.items()}
+
+
+def _readable(text: str) -> str:
+    """With a question mark for each byte of a terminal that does not speak UTF-8, and for half a character: no book,
+    log or tape takes them, and a command must not fail for its reason."""
+    return text.encode(errors="replace").decode()
 
 
 def _refuse(refusal: Refusal) -> web.Response:

@@ -20,7 +20,7 @@ from bot.store import schema, sqlite
 from bot.store.errors import DATABASE_ERRORS, UPGRADE, file_of, name_of, parse, refusal
 from bot.store.loading import load_books
 from bot.store.lock import WriterLock
-from bot.store.statements import Operation, Prepared, Write, prepare
+from bot.store.statements import Operation, Prepared, Write, prepare, readable
 from bot.store.writers import WRITES, operations
 
 _EPOCH_SQL = "SELECT max(epoch) FROM epochs"
@@ -245,7 +245,7 @@ class SqlStore:
                     return False
             for write, row in writes:
                 prepared = self._prepared[write]
-                await connection.execute(prepared.statement, dict(zip(prepared.names, row, strict=True)))
+                await connection.execute(prepared.statement, dict(zip(prepared.names, readable(row), strict=True)))
         return True
 
 

@@ -64,10 +64,19 @@ class Prepared:
 
     def bind(self, row: tuple[object, ...]) -> list[object]:
         """The row as SQLite's driver takes it."""
-        bound = list(row)
+        bound = readable(row)
         for index in self.money:
             bound[index] = money_text(bound[index])
         return bound
+
+
+def readable(row: tuple[object, ...]) -> list[object]:
+    """With a question mark for half a character: one such text, be it a reason of a venue's, would have this commit
+    and all that come after it refused."""
+    return [
+        value.encode(errors="replace").decode() if isinstance(value, str) and not value.isascii() else value
+        for value in row
+    ]
 
 
 class exact_sum(FunctionElement[Any]):  # noqa: N801  SQL functions are lower case

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import book_records as make
 import pytest
 from sqlalchemy import Text
 
-from bot.domain.actions import NavPoint, Record, TransferEnded
+from bot.domain.actions import ControlSet, NavPoint, Record, TransferEnded
+from bot.domain.hedges import Control
 from bot.domain.orders import OrderState
 from bot.ports import StoreError
 from bot.store import migrate, schema
@@ -256,3 +258,13 @@ async def test_books_that_are_moved_away_under_their_daemon_take_nothing_more(
     await store.confirm()
     await store.commit(make.persist(make.intent(1)))
     assert count(path, "order_intents") == count(path, "receipts") == 1
+
+
+async def test_half_a_character_in_a_reason_refuses_no_commit(store: SqlStore, path: Path) -> None:
+    """What a venue says of a refusal may hold one; the record would wait, and all commits after it with it."""
+    await store.load()
+    refused = replace(make.order(1, OrderState.REJECTED), reason="no \ud83d today")
+    await store.commit(make.persist(make.intent(1), refused, ControlSet(Control.HALTED, "币 caf\udce9", 1)))
+    with closing(sqlite3.connect(path)) as books:
+        assert books.execute("SELECT reason FROM orders").fetchall() == [("no ? today",)]
+        assert books.execute("SELECT reason FROM control").fetchall() == [("币 caf?",)]
