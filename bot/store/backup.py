@@ -48,8 +48,10 @@ def backup(url: str, target: Path) -> Proof:
     name, so that `target` is whole or absent. StoreError when it exists, cannot be written or fails the proof.
     """
     source = _source_of(url)
-    if target.exists():
-        raise StoreError(f"{target}: it exists already; name another file")
+    # A WAL that another copy left there would be applied to this one by whoever opens it.
+    there = next((path for path in _files_of(target) if path.exists()), None)
+    if there is not None:
+        raise StoreError(f"{there}: it exists already; name another file")
     with _new_file(target, url) as part:
         _must_have_room(source, part)
         counted = _copy(source, part)

@@ -1,6 +1,7 @@
 """A backup is whole, consistent, checked, and made beside a running daemon."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -235,3 +236,16 @@ async def test_a_copy_that_misses_rows_does_not_count(
     with pytest.raises(StoreError, match="has not all rows of receipts"):
         backup(url, tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
+
+
+async def test_a_backup_is_not_laid_beside_what_another_copy_left(url: str, path: Path, tmp_path: Path) -> None:
+    """SQLite applies a WAL to whatever file lies beside it: of nine transactions that were proven three were left."""
+    target, booked = tmp_path / "copy.db", make.transactions(9)
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(*booked[:3]))
+        shutil.copy(path.with_name("books.db-wal"), target.with_name("copy.db-wal"))
+        await store.commit(make.persist(*booked[3:]))
+        with pytest.raises(StoreError, match=r"copy\.db-wal: it exists already"):
+            backup(url, target)
+        target.with_name("copy.db-wal").unlink()
+        assert backup(url, target).transactions == prove(target).transactions == 9
