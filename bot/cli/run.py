@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -62,15 +62,25 @@ def run(config: Path | None, run_for_s: float | None) -> int:
     configure(settings.log.format.value, settings.log.level.value, secrets(settings))
     install_hooks()
     wiring.only_venue(settings)
+    with ExitStack() as held:
+        lock, money = _take(settings, held)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            code = runner.run(_Run(settings, run_for_s, money, lock).main())
+            _leave_soon(code, lock)
+            return code
+
+
+def _take(settings: Settings, held: ExitStack) -> tuple[InstanceLock, Money]:
+    """Take the data folder. A disk that refuses is told like books that do: what is held stays unmanaged."""
+    lock = InstanceLock(settings.data_dir / LOCK_FILE, _store_locks(settings))
     try:
-        with InstanceLock(settings.data_dir / LOCK_FILE, _store_locks(settings)) as lock:
-            money = claim(settings)
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                code = runner.run(_Run(settings, run_for_s, money, lock).main())
-                _leave_soon(code, lock)
-                return code
+        return held.enter_context(lock), claim(settings)
     except AlreadyRunningError as error:
         raise Failure(FAILED, str(error), "stop it first, or give this one its own CARRYBOT_DATA") from None
+    except OSError as error:
+        reason = f"{error.filename or settings.data_dir}: {error.strerror or type(error).__name__}"
+        asyncio.run(_Run(settings, None, Money.REAL, lock).refused(OSError(reason)))
+        raise Failure(FAILED, reason, "check the disk, and the owner and the rights of the data folder") from None
 
 
 def _leave_soon(code: int, lock: InstanceLock) -> None:
@@ -151,6 +161,15 @@ class _Run:
             self._write("info", "simulator.stopped", saved=True)
         self._write("info", "daemon.ended")
         return 0
+
+    async def refused(self, error: OSError) -> None:
+        """Tell the owner's channels of a start that ended before there was anything to run."""
+        try:
+            async with self._alerting.running():
+                self._failed(error)
+                raise error
+        except* OSError:
+            pass
 
     async def _open(self, stack: AsyncExitStack) -> Daemon | None:
         """The daemon with its books, before it lives; None when it was stopped before it had begun.

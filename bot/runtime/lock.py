@@ -77,7 +77,8 @@ class InstanceLock:
         file, self._file = self._file, None
         if file is not None:
             self._released.set()
-            os.ftruncate(file, 0)
+            with suppress(OSError):  # a disk that refuses by now must not hide why the daemon ended
+                os.ftruncate(file, 0)
             os.close(file)
 
     def _show_life(self, file: int) -> None:

@@ -252,6 +252,22 @@ def test_the_owner_is_told_that_the_last_daemon_was_killed_and_that_a_port_is_ta
     assert "process 4711" in told
 
 
+def test_the_owner_is_told_of_a_disk_that_refuses_the_start(carrybot: Run, data: Path, tmp_path: Path) -> None:
+    """A disk that was mounted read-only after an error, say: the lock was the first that it refused."""
+    data.mkdir()
+    (data / "carrybot.lock").mkdir()  # what root cannot open for writing either
+    config = tmp_path / "my.yaml"
+    with inbox() as channel:
+        config.write_text((ROOT / "config" / "demo.yaml").read_text() + f"alerts: {{channels: ['{channel.url}']}}\n")
+        done = carrybot("run", "-c", str(config), "--for", "3s")
+    assert done.code == 1
+    assert "carrybot.lock: Is a directory" in done.err.replace("\n", "")
+    assert "defect" not in done.err
+    (told,) = channel.got
+    assert told["title"] == "carrybot critical: daemon.failed"
+    assert "carrybot.lock: Is a directory" in told["message"]
+
+
 def test_missing_keys_are_named_before_anything_starts(carrybot: Run, data: Path, tmp_path: Path) -> None:
     config = tmp_path / "keyless.yaml"
     config.write_text("venues:\n  binance:\n    adapter: binance\n")
