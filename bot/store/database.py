@@ -207,12 +207,12 @@ class SqlStore:
             raise
 
     def _found(self) -> tuple[int, int] | None:
-        """Which file lies where the books should be; None without one."""
+        """Which file lies where the books should be; None where there is none to be seen."""
         if self._path is None:
             return None
         try:
             found = self._path.stat()
-        except FileNotFoundError:
+        except OSError:
             return None
         return found.st_dev, found.st_ino
 

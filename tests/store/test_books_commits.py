@@ -1,6 +1,7 @@
 """One commit is everything or nothing; facts are booked once and never altered; one daemon writes."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -39,6 +40,11 @@ def count(path: Path, table: str) -> int:
 
 def put(path: Path, where: Path) -> None:
     path.rename(where)
+
+
+def laid(books: Path, folder: Path) -> Path:
+    folder.mkdir()
+    return Path(shutil.copy(books, folder / "books.db"))
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: type(fact).__name__)
@@ -258,6 +264,16 @@ async def test_books_that_are_moved_away_under_their_daemon_take_nothing_more(
     await store.confirm()
     await store.commit(make.persist(make.intent(1)))
     assert count(path, "order_intents") == count(path, "receipts") == 1
+
+
+async def test_a_folder_that_is_no_longer_one_is_an_error_of_the_books(empty_books: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    async with SqlStore(f"sqlite:///{laid(empty_books, folder)}") as store:
+        await store.load()
+        put(folder, tmp_path / "away")
+        folder.touch()
+        with pytest.raises(StoreError, match="its file was moved"):
+            await store.commit(make.persist(make.intent(1)))
 
 
 async def test_half_a_character_in_a_reason_refuses_no_commit(store: SqlStore, path: Path) -> None:
