@@ -129,8 +129,7 @@ def db_backup(config: Path | None, target: Path, as_json: bool) -> None:
 
 def db_restore(config: Path | None, source: Path, as_json: bool) -> None:
     """The books out of a backup, where there are none."""
-    from bot.cli.run import LOCK_FILE
-    from bot.runtime.lock import locked_by
+    from bot.runtime.lock import LOCK_FILE, locked_by
     from bot.store.backup import restore
 
     settings = context.load(config)

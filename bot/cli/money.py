@@ -95,3 +95,11 @@ def _found(folder: Path, mark: Path) -> str | None:
     if written:
         return written
     return Money.SIMULATED if (folder / "simulator").is_dir() else None
+
+
+def epoch_min(money: Money) -> int:
+    """At a real account the second of the start: it may have orders of books that are lost or lie elsewhere, and a
+    client id that comes twice has the venue tell of the earlier order. Simulated accounts begin with their books."""
+    from bot.store.database import wall_ms
+
+    return wall_ms() // 1_000 if money is Money.REAL else 1

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,7 +17,7 @@ import structlog
 from bot.cli import context, embedded, wiring
 from bot.cli.embedded import Exchange
 from bot.cli.failure import FAILED, UNREACHABLE, Failure
-from bot.cli.money import Money, claim, must_be_of
+from bot.cli.money import Money, claim, epoch_min, must_be_of
 from bot.domain.actions import Emit, Severity
 from bot.domain.time import Stamp
 from bot.observe.alerting import Alerting
@@ -40,7 +39,7 @@ from bot.runtime.lock import LOCK_FILE, AlreadyRunningError, InstanceLock
 from bot.runtime.reload import ConfigWatcher, described
 from bot.runtime.taping import NoTape
 from bot.settings import Settings, redacted, require_credentials, secrets
-from bot.store.database import SqlStore, wall_ms
+from bot.store.database import SqlStore
 from bot.store.errors import file_of
 from bot.store.lock import lock_file
 from bot.store.migrate import upgrade
@@ -111,12 +110,6 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-@dataclass(slots=True)
-class _Ports:
-    health: tuple[str, int]
-    control: tuple[str, int]
-
-
 class _Run:
     """One run of the daemon with everything around it."""
 
@@ -182,7 +175,7 @@ class _Run:
         books = Books(url, tuple(self._settings.venues))
         must_be_of(self._settings, await books.config())
         await self._start_exchange()
-        store = await stack.enter_async_context(SqlStore(url, epoch_min=_epoch_min(self._money)))
+        store = await stack.enter_async_context(SqlStore(url, epoch_min=epoch_min(self._money)))
         stack.push_async_callback(self._record_last, store)
         self._write("info", "store.opened", database=store.name, version=store.version)
         await stack.enter_async_context(books.opened())
@@ -387,12 +380,6 @@ class _Run:
 
     def _write(self, level: str, name: str, **fields: Any) -> None:
         getattr(self._log, level)(name, **fields)
-
-
-def _epoch_min(money: Money) -> int:
-    """At a real account the second of the start: it may have orders of books that are lost or lie elsewhere, and a
-    client id that comes twice has the venue tell of the earlier order. Simulated accounts begin with their books."""
-    return wall_ms() // 1_000 if money is Money.REAL else 1
 
 
 async def _nothing() -> None:
