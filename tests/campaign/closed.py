@@ -18,6 +18,8 @@ ROOM_NEEDED = Decimal("0.15")
 """R7's least distance."""
 ALONE = ("close", "reduce")
 SETTLED = "settlement_autoclose-"
+BY_VENUE = (SETTLED, "autoclose-", "adl_autoclose")
+"""Client ids of orders by which the venue closes a perpetual: at its end, to liquidate it, to deleverage others."""
 TAKEN_S = 1.0
 """It is told when it is booked."""
 
@@ -31,7 +33,7 @@ class Closed(Opening):
         self._alarm_due_s: dict[str, float] = {}
         """Coin -> by when its owner is told."""
         self._settled_s: dict[str, float] = {}
-        """Coin -> when the daemon wrote down that the venue closed its perpetual at its end, until it is told."""
+        """Client id -> when the daemon wrote down that the venue closed a perpetual by it, until that is told."""
         self._taken_told: set[str] = set()
 
     def closed_for_good(self, coin: str) -> bool:
@@ -81,11 +83,10 @@ class Closed(Opening):
     def closed_alarm(self, coin: str) -> None:
         self._alarm_due_s.pop(coin, None)
 
-    def taken_alarm(self, coin: str, client_id: str) -> None:
+    def taken_alarm(self, client_id: str) -> None:
         """It may be told before the commit of the fill: a database can be busy for seconds."""
-        if client_id.startswith(SETTLED):
-            self._taken_told.add(coin)
-            self._settled_s.pop(coin, None)
+        self._taken_told.add(client_id)
+        self._settled_s.pop(client_id, None)
 
     def out_of_hand(self, coin: str) -> bool:
         """Whether nobody can make it whole now: neither leg trades; nothing may be opened, and coins that cannot be
@@ -107,19 +108,24 @@ class Closed(Opening):
 
     def _fill_row(self, row: dict[str, Any]) -> None:
         super()._fill_row(row)
-        coin = self._coin(str(row["instrument"]))
-        if str(row["client_id"]).startswith(SETTLED) and Decimal(row["quantity_base"]) > self.tradeable(coin):
-            if coin not in self._taken_told:
-                self._settled_s[coin] = self._now_s
-            self.world.oracle.said_names["perpetual settled"] += 1
+        if self.is_taken(row):
+            name = str(row["client_id"])
+            if name not in self._taken_told:
+                self._settled_s[name] = self._now_s
+            self.world.oracle.said_names["perpetual settled"] += name.startswith(SETTLED)
+
+    def is_taken(self, fill: Mapping[str, Any]) -> bool:
+        """Whether the venue closed a perpetual of ours: more of it than what is left of a hedge that was closed."""
+        large = Decimal(fill["quantity_base"]) > self.tradeable(self._coin(str(fill["instrument"])))
+        return large and str(fill["client_id"]).startswith(BY_VENUE)
 
     def closed_is_told(self, *, patient: bool) -> None:
         """2: the owner is told of what cannot be sold any more, and at once of what the venue has closed."""
-        for coin, at_s in list(self._settled_s.items()):
+        for name, at_s in list(self._settled_s.items()):
             late = self._now_s - at_s > TAKEN_S
-            self.check(2, not late, f"the perpetual of {coin} has ended and was closed, and nobody was told")
+            self.check(2, not late, f"the venue closed a perpetual by {name}, and nobody was told")
             if late:
-                self._settled_s.pop(coin)
+                self._settled_s.pop(name)
         for coin, due_s in list(self._alarm_due_s.items()):
             if patient:
                 self._alarm_due_s[coin] = max(due_s, self._now_s + 1.0)

@@ -61,6 +61,9 @@ DISKS = "disks"
 """Drawn apart, up to three in each seed: a disk whose commits take long."""
 TERMS = "terms"
 """Drawn apart, up to two in each seed: what was agreed or taken for granted changes."""
+OUTAGES = "outages"
+"""Seeds in which a daemon dies in an extreme event that began with a feed's silence (R6), or just after it wrote down
+that a hedge waits for the outcome of an order."""
 RENAMES = "renames"
 """Seeds in which a coin gets another name."""
 UNTIL_END = 1.0, 8.5
@@ -166,6 +169,8 @@ KINDS: Mapping[str, Kind] = {
     "haircut_cut": Kind(HOUR, 1, size=(0.74, 0.86), where=HAIRCUTS),
     "depeg": Kind(START, 0.7, ("4", "6", "8", "12"), (0.02, 0.12), TERMS),
     "renamed": Kind(HOUR, 1, COIN, (1, 6), RENAMES),
+    "outage_over_crash": Kind(HOUR, 1, ("spot", "perp"), (0.2, 2), OUTAGES),
+    "quarantine_over_crash": Kind(HOUR, 1, size=(0.2, 2), where=OUTAGES),
     # the daemon is started anew in order, while it builds; or it dies over an order that is on its way, or hidden
     # from all views, and is back before that one is seen; or while interest that was charged is not told yet
     "restarted": Kind(ORDER, 1, where=STARTS),

@@ -27,6 +27,10 @@ STOPS_S = 5.0
 """How long an orderly end takes."""
 OPEN_WITHIN_S = 10.0
 """How long the daemon tries to connect."""
+OUTAGE_S, DIES_S = 13.0, 11.4
+"""A feed is out for so long, which is an extreme event after ten seconds; and when the daemon dies of it."""
+TEMPTED_S = 6.0
+"""So long after a new daemon's start its owner gives it a reason to open."""
 ANNOUNCED_S = 16.0
 """By then the daemon has asked for the listing again."""
 
@@ -85,6 +89,12 @@ def strike(world: "World", fault: Fault) -> None:
             return
         case "quotes_gap":
             world.streams.gap_until_s[fault.how] = now_s + size
+        case "outage_over_crash":
+            _dies_in_outage(world, fault)
+            size += OUTAGE_S
+        case "quarantine_over_crash":
+            world.deadly_quarantine = fault
+            return
         case "clock_jump":
             world.loop.wall_offset_s += fault.size
         case "market_closed":
@@ -139,6 +149,26 @@ def _unexplained(world: "World", fault: Fault) -> bool:
         return False
     world.oracle.came(usd)
     return True
+
+
+def _dies_in_outage(world: "World", fault: Fault) -> None:
+    """The next daemon finds an extreme event in its books, and room to open."""
+    world.streams.lose(fault.how, OUTAGE_S)
+    if world.life.running and not world.owner.tasks:
+        world.owner.gives(Command(0, "limits", "", 0.6))
+
+    def dies() -> None:
+        if world.calm or not world.life.running or not world.oracle.extreme_is_written():
+            return
+        world.oracle.said_names["died in an extreme event"] += 1
+        world.kill(world.life, fault.size)
+        world.loop.call_later(fault.size + TEMPTED_S, tempts)
+
+    def tempts() -> None:
+        if not world.calm and world.life.running and not world.owner.tasks:
+            world.owner.gives(Command(0, "limits_back"))
+
+    world.loop.call_later(DIES_S, dies)
 
 
 def _change_filters(world: "World", fault: Fault) -> None:

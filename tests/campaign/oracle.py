@@ -282,7 +282,7 @@ class Oracle(Words):
         if emit.name == "market.closed":
             self.closed_alarm(str(emit.fields["coin"]))
         if emit.name == "position.taken":
-            self.taken_alarm(str(emit.fields["coin"]), str(emit.fields["client_id"]))
+            self.taken_alarm(str(emit.fields["client_id"]))
         if emit.name == "venue.listed":
             self.listed()
         newest = life is self.world.life or "TakenOver" not in shown

@@ -20,6 +20,7 @@ from tests.campaign.faults import (
     LINES,
     LOAN_STARTS,
     LOANS,
+    OUTAGES,
     RENAMES,
     RULES,
     STARTS,
@@ -55,6 +56,8 @@ SINGLE_SHARE = 0.25
 """Of the seeds, those with a cap of its own for a coin, and those with a young perpetual."""
 RENAMED_SHARE = 0.3
 """Of the seeds, those in which a coin gets another name."""
+OUTAGES_SHARE = 0.4
+"""Of the seeds, those in which a daemon dies in an extreme event or over a hedge that waits, or both."""
 DISKS_MAX = 3
 """Slow commits of a seed, at most."""
 
@@ -147,6 +150,7 @@ def _dense(seed: int) -> Plan:
     faults += drawn(STARTS, starts.randint(0, 2), starts)
     disks = Random(f"disks:{seed}")
     faults += drawn(DISKS, disks.randint(0, DISKS_MAX), disks)
+    faults += _outages(seed)
     _set_limits(found, Random(f"universe:{seed}"))
     if found.lent:
         faults += drawn(LOAN_STARTS, 2, starts)
@@ -164,10 +168,17 @@ def _sparse(seed: int) -> Plan:
     if dice.random() < LOANS_SHARE:
         _lend(found, dice)
     _set_limits(found, dice)
-    kinds = [name for name, kind in KINDS.items() if found.lent or kind.where not in OF_LOANS]
-    faults = drawn_of(kinds, dice.randint(*SPARSE_FAULTS), dice, SPARSE_REACH)
+    apart = {OUTAGES} if found.lent else {OUTAGES, *OF_LOANS}
+    kinds = [name for name, kind in KINDS.items() if kind.where not in apart]
+    faults = drawn_of(kinds, dice.randint(*SPARSE_FAULTS), dice, SPARSE_REACH) + _outages(seed)
     found.faults = _bounded(faults) if found.lent else faults
     return found
+
+
+def _outages(seed: int) -> list[Fault]:
+    """By dice of their own, so that they change nothing else."""
+    dice = Random(f"outages:{seed}")
+    return drawn(OUTAGES, dice.randint(1, 2), dice) if dice.random() < OUTAGES_SHARE else []
 
 
 def _bounded(faults: Sequence[Fault]) -> list[Fault]:

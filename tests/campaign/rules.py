@@ -234,13 +234,16 @@ class Rules(Losses):
         found = super().unsettled()
         settled = self.world.market.settlements(0, int(self.world.market_ms))
         for coin, listed in self.world.market.coins.items():
-            row = self.states.get((coin, 1))
-            if row is None or (coin, 1) in self._by_word or self.closed_for_good(coin):
-                continue
-            if not self.trades(coin, Book.PERP):
+            if self.closed_for_good(coin) or not self.trades(coin, Book.PERP):
                 continue  # nobody needs to know: it is listed no more
-            should = standing((one for one in settled if one.symbol == listed.perp.symbol), 1)
-            said = bool(row["removed"]), int(row["negative_days"]), int(row["positive_days"])
-            if said != (should.removed, should.negative, should.positive):
-                found.append((22, f"R1 of {coin} stands at {said} in the books, its days make {should}"))
+            for direction in (1, -1):
+                row = self.states.get((coin, direction))
+                if row is None or (coin, direction) in self._by_word:
+                    continue
+                should = standing((one for one in settled if one.symbol == listed.perp.symbol), direction)
+                said = bool(row["removed"]), int(row["negative_days"]), int(row["positive_days"])
+                if said != (should.removed, should.negative, should.positive):
+                    found.append(
+                        (22, f"R1 of {coin} ({direction:+}) stands at {said} in the books, its days make {should}")
+                    )
         return found

@@ -37,6 +37,7 @@ SAFEGUARDS: dict[str, str] = {
     "hedge.coins_gone": "coins that were turned into others are given up by their owner's word",
     "liquidation.charged": "and what the venue charges for it is booked",
     "extreme.began": "an extreme event freezes entries",
+    "died in an extreme event": "which the next daemon remembers",
     "coin.removed": "negative funding removes a coin",
     "store.failed": "a database that refuses halts",
     "store.recovered": "and is taken up again",

@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tests.campaign.commands import EDITS
-from tests.campaign.rules import Rules
+from tests.campaign.told import Told
 
 if TYPE_CHECKING:
     from tests.campaign.world import World
 
 
-class Words(Rules):
+class Words(Told):
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.store_refuses = False

@@ -81,6 +81,8 @@ class World:
         self.lives: list[Life] = []
         self._restarts: set[int] = set()
         self.calm = False
+        self.deadly_quarantine: Fault | None = None
+        """A hedge that waits for the outcome of an order is the end of its daemon."""
         self.disk = Disk(self)
         self.ends = Ends(self)
         self.owner = Owner(self)
@@ -230,6 +232,13 @@ class World:
         self.oracle.killed(life)
         self.trouble(pause_s + 3.0)
         self.loop.call_later(pause_s, self._revive)
+
+    def dies_in_quarantine(self) -> None:
+        """It has just written down that a hedge waits for the outcome of an order."""
+        fault, self.deadly_quarantine = self.deadly_quarantine, None
+        if fault is not None and not self.calm:
+            self.fired(fault.kind)
+            self.loop.call_soon(self.kill, self.life, fault.size)
 
     def _revive(self) -> None:
         if self.life.dead or self.life.ended is not None:
