@@ -240,6 +240,14 @@ async def test_nothing_goes_before_retry_after() -> None:
     assert budget.pause_s(WEIGHT_SHARE_ALL) == 0
 
 
+def test_a_shorter_retry_after_ends_no_longer_one() -> None:
+    """Of requests that were on their way together each is refused, and the last answer may be the mildest."""
+    budget = WeightBudget(100)
+    budget.observe({"retry-after": "60"}, 418)
+    budget.observe({"retry-after": "1"}, 429)
+    assert budget.pause_s(WEIGHT_SHARE_ALL) > 50
+
+
 async def test_what_stands_in_the_clients_own_queue_heeds_a_ban_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """All were let out before the first one's answer asked for a pause."""
     left: list[str] = []
