@@ -10,8 +10,7 @@ from pathlib import Path
 import book_records as make
 import pytest
 
-from bot.cli.money import Money
-from bot.cli.run import _epoch_min
+from bot.cli.money import Money, epoch_min
 from bot.domain.actions import ControlSet, LastPrice, TransferEnded
 from bot.domain.guards import Remembered
 from bot.domain.hedges import Control, HedgeState, Removal
@@ -209,5 +208,5 @@ async def test_new_books_about_an_account_that_had_others_share_no_epoch_with_th
 
 
 def test_only_a_real_account_outlives_its_books() -> None:
-    assert _epoch_min(Money.REAL) > 1_700_000_000
-    assert {_epoch_min(Money.PAPER), _epoch_min(Money.SIMULATED)} == {1}
+    assert epoch_min(Money.REAL) > 1_700_000_000
+    assert {epoch_min(Money.PAPER), _epoch_min(Money.SIMULATED)} == {1}
