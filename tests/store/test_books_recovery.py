@@ -209,4 +209,4 @@ async def test_new_books_about_an_account_that_had_others_share_no_epoch_with_th
 
 def test_only_a_real_account_outlives_its_books() -> None:
     assert epoch_min(Money.REAL) > 1_700_000_000
-    assert {epoch_min(Money.PAPER), _epoch_min(Money.SIMULATED)} == {1}
+    assert {epoch_min(Money.PAPER), epoch_min(Money.SIMULATED)} == {1}
