@@ -276,14 +276,20 @@ def holder(state: EngineState, instrument: str, at_ms: int) -> Hedge | None:
 
 
 def _held(state: EngineState, instrument: str, at_ms: int) -> Hedge | None:
-    """The owner may hold a position by hand where a hedge was closed long ago."""
+    """The owner may hold a position by hand where a hedge was closed long ago.
+
+    The newest comes first; but one of before may be live again, by what was left of it, and grow after those that
+    came between have ended.
+    """
     # Of a live one nobody may have told the fill yet; a closed one that filled nothing held nothing.
     candidates = (one for one in state.hedges_of(instrument) if one.live or one.traded)
-    hedge = next((one for one in candidates if one.opened_ms <= at_ms), None)
-    if hedge is None or not ended_before(hedge, at_ms):
-        return hedge
-    leg = _leg(hedge, instrument)
-    return hedge if leg is not None and leg.quantity_base else None
+    for hedge in candidates:
+        if hedge.opened_ms > at_ms:
+            continue
+        leg = _leg(hedge, instrument)
+        if not ended_before(hedge, at_ms) or (leg is not None and leg.quantity_base):
+            return hedge
+    return None
 
 
 def ended_before(hedge: Hedge, at_ms: int) -> bool:

@@ -122,7 +122,7 @@ class Closed(Opening):
     def closed_is_told(self, *, patient: bool) -> None:
         """2: the owner is told of what cannot be sold any more, and at once of what the venue has closed."""
         for name, at_s in list(self._settled_s.items()):
-            late = self._now_s - at_s > TAKEN_S
+            late = self._now_s - self.world.disk.ended_s(at_s) > TAKEN_S
             self.check(2, not late, f"the venue closed a perpetual by {name}, and nobody was told")
             if late:
                 self._settled_s.pop(name)

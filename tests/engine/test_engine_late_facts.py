@@ -1,5 +1,6 @@
 """Facts that come late or once more: after weeks in which nothing was booked, and to whom they belong."""
 
+from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,7 +13,8 @@ from bot.domain.events import CloseCoin, OrderFilled, Tick
 from bot.domain.hedges import HedgeState, Leg
 from bot.domain.ledger import Transaction
 from bot.domain.orders import Fill
-from bot.domain.time import DAY_MS, HOUR_MS
+from bot.domain.time import DAY_MS, HOUR_MS, MINUTE_MS
+from bot.engine.money import holder
 from bot.engine.recovery import restore
 
 SETTLED = kit.START_MS + 8 * HOUR_MS
@@ -134,3 +136,18 @@ def test_what_is_taken_up_of_a_former_hedge_is_not_what_the_strategy_builds_on(p
     assert state.book.hedge_of(kit.VENUE, "BTC") is hedge
     hedge.target_base = Decimal(0)
     assert state.book.hedge_of(kit.VENUE, "BTC") is former, "of two that close the one that is first"
+
+
+def test_a_hedge_that_lives_again_is_paid_although_a_later_one_has_come_and_gone(play: Play) -> None:
+    """Dust of a loan kept it alive, and the strategy built on it."""
+    book = closed(play)
+    perp = kit.perp_id("BTC")
+    (former,) = book.state.hedges_of(perp)
+    later = deepcopy(former)
+    later.id, later.number, later.opened_ms, later.closed_ms = "h2", 2, SETTLED + HOUR_MS, SETTLED + 2 * HOUR_MS
+    book.state.note_last(later)
+    paid_ms = SETTLED + 40 * HOUR_MS
+    assert holder(book.state, perp, paid_ms) is None, "both have ended: it is the owner's"
+    former.state, former.closed_ms = HedgeState.HEDGED, None
+    assert holder(book.state, perp, paid_ms) is former
+    assert holder(book.state, perp, SETTLED + 90 * MINUTE_MS) is later

@@ -16,6 +16,7 @@ from bot.venues.binance.listing import (
     Listed,
     ListingFacts,
     Universe,
+    closed_since,
     coin_of,
     funding_intervals_s,
     isolated_symbols,
@@ -354,3 +355,12 @@ async def test_a_pair_without_fees_is_left_out_and_no_reason_to_list_none() -> N
     rest.answers["sapiGetAssetTradeFee"] = []
     with pytest.raises(VenueError, match="no fee rates"):
         await reader.listing(signed=True)
+
+
+def test_what_a_newer_answer_says_of_a_market_counts(recorded: Path) -> None:
+    """Permissions are asked for after the listing: a spot that has closed in between is closed."""
+    spot = load(recorded, "20260703T051738Z__api-v3-exchangeInfo-curated-BTCETHXVG.json")["symbols"]
+    listed = list_instruments("binance", facts(recorded, spot), Universe(), fee_in_base=True)
+    newer = {"symbols": [{**row, "status": "BREAK"} if row["symbol"] == "BTCUSDT" else row for row in spot]}
+    shut = [(one.symbol, one.kind) for one in closed_since(listed, newer).instruments if not one.trades]
+    assert shut == [("BTCUSDT", Kind.SPOT)]

@@ -16,12 +16,12 @@ from bot.venues.binance.listing import (
     Listed,
     ListingFacts,
     Universe,
+    closed_since,
     decimal,
     list_instruments,
     margin_tiers,
+    permitted,
     spot_fees,
-    unpermitted_symbols,
-    without,
 )
 from bot.venues.binance.rest import BinanceRest
 from bot.venues.binance.rows import convert_list
@@ -143,7 +143,7 @@ class AccountReader:
         )
         listed = list_instruments(self._name, facts, self.universe, fee_in_base=fee_in_base, kept=self.kept)
         if signed:
-            listed = without(listed, await self._unpermitted(listed), self.kept)
+            listed = await self._asked_again(listed)
         left_out = [(symbol, "price contradicts the spot pair of its name") for symbol in listed.suspicious]
         left_out += [(symbol, "what the venue tells of it cannot be read") for symbol in listed.unreadable]
         for symbol, why in left_out:
@@ -152,21 +152,22 @@ class AccountReader:
         self._tell_settings(listed)
         return listed
 
-    async def _unpermitted(self, listed: Listed) -> frozenset[str]:
-        """Spot symbols that trade, though not for this account: by country, before a public start, without a quiz.
+    async def _asked_again(self, listed: Listed) -> Listed:
+        """Without spots that trade, though not for this account: by country, before a public start, without a quiz.
 
-        Asked of the listed ones alone: the sets of all symbols are megabytes.
+        Asked of the listed ones alone: the sets of all symbols are megabytes. What has closed since the first answer
+        is closed.
         """
         account = await self._rest.data("privateGetAccount", {"omitZeroBalances": "true"})
         granted = _field(account, "permissions")
         if not isinstance(granted, list) or not granted:
-            return frozenset()
+            return listed
         symbols = sorted(one.symbol for one in listed.instruments if one.kind is Kind.SPOT and one.trades)
-        found: frozenset[str] = frozenset()
         for first in range(0, len(symbols), SYMBOLS_AT_ONCE):
             asked = msgspec.json.encode(symbols[first : first + SYMBOLS_AT_ONCE]).decode()
-            found |= unpermitted_symbols(await self._rest.data("publicGetExchangeInfo", {"symbols": asked}), granted)
-        return found
+            newer = await self._rest.data("publicGetExchangeInfo", {"symbols": asked})
+            listed = permitted(closed_since(listed, newer), newer, granted, self.kept)
+        return listed
 
     def _tell_settings(self, listed: Listed) -> None:
         """Once for each set of them: the listing is fetched each hour."""

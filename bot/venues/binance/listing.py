@@ -183,27 +183,36 @@ def isolated_symbols(symbol_config: Any) -> frozenset[str]:
     return frozenset(symbol for symbol, mode in modes.items() if mode.upper() == "ISOLATED")
 
 
-def unpermitted_symbols(spot_info: Any, granted: Collection[str]) -> frozenset[str]:
-    """exchangeInfo with permission sets: symbols of which the account lacks one. Raises DecodeError.
+def permitted(listed: Listed, spot_info: Any, granted: Collection[str], kept: Collection[str]) -> Listed:
+    """The listing without the pairs that are not for the account, but for what may be held. Raises DecodeError.
 
-    It needs one permission of each set; sets that are not told refuse nobody.
+    An account needs one permission of each set of a symbol in exchangeInfo; sets that are not told refuse nobody.
     """
     try:
-        return frozenset(
-            str(row["symbol"])
+        refused = {
+            row["symbol"]
             for row in _rows(spot_info)
             if not all(set(granted).intersection(some) for some in row.get("permissionSets") or ())
-        )
+        }
     except TypeError as error:
         raise DecodeError(f"permissionSets: {error!r}") from None
-
-
-def without(listed: Listed, spot_symbols: Collection[str], kept: Collection[str]) -> Listed:
-    """The listing without the pairs of these spots, but for what may be held."""
-    spots = {one.coin: one for one in listed.instruments if one.kind is Kind.SPOT and one.symbol in spot_symbols}
+    spots = {one.coin: one for one in listed.instruments if one.kind is Kind.SPOT and one.symbol in refused}
     held = {one.coin for one in listed.instruments if one.id in kept}
     instruments = tuple(one for one in listed.instruments if one.coin in held or one.coin not in spots)
-    return replace(listed, instruments=instruments, unpermitted=tuple(sorted(one.symbol for one in spots.values())))
+    told = sorted({*listed.unpermitted, *(one.symbol for one in spots.values())})
+    return replace(listed, instruments=instruments, unpermitted=tuple(told))
+
+
+def closed_since(listed: Listed, spot_info: Any) -> Listed:
+    """The listing after a newer exchangeInfo of some spots, which may have closed meanwhile."""
+    closed = {row["symbol"] for row in _rows(spot_info) if not _spot_trades(row)}
+    return replace(
+        listed,
+        instruments=tuple(
+            replace(one, trades=False) if one.kind is Kind.SPOT and one.symbol in closed else one
+            for one in listed.instruments
+        ),
+    )
 
 
 def leverages_of(symbol_config: Any) -> dict[str, int]:
