@@ -111,7 +111,7 @@ class Told(Rules):
     def core_moves(self, symbol: str, mark: Any, now_ms: int) -> None:
         super().core_moves(symbol, mark, now_ms)
         seen = self._moved_s == self._now_s and self._now_s > self.world.faulty_until_s
-        if seen and not self._extreme:
+        if seen and not self._extreme and not self.extreme_is_written():
             self._due_s.setdefault((EXTREME, ""), self._now_s + TOLD_S)
 
     def _hear_recalls(self, rows: Sequence[Mapping[str, Any]]) -> None:
