@@ -63,7 +63,8 @@ class Prudent(Audit):
     def far_from_liquidation(self, names: str) -> None:
         """10: with all that may still fill, a joint move of R7's distance leaves the perp wallet its maintenance."""
         coming = self._coming()
-        late = {symbol for symbol, at_s in self.marked_s.items() if self._now_s - at_s < AT_ONCE_S}
+        unheard_s = min(self._now_s - AT_ONCE_S, self.world.disk.unheard_since_s())
+        late = {symbol for symbol, at_s in self.marked_s.items() if at_s > unheard_s}
         marks = {symbol: self.marks_before[symbol] if symbol in late else mark for symbol, mark in self.marks.items()}
         for move in (1 + ROOM, 1 - ROOM):
             left = max(self.margin_left(move, coming), self.margin_left(move, coming, marks))
