@@ -32,6 +32,13 @@ class Fixed:
             "/fapi/v1/symbolConfig": [],
             "/fapi/v1/listenKey": {"listenKey": "benchmark"},
             "/sapi/v1/asset/transfer": {"tranId": 1},
+            "/sapi/v1/account/apiRestrictions": {
+                "ipRestrict": True,
+                "enableReading": True,
+                "enableWithdrawals": False,
+                "enableFutures": True,
+                "enableSpotAndMarginTrading": True,
+            },
         }
         self._texts = {path: json.dumps(document).encode() for path, document in documents.items()}
 
