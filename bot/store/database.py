@@ -132,13 +132,13 @@ class SqlStore:
         if not records:
             return
         connection = self._open_connection()
-        self._must_be_in_place()
         try:
             writes = operations(records)
             if self._one_call:
                 current = await self._commit_in_one_call(writes)
             else:
                 async with self._turn:
+                    await self._in_its_thread(self._must_be_in_place)
                     current = await self._commit_in_turn(connection, writes)
         except DATABASE_ERRORS as error:
             raise refusal(self._url, error) from None
@@ -148,9 +148,9 @@ class SqlStore:
     async def confirm(self) -> None:
         """That these books are still ours. TakenOverError when they are not, StoreError when they do not answer."""
         connection = self._open_connection()
-        self._must_be_in_place()
         async with self._turn:
             try:
+                await self._in_its_thread(self._must_be_in_place)
                 async with connection.begin():
                     current = (await connection.execute(text(_EPOCH_SQL))).scalar_one()
             except DATABASE_ERRORS as error:
@@ -217,7 +217,10 @@ class SqlStore:
         return found.st_dev, found.st_ino
 
     def _must_be_in_place(self) -> None:
-        """StoreError when no start would find what is written: SQLite goes on with a file that nobody can name."""
+        """StoreError when no start would find what is written: SQLite goes on with a file that nobody can name.
+
+        For the connection's thread: where the disk is a server that is gone, the question hangs as a write does.
+        """
         if self._found() != self._file:
             raise StoreError(f"{self.name}: its file was moved, deleted or replaced; put it back, or stop the daemon")
 
@@ -230,11 +233,21 @@ class SqlStore:
         prepared = self._prepared
         bound = [(prepared[write].sql, prepared[write].bind(row)) for write, row in writes]
         fence = None if self._epoch is None else (_EPOCH_SQL, self._epoch)
+
+        def work(books: sqlite3.Connection) -> bool:
+            self._must_be_in_place()
+            return sqlite.transact(books, bound, fence)
+
         async with self._turn:
-            # aiosqlite has no public way to run more than one statement in its thread at once; each of them
-            # costs a hop between threads that is dearer than the statement.
-            run = cast("Callable[..., Any]", self._driver._execute)  # noqa: SLF001
-            return bool(await run(sqlite.transact, self._driver._conn, bound, fence))  # noqa: SLF001
+            return bool(await self._in_its_thread(work, self._driver._conn))  # noqa: SLF001
+
+    async def _in_its_thread(self, work: Callable[..., object], *given: object) -> object:
+        """Run this in the connection's thread: what the disk keeps waiting there keeps nobody else."""
+        if self._path is None:
+            return work(*given)
+        # aiosqlite has no public way to run more than one statement in its thread at once; each of them
+        # costs a hop between threads that is dearer than the statement.
+        return await cast("Callable[..., Any]", self._driver._execute)(work, *given)  # noqa: SLF001
 
     async def _commit_in_turn(self, connection: AsyncConnection, writes: list[Operation]) -> bool:
         async with self._transaction(connection) as transaction:

@@ -1,12 +1,15 @@
 """One commit is everything or nothing; facts are booked once and never altered; one daemon writes."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import book_records as make
 import pytest
@@ -284,3 +287,29 @@ async def test_half_a_character_in_a_reason_refuses_no_commit(store: SqlStore, p
     with closing(sqlite3.connect(path)) as books:
         assert books.execute("SELECT reason FROM orders").fetchall() == [("no ? today",)]
         assert books.execute("SELECT reason FROM control").fetchall() == [("币 caf?",)]
+
+
+@pytest.mark.parametrize("question", ["commit", "confirm"])
+async def test_a_disk_that_does_not_answer_where_the_books_are_holds_up_no_other_task(
+    store: SqlStore, path: Path, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    """A server of files that is gone answers no question about them, and the owner has to be told that it is."""
+    await store.load()
+    asked, told, look = threading.Event(), threading.Event(), Path.stat
+
+    def hanging(file: Path, **options: Any) -> os.stat_result:
+        if file == path:
+            asked.set()
+            assert told.wait(10), "nobody could tell it"
+        return look(file, **options)
+
+    monkeypatch.setattr(Path, "stat", hanging)
+    commit = store.commit(make.persist(make.receipt(1)))
+    async with asyncio.TaskGroup() as tasks:
+        if question == "commit":
+            tasks.create_task(commit)
+        else:
+            commit.close()
+            tasks.create_task(store.confirm())
+        await asyncio.to_thread(asked.wait, 10)
+        told.set()
