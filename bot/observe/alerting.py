@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bot.domain.actions import Emit, Severity
 from bot.observe.api import write_private
@@ -57,8 +58,10 @@ class Alerting:
         """Takes secrets out of a text before it leaves."""
         self.heartbeat: Callable[[], str] = lambda: "The daemon lives."
         """What a heartbeat says."""
-        self._recall()
+        self._owed = False
+        """Whether something waits that an earlier process left."""
         self._open(policy)
+        self._recall()
 
     @property
     def couriers(self) -> list[Courier]:
@@ -116,8 +119,9 @@ class Alerting:
         """Write down what was told, for a process that is started again and again: at its start, and at its end."""
         if self._memory is not None:
             now_s = time.monotonic()
-            content = {"at_s": time.time_ns() / 1e9, "beat_ago_s": now_s - self._beat_s}
+            content: dict[str, Any] = {"at_s": time.time_ns() / 1e9, "beat_ago_s": now_s - self._beat_s}
             content |= self._gate.memory(now_s, self.redact)
+            content["waiting"] = {courier.name: courier.memory() for courier in self.couriers if len(courier)}
             with suppress(OSError):  # a full disk: then the next process tells it once more
                 write_private(self._memory, json.dumps(content))
 
@@ -128,6 +132,9 @@ class Alerting:
                 down_s = max(0.0, time.time_ns() / 1e9 - float(found["at_s"]))
                 self._gate.recall(found, time.monotonic(), down_s)
                 self._beat_s = time.monotonic() - down_s - float(found["beat_ago_s"])
+                for courier in self.couriers:
+                    courier.recall(found.get("waiting", {}).get(courier.name, []), down_s)
+                self._owed = any(len(courier) for courier in self.couriers)
 
     def _open(self, policy: Alerts) -> None:
         for number, channel in enumerate(policy.channels, 1):
@@ -150,6 +157,7 @@ class Alerting:
             with suppress(Exception):  # a defect of ours must not end the daemon with the alerts
                 self._hand_out_due()
                 self._beat()
+                self._forget_delivered()
 
     def _beat(self) -> None:
         hours, now_s = self._gate.policy.heartbeat_h, time.monotonic()
@@ -159,6 +167,12 @@ class Alerting:
             title, body = "carrybot heartbeat: the daemon lives", self.heartbeat()
             self._beat_s = now_s
             self._hand_out(Message(Severity.INFO, title, body, everyone=True))
+
+    def _forget_delivered(self) -> None:
+        """A process that is killed must not leave to the next one what this one has sent."""
+        if self._owed and not any(len(courier) for courier in self.couriers):
+            self._owed = False
+            self.remember()
 
     def _hand_out_due(self) -> None:
         for message in self._gate.due(time.monotonic(), self._minute()):

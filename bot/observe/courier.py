@@ -7,10 +7,11 @@ holds up its own channel alone.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Thread
+from typing import Any
 
 from bot.domain.actions import Severity
 from bot.observe.gate import RANKS, Message
@@ -84,6 +85,26 @@ class Courier:
         self._wake.set()
         if message.severity is Severity.CRITICAL:
             self.hurry()  # the service may have come back long before the pause is over
+
+    def memory(self) -> list[dict[str, Any]]:
+        """What waits, as JSON, for the next process: it counts as told."""
+        now_s = time.monotonic()
+        return [
+            {
+                "ago_s": now_s - each.since_s,
+                "severity": each.message.severity.value,
+                "title": each.message.title,
+                "body": each.message.body,
+                "everyone": each.message.everyone,
+            }
+            for each in self._queue
+        ]
+
+    def recall(self, waiting: Sequence[Mapping[str, Any]], down_s: float) -> None:
+        """Take over what waited when an earlier process ended, `down_s` ago. ValueError, KeyError or TypeError."""
+        for one in waiting[-QUEUE_MAX:]:
+            text = Message(Severity(one["severity"]), str(one["title"]), str(one["body"]), bool(one["everyone"]))
+            self._queue.append(_Waiting(text, time.monotonic() - down_s - float(one["ago_s"])))
 
     def hurry(self) -> None:
         """Try again now, whatever the pause."""
