@@ -50,6 +50,8 @@ class Resources:
     ceilings: Mapping[str, float] = field(default_factory=ceilings)
     now: dict[str, float] = field(default_factory=dict)
     """The latest reading by name."""
+    log_mb: float | None = None
+    """The books' log, as it was last seen; None before."""
     _above: set[str] = field(default_factory=set)
 
     async def watch(self) -> None:
@@ -57,10 +59,12 @@ class Resources:
         while True:
             self.look()
             await self.vitals.sleep(TASK, EVERY_S)
+            if self.books is not None:  # in a thread: a server of files that is gone must hold up this task alone
+                self.log_mb = await asyncio.to_thread(log_mb, self.books)
 
     def look(self) -> None:
         """Read everything, and tell what went beyond its ceiling."""
-        self.now = read(self.books)
+        self.now = read() if self.log_mb is None else {**read(), "wal_mb": self.log_mb}
         for name, ceiling in self.ceilings.items():
             value = self.now.get(name, 0.0)
             if value <= ceiling:
@@ -70,8 +74,8 @@ class Resources:
                 self.report(Severity.WARNING, "resource.high", what=name, value=round(value, 1), ceiling=ceiling)
 
 
-def read(books: Path | None) -> dict[str, float]:
-    """One reading, by the names of `CEILINGS`. What this system does not tell is left out."""
+def read() -> dict[str, float]:
+    """One reading of the process, by the names of `CEILINGS`. What this system does not tell is left out."""
     found: dict[str, float] = {"tasks": len(asyncio.all_tasks())}
     process = Path("/proc/self")
     try:
@@ -80,7 +84,12 @@ def read(books: Path | None) -> dict[str, float]:
         found["threads"] = len(list((process / "task").iterdir()))
     except OSError:
         pass  # no /proc: another system than Linux
-    if books is not None:
-        wal = books.with_name(books.name + "-wal")
-        found["wal_mb"] = wal.stat().st_size / 2**20 if wal.exists() else 0.0
     return found
+
+
+def log_mb(books: Path) -> float:
+    """Of the write-ahead log beside the books. Waits for their disk."""
+    try:
+        return books.with_name(books.name + "-wal").stat().st_size / 2**20
+    except OSError:
+        return 0.0

@@ -1,33 +1,59 @@
 """What the process takes is read from the kernel, shown as gauges, and told once beyond its ceiling."""
 
 import asyncio
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.runtime import resources
-from bot.runtime.resources import CEILINGS, Resources, ceilings, read
+from bot.runtime.resources import CEILINGS, Resources, ceilings, log_mb, read
 from bot.runtime.vitals import Vitals
 
 
 async def test_a_reading_has_every_name_that_has_a_ceiling(tmp_path: Path) -> None:
     books = tmp_path / "books.db"
     books.with_name("books.db-wal").write_bytes(b"x" * 2**20)
-    found = read(books)
-    assert found.keys() == CEILINGS.keys()
-    assert found["wal_mb"] == 1
+    found = read()
+    assert found.keys() | {"wal_mb"} == CEILINGS.keys()
+    assert log_mb(books) == 1
+    assert log_mb(tmp_path / "other.db") == 0
     assert 10 < found["memory_mb"] < 2_000
     assert found["tasks"] == 1
     with (tmp_path / "open").open("w"):
-        assert read(books)["descriptors"] == found["descriptors"] + 1
-    assert "wal_mb" not in read(None)
+        assert read()["descriptors"] == found["descriptors"] + 1
+
+
+async def test_a_disk_that_does_not_answer_holds_up_no_other_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers when another task has run; a server of files that is gone never does."""
+    asked, told, said, look = threading.Event(), threading.Event(), asyncio.Event(), Path.stat
+    tmp_path.joinpath("books.db-wal").write_bytes(b"x" * 2**20)
+
+    def hanging(file: Path, **options: Any) -> os.stat_result:
+        if file.name == "books.db-wal":
+            asked.set()
+            assert told.wait(10), "no other task could run"
+        return look(file, **options)
+
+    monkeypatch.setattr(Path, "stat", hanging)
+    monkeypatch.setattr(resources, "EVERY_S", 0.0)
+    watched = Resources(Vitals(lambda: 0), lambda *_, **__: said.set(), tmp_path / "books.db", {"wal_mb": 0.5})
+    task = asyncio.ensure_future(watched.watch())
+    await asyncio.to_thread(asked.wait, 10)
+    told.set()
+    await asyncio.wait((task, asyncio.ensure_future(said.wait())), return_when=asyncio.FIRST_COMPLETED)
+    assert said.is_set()
+    task.cancel()
 
 
 async def test_a_ceiling_is_told_once_and_again_after_it_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[dict[str, Any]] = []
     values = iter([5.0, 11.0, 12.0, 10.0, 11.0])
-    monkeypatch.setattr(resources, "read", lambda _: {"tasks": next(values)})
+    monkeypatch.setattr(resources, "read", lambda: {"tasks": next(values)})
     watched = Resources(Vitals(lambda: 0), lambda *_, **fields: said.append(fields), None, {"tasks": 10})
     for _ in range(5):
         watched.look()
