@@ -6,6 +6,7 @@ microseconds, never waits and never raises.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -14,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.actions import Emit, Severity
-from bot.observe.api import write_private
 from bot.observe.courier import Courier, name_of
 from bot.observe.gate import Gate, Message
+from bot.observe.notebook import Notebook
 from bot.observe.wording import WORDINGS
 from bot.settings import Alerts, Channel
 
@@ -25,6 +26,10 @@ DRAIN_S, DRAIN_STEP_S = 2.0, 0.02
 """How long the end of the daemon waits for the last alerts to leave."""
 FAILED_DRAIN_S = 8.0
 """After an error: nobody waits for an end, and its owner has to hear of it, by a slow service too."""
+REMEMBER_EVERY_S = 5.0
+"""How long what was told may be known to this process alone."""
+REMEMBER_WAIT_S = 1.0
+"""How long the end of the process waits for the disk that keeps it."""
 Report = Callable[..., None]
 """report(severity, name, **fields)"""
 
@@ -46,8 +51,10 @@ class Alerting:
         memory: Path | None = None,
     ) -> None:
         self._gate = Gate(policy, time.monotonic())
-        self._memory = memory
+        self._memory = None if memory is None else Notebook(memory)
         """File of what was told lately, and of what is held back, for the next process."""
+        self._told, self._noted, self._noted_s = 0, (0, 0), -math.inf
+        """Alerts and messages so far; these and what waited when that was last written down; when."""
         self._report = report
         self._minute = minute
         self._courier_options = {} if pause_s_first is None else {"pause_s_first": pause_s_first}
@@ -58,8 +65,6 @@ class Alerting:
         """Takes secrets out of a text before it leaves."""
         self.heartbeat: Callable[[], str] = lambda: "The daemon lives."
         """What a heartbeat says."""
-        self._owed = False
-        """Whether something waits that an earlier process left."""
         self._open(policy)
         self._recall()
 
@@ -79,6 +84,7 @@ class Alerting:
         """Warnings and worse, and information that has a wording."""
         told = emit.severity in (Severity.WARNING, Severity.CRITICAL)
         if self._couriers and (told or (emit.severity is Severity.INFO and emit.name in WORDINGS)):
+            self._told += 1
             self._hand_out(self._gate.offer(emit, time.monotonic(), self._minute()))
 
     def configure(self, policy: Alerts) -> None:
@@ -115,26 +121,34 @@ class Alerting:
                     if task is not None:
                         task.cancel()
 
-    def remember(self) -> None:
-        """Write down what was told, for a process that is started again and again: at its start, and at its end."""
+    def remember(self, wait_s: float = REMEMBER_WAIT_S) -> None:
+        """Write down what was told, for a process that is started again and again."""
         if self._memory is not None:
             now_s = time.monotonic()
             content: dict[str, Any] = {"at_s": time.time_ns() / 1e9, "beat_ago_s": now_s - self._beat_s}
             content |= self._gate.memory(now_s, self.redact)
             content["waiting"] = {courier.name: courier.memory() for courier in self.couriers if len(courier)}
-            with suppress(OSError):  # a full disk: then the next process tells it once more
-                write_private(self._memory, json.dumps(content))
+            self._memory.write(json.dumps(content), wait_s)
+            self._noted, self._noted_s = self._state(), now_s
+
+    def _remember_news(self) -> None:
+        """A process that is killed writes nothing at its end: the next one must not tell everything once more."""
+        if self._noted != self._state() and time.monotonic() - self._noted_s >= REMEMBER_EVERY_S:
+            self.remember(0.0)
+
+    def _state(self) -> tuple[int, int]:
+        return self._told, sum(len(courier) for courier in self.couriers)
 
     def _recall(self) -> None:
         if self._memory is not None:
             with suppress(Exception):  # none yet, or whatever else may be in it: then nothing is remembered
-                found = json.loads(self._memory.read_text())
+                found = json.loads(self._memory.path.read_text())
                 down_s = max(0.0, time.time_ns() / 1e9 - float(found["at_s"]))
                 self._gate.recall(found, time.monotonic(), down_s)
                 self._beat_s = time.monotonic() - down_s - float(found["beat_ago_s"])
                 for courier in self.couriers:
                     courier.recall(found.get("waiting", {}).get(courier.name, []), down_s)
-                self._owed = any(len(courier) for courier in self.couriers)
+                self._noted = self._state()
 
     def _open(self, policy: Alerts) -> None:
         for number, channel in enumerate(policy.channels, 1):
@@ -157,7 +171,7 @@ class Alerting:
             with suppress(Exception):  # a defect of ours must not end the daemon with the alerts
                 self._hand_out_due()
                 self._beat()
-                self._forget_delivered()
+                self._remember_news()
 
     def _beat(self) -> None:
         hours, now_s = self._gate.policy.heartbeat_h, time.monotonic()
@@ -168,12 +182,6 @@ class Alerting:
             self._beat_s = now_s
             self._hand_out(Message(Severity.INFO, title, body, everyone=True))
 
-    def _forget_delivered(self) -> None:
-        """A process that is killed must not leave to the next one what this one has sent."""
-        if self._owed and not any(len(courier) for courier in self.couriers):
-            self._owed = False
-            self.remember()
-
     def _hand_out_due(self) -> None:
         for message in self._gate.due(time.monotonic(), self._minute()):
             self._hand_out(message)
@@ -181,6 +189,7 @@ class Alerting:
     def _hand_out(self, message: Message | None) -> None:
         if message is None:
             return
+        self._told += 1
         clean = replace(message, title=self.redact(message.title), body=self.redact(message.body))
         for courier in self.couriers:
             if courier.wants(clean):
