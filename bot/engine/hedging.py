@@ -228,7 +228,7 @@ def _place(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> bool:
         del state.refusals[key]
     hedge.orders_made += len(intents)
     setbacks.note(state, hedge, step, out)
-    holes.forget(state, hedge)
+    holes.leave(state, hedge, intents)
     _change(state, hedge, step.state, out)
     send(state, hedge, intents, out, apart=step.state in SHRINKS and _in_danger(state, hedge))
     return True
@@ -259,7 +259,7 @@ def _intent(state: EngineState, hedge: Hedge, position: int, draft: Draft) -> Or
 
 def _rest(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
     """No order to send: the hedge is where it should be, or waits for a price."""
-    if not step.note:
+    if not step.note or step.state is HedgeState.CLOSED:
         holes.forget(state, hedge)
     if step.note == BASIS_NOTE:
         for leg in hedge.legs:

@@ -3,15 +3,17 @@
 A venue's index may stay far from what its market pays, as that of a coin which nobody can deposit any more does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bot.domain.actions import Verdict
 from bot.domain.hedges import Hedge
+from bot.domain.orders import OrderIntent, Purpose
 from bot.engine.state import Actions, EngineState
 from bot.risk.rules import sanity
 
 WAIT_MS = 600_000
 """Wall time after which a hedge is made smaller at what is bid."""
+REPAIRS = frozenset({Purpose.COMPLETE, Purpose.UNWIND})
 
 
 def note(state: EngineState, hedge: Hedge, refused: Iterable[Verdict], out: Actions) -> None:
@@ -36,6 +38,15 @@ def outwaited(state: EngineState, hedge: Hedge) -> bool:
     return since_ms is not None and state.book.now.mono_ms - since_ms >= WAIT_MS
 
 
+def leave(state: EngineState, hedge: Hedge, intents: Sequence[OrderIntent]) -> None:
+    """These orders leave. A repair says nothing of the hole; and after a slice that has waited the next ones do not
+    wait anew: those of a hedge whose price is never confirmed would for days."""
+    if hedge.id not in state.held_up or all(one.purpose in REPAIRS for one in intents):
+        return
+    if not any(one.purpose in sanity.SHRINKS and sanity.into_a_hole(state.book, one) for one in intents):
+        forget(state, hedge)
+
+
 def forget(state: EngineState, hedge: Hedge) -> None:
-    """Orders leave, or none are wanted any more."""
+    """The book is there again, or nothing is wanted of it any more."""
     state.held_up.pop(hedge.id, None)

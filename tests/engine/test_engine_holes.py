@@ -4,10 +4,13 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import Play, Playbook, expires, fills, orders, said, silence
+from playbook import Play, Playbook, expires, fill_of, fills, orders, report_of, said, silence
 
+from bot.domain.actions import Emit, PlaceOrders
+from bot.domain.config import Execution
 from bot.domain.events import CloseCoin, Reconciled, Tick
 from bot.domain.market import Quote
+from bot.domain.orders import OrderState
 
 D = Decimal
 
@@ -85,3 +88,46 @@ def test_a_naked_leg_is_taken_back_whatever_the_book_looks_like(play: Play) -> N
     book >> expires("perp")
     assert book.unmet
     book.unmet.clear()
+
+
+def test_a_hedge_of_many_slices_waits_once_and_is_told_once(play: Play) -> None:
+    """Each slice had waited for ten minutes anew: at a price that is never confirmed a hedge took days to go."""
+    book = play(kit.config(("BTC",), execution=Execution(slice_usd=D(4_000)))).scene().run()
+    book.wait(0.3)
+    holed(book)
+    book >> CloseCoin("BTC", "enough")
+    book >> Tick() << said("hedge.held_up", coin="BTC")
+    for _ in range(151):
+        book.wait(4)
+        holed(book)
+    again = 0
+    for _ in range(20):
+        book.wait(1)
+        holed(book)
+        for action in book.feed(Tick()):
+            again += isinstance(action, Emit) and action.name == "hedge.held_up"
+            book.serve(action)
+    assert not book.state.book.live_hedges()
+    assert not again
+
+
+def test_a_hole_after_the_book_was_there_again_is_another_one(play: Play) -> None:
+    book = play(kit.config(("BTC",), execution=Execution(slice_usd=D(4_000)))).scene().run()
+    book.wait(0.3)
+    holed(book)
+    book >> CloseCoin("BTC", "enough")
+    book >> Tick() << said("hedge.held_up", coin="BTC")
+    for _ in range(151):
+        book.wait(4)
+        holed(book)
+    for quote in kit.quotes("BTC"):
+        book.feed(quote)
+    for action in book.feed(Tick()):
+        if isinstance(action, PlaceOrders):
+            holed(book)
+            for intent in action.intents:
+                price = D(100_000)
+                book.feed(fill_of(book, intent, price=price))
+                left = book.feed(report_of(intent, OrderState.FILLED, intent.quantity_base))
+                assert not any(isinstance(one, PlaceOrders) for one in left)
+    assert book.state.book.live_hedges()

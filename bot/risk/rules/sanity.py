@@ -24,8 +24,6 @@ from bot.risk.verdicts import judge
 
 RULE = "sanity"
 SHRINKS = frozenset({Purpose.REDUCE, Purpose.CLOSE})
-
-
 HOLE = "the book has a hole"
 
 
@@ -47,7 +45,7 @@ def check(book: Book, hedge: Hedge, intent: OrderIntent, *, any_price: bool = Fa
     )
     found = judge(RULE, ok=ok, limit=leg.quantity_base, observed=asked, detail="reducing order against its leg")
     waits = ok and not any_price and intent.purpose in SHRINKS
-    return _into_a_hole(book, intent) or found if waits else found
+    return into_a_hole(book, intent) or found if waits else found
 
 
 def is_hole(verdict: Verdict) -> bool:
@@ -55,7 +53,7 @@ def is_hole(verdict: Verdict) -> bool:
     return verdict.rule == RULE and verdict.detail.startswith(HOLE)
 
 
-def _into_a_hole(book: Book, intent: OrderIntent) -> Verdict | None:
+def into_a_hole(book: Book, intent: OrderIntent) -> Verdict | None:
     """A refusal where the touch is so much worse than what the venue says of the price; None where it is not."""
     quote, told = book.market.quotes.get(intent.instrument), told_price(book, intent.instrument)
     if quote is None or told is None:
