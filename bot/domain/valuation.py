@@ -162,9 +162,9 @@ def own_coins_usd(book: Book) -> Decimal:
     held: dict[tuple[str, str], Decimal] = {}
     for hedge in book.live_hedges():
         for leg in hedge.legs:
-            instrument = book.market.instruments.get(leg.instrument)
-            if instrument is not None and leg.kind.is_coin:
-                key = hedge.venue, instrument.base_asset
+            if leg.kind.is_coin:
+                listed = book.market.instruments.get(leg.instrument)
+                key = hedge.venue, hedge.coin if listed is None else listed.base_asset
                 held[key] = held.get(key, ZERO) + leg.quantity_base
     there: dict[tuple[str, str], Decimal] = {}
     for (account, asset), venue in book.wallets():

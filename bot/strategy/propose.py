@@ -63,7 +63,7 @@ def propose(
             pairs[key], candidates[key] = pair, candidate
     limits, strategy = book.config.limits, book.config.strategy
     usable = float(nav * (1 - strategy.reserve))
-    capital = usable - float(own_coins_usd(book))
+    capital = float((nav - own_coins_usd(book)) * (1 - strategy.reserve))
     elsewhere = [hedge for hedge in book.live_hedges() if (hedge.venue, hedge.coin) not in candidates]
     occupied = sum(float(notional_usd(book, hedge)) for hedge in elsewhere)
     allotments = allocate(

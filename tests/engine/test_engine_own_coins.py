@@ -7,7 +7,8 @@ from playbook import Play
 
 from bot.domain.actions import Action, MoveMargin
 from bot.domain.config import Limits
-from bot.domain.events import Reconciled, Tick, TransferSettled
+from bot.domain.events import CapitalMoved, Reconciled, Tick, TransferSettled
+from bot.domain.time import HOUR_MS
 from bot.domain.valuation import deployed_usd, nav_usd
 
 D = Decimal
@@ -42,3 +43,17 @@ def test_no_margin_is_tied_up_for_what_coins_of_the_owners_own_cannot_buy(play: 
     assert held > 35_000
     assert aimed < held * D("1.02")
     assert book.balance("venue:binance:perp") < held * D("0.32")
+
+
+def test_the_reserve_is_a_share_of_what_hedges_may_be_bought_with(play: Play) -> None:
+    """Two per cent of sixty millions in bitcoin were more than all dollars: every hedge was shed."""
+    book = play(kit.config(COINS), COINS).scene().run()
+    held = {hedge.coin: hedge.target_base for hedge in book.state.book.live_hedges()}
+    assert held.keys() == set(COINS)
+    book.feed(CapitalMoved(kit.VENUE, "spot", "BTC", D(600), "d1", book.market_ms))
+    book.until(book.market_ms + 9 * HOUR_MS).alive()
+    for _ in range(8):
+        book.wait(0.25).alive() >> Tick()
+        book.unmet.clear()
+    for coin, target in held.items():
+        assert book.hedge_of(coin).target_base >= target

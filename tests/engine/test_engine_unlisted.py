@@ -11,7 +11,7 @@ from bot.domain.actions import Emit, LastPrice
 from bot.domain.books import Books
 from bot.domain.events import FeedAlive, Reconciled, Tick
 from bot.domain.guards import Breach, Remembered
-from bot.domain.valuation import nav_usd
+from bot.domain.valuation import nav_usd, own_coins_usd
 from bot.engine.recovery import restore
 from bot.risk.rules import r05_drawdown
 
@@ -76,6 +76,12 @@ def test_its_coins_are_a_part_of_nav(play: Play) -> None:
         book.wait(0.5).alive() >> Tick()
         book.unmet.clear()
     assert book.hedge_of("ETH").target_base == held
+
+
+def test_it_takes_the_others_no_capital_twice(play: Play) -> None:
+    """Its coins counted as the owner's own beside what the hedge ties up."""
+    book = listed(play)
+    assert own_coins_usd(book.state.book) < 100
 
 
 def test_its_owner_is_told_once(play: Play) -> None:
