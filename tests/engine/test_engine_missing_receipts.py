@@ -5,12 +5,25 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import Expect, Play, Playbook, both_fill, receipt, said, saved, severity_of, silence
+from playbook import (
+    Expect,
+    Play,
+    Playbook,
+    both_fill,
+    fills,
+    receipt,
+    refused,
+    said,
+    saved,
+    severity_of,
+    silence,
+)
 
 from bot.domain.actions import FetchReceipts, Reconcile, VerdictGiven
 from bot.domain.books import Books
 from bot.domain.config import Limits
 from bot.domain.events import CloseCoin, Reconfigure, Tick
+from bot.domain.orders import Side
 from bot.domain.time import HOUR_MS
 from bot.engine.money import SEEN_MAX, paid_for, receipt_seen
 from bot.engine.recovery import restore
@@ -136,6 +149,35 @@ def test_what_was_closed_shortly_before_a_restart_is_still_owed(play: Play, last
     for rate in kit.history("BTC", SETTLED, days=2):
         book.feed(rate)
     assert list(book.state.receipts_due_ms) == ([(kit.perp_id("BTC"), SETTLED)] if owed else [])
+
+
+def test_nothing_is_owed_for_a_perpetual_that_never_filled(play: Play) -> None:
+    """Its entry was undone, and it was closed: a restart took it for held from beginning to end."""
+    before = play().scene()
+    before.until(SETTLED - 60_000).alive()
+    before >> Tick()
+    before.unmet.clear()
+    hedge = before.hedge
+    before >> fills("spot")
+    for _ in range(9):
+        if before.last("spot").side is Side.BUY:
+            before.feed(*refused("perp")(before))
+            before.wait(1).alive().feed(Tick())
+    before >> fills("spot")
+    assert hedge.legs[1].quantity_base == 0 < hedge.size_base < 1
+    before.until(SETTLED + 60_000).alive()
+    before.feed(CloseCoin("BTC", "enough"))
+    before.feed(Tick())
+    assert hedge.closed_ms is not None
+    paid = receipt("BTC", "14.7", SETTLED - 8 * HOUR_MS, "77").receipt
+    last_ms = SETTLED + 90_000
+    books = Books(epoch=2, closed=[hedge], hedge_count=1, recent_receipts=[paid], last_market_ms=last_ms)
+    book = play(state=restore(books, before.config))
+    book.market_ms = last_ms + 60_000
+    book.feed(kit.listing(("BTC",)))
+    for rate in kit.history("BTC", SETTLED, days=2):
+        book.feed(rate)
+    assert not book.state.receipts_due_ms
 
 
 def test_what_was_paid_is_remembered_for_a_while_and_what_came_before_it_is_waited_for_no_more(play: Play) -> None:
