@@ -183,8 +183,8 @@ def _at_rest(state: EngineState, hedge: Hedge) -> bool:
 def _one_legged(state: EngineState, hedge: Hedge, out: Actions) -> bool:
     """Whether a smaller hedge must wait, because only one of its legs could be made smaller now (R6)."""
     verdict = r06_extreme.both_legs_answer(state.book, hedge)
-    if not verdict.approved:
-        say(state, hedge.coin, verdict.rule, verdict, out, hedge.id)
+    if not verdict.approved and say(state, hedge.coin, verdict.rule, verdict, out, hedge.id):
+        holes.tell_empty(state, hedge, verdict, out)
     return not verdict.approved
 
 

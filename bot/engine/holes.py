@@ -38,6 +38,13 @@ def outwaited(state: EngineState, hedge: Hedge) -> bool:
     return since_ms is not None and state.book.now.mono_ms - since_ms >= WAIT_MS
 
 
+def tell_empty(state: EngineState, hedge: Hedge, found: Verdict, out: Actions) -> None:
+    """Nobody is there to trade with on a leg: no order would bring anything, so this wait has no end of its own."""
+    if state.book.guards.extreme.silent:
+        return  # a venue that is out is told by R6
+    out.warning("hedge.no_market", rule=found.rule, hedge=hedge.id, coin=hedge.coin, observed=found.observed)
+
+
 def leave(state: EngineState, hedge: Hedge, intents: Sequence[OrderIntent]) -> None:
     """These orders leave. A repair says nothing of the hole; and after a slice that has waited the next ones do not
     wait anew: those of a hedge whose price is never confirmed would for days."""

@@ -77,9 +77,7 @@ def _recall_stint(state: EngineState, hedge: Hedge, last_market_ms: int) -> None
     if hedge.closed_ms is None or hedge.closed_ms < last_market_ms - CLOSED_SLACK_MS or not hedge.traded:
         return
     for leg in hedge.legs:
-        if leg.kind is Kind.PERP and (
-            leg.quantity_base or leg.realized_quote
-        ):  # one that never filled is owed nothing
+        if leg.kind is Kind.PERP and (leg.quantity_base or leg.realized_quote):  # else it never filled
             state.held_before_ms[leg.instrument] = hedge.opened_ms, hedge.closed_ms
 
 

@@ -92,6 +92,11 @@ HEDGES = {
         "It keeps both legs until the book is there again, {wait_s} s at most, or until liquidation is near.",
         "Nothing, or close both legs by hand if you want to be out at that price.",
     ),
+    "hedge.no_market": Wording(
+        "Hedge {hedge} ({coin}) is to be made smaller, but a side of the book is empty: {observed}.",
+        "It keeps both legs until somebody is there to trade with, however long that takes.",
+        "Look at the venue's page; if its market does not come back, close both legs by hand.",
+    ),
     "hedge.unlisted": Wording(
         "The venue's listing does not have {instrument}, of which hedge {hedge} ({coin}) holds a part.",
         "Nothing of it can be traded here; rule R5 counts it at its last price, and both legs stay as they are.",

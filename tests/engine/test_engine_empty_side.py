@@ -7,7 +7,8 @@ import market_kit as kit
 import pytest
 from playbook import Play, Playbook, fills, orders, said, silence
 
-from bot.domain.events import CloseCoin, FeedAlive, FeedLost, Reconciled, Tick
+from bot.domain.actions import Emit
+from bot.domain.events import CloseCoin, FeedAlive, FeedLost, Flatten, Reconciled, Tick
 from bot.domain.market import Quote
 from bot.domain.valuation import nav_usd, notional_usd
 
@@ -72,6 +73,17 @@ def test_a_closing_waits_for_somebody_to_trade_with_on_both_legs(play: Play, leg
     book.feed(kit.quotes("BTC")[leg == "perp"])
     book.run(40)
     assert not book.state.book.live_hedges()
+
+
+def test_the_owner_is_told_once_that_nobody_is_there(play: Play) -> None:
+    """A flatten that could not go on was told by a line of the log alone, for as long as it lasted."""
+    book = play().scene().run()
+    book.feed(empty("spot", bid=ZERO))
+    book.feed(Flatten("test"))
+    book >> Tick() << said("hedge.no_market", coin="BTC", observed=f"no bids for {kit.spot_id('BTC')}")
+    for _ in range(8):
+        book.wait(0.25).alive() >> Tick()
+        assert not any(isinstance(one, Emit) and one.name == "hedge.no_market" for one in book.actions)
 
 
 @pytest.mark.parametrize(("leg", "side", "price"), [("spot", "ask", "97000"), ("perp", "bid", "103000")])
