@@ -87,8 +87,8 @@ class LoanContract:
         again = bench.of(OrderFilled, name)[told:]
         assert {one.fill.key for one in again} == {one.fill.key for one in bench.of(OrderFilled, name)[:told]}
         assert {one.fill.instrument for one in again} == {LENT}
-        await bench.venue.query("cb-never-lent", LENT, None, bench.venue.market_ms() - HOUR_MS, bench.deliver)
-        assert [one.sources for one in bench.of(OrderNotFound, "cb-never-lent")] == [3]
+        await bench.ask_until_nowhere("cb-never-lent", LENT, bench.venue.market_ms() - HOUR_MS)
+        assert bench.of(OrderNotFound, "cb-never-lent")[-1].sources == 3
         assert await bench.venue.fetch_open_orders() == []
 
     async def test_history_tells_trades_collateral_and_interest(self, bench: Bench) -> None:

@@ -14,6 +14,7 @@ from bot.domain.instruments import Instrument, Kind, Payoff, Wallet, margin_twin
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
 from bot.domain.time import DAY_MS
 from bot.runtime.clock import mono_ms
+from bot.venues.binance import orders
 from bot.venues.binance.gate import Api, OrderGate, Priority
 from bot.venues.binance.orders import OrderDesk
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError
@@ -52,12 +53,12 @@ class QueueingRest:
             await self.release.wait()
             raise NoAnswerError("time-out")
         self.asked_ms.append(mono_ms())
-        if endpoint == "privateGetOrder":
+        if endpoint in ("privateGetOrder", "privateDeleteOrder"):
             raise AnsweredError(400, -2013, "Order does not exist.")
         return []
 
 
-async def test_not_found_is_no_answer_while_the_order_may_still_leave() -> None:
+async def test_not_found_is_no_answer_while_the_order_may_still_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     rest, heard = QueueingRest(), list[Event]()
     desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
     placing = asyncio.ensure_future(desk.place((INTENT,), reducing=False, deliver=heard.append))
@@ -66,6 +67,9 @@ async def test_not_found_is_no_answer_while_the_order_may_still_leave() -> None:
     assert [type(event) for event in heard] == [OrderOutcomeUnknown]
     rest.release.set()
     await placing
+    await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
+    monkeypatch.setattr(orders, "VIEWS_LAG_MS", 0)
+    rest.asked_ms.clear()
     asked_ms = mono_ms()
     await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
     told = heard[-1]
@@ -73,6 +77,81 @@ async def test_not_found_is_no_answer_while_the_order_may_still_leave() -> None:
     assert (told.client_id, told.sources) == (INTENT.client_id, 3)
     assert told.asked_mono_ms is not None
     assert asked_ms <= told.asked_mono_ms <= rest.asked_ms[0], "what it says is as old as its first question"
+
+
+class OverloadedRest:
+    """Takes an order at the door; until it is released, its engine matches nothing and says nothing."""
+
+    def __init__(self) -> None:
+        self.stuck, self.taken, self.matched = True, False, False
+        self.refuses: AnsweredError | None = None
+
+    async def order(self, endpoint: str, params: Any, **more: Any) -> Any:
+        row = {"symbol": "BTCUSDT", "orderId": 7, "status": "EXPIRED", "executedQty": "0", "side": "BUY"}
+        if "Post" in endpoint:
+            self.taken = True
+            raise AnsweredError(408, -1007, "Timeout waiting for response from backend server.")
+        if "Delete" in endpoint:
+            if self.refuses is not None:
+                raise self.refuses
+            if self.stuck:
+                raise AnsweredError(408, -1007, "Timeout waiting for response from backend server.")
+            self.matched = self.taken
+            raise AnsweredError(400, -2011, "Unknown order sent.")
+        if not self.matched:
+            if endpoint == "privateGetOrder":
+                raise AnsweredError(400, -2013, "Order does not exist.")
+            return []
+        return {**row, "clientOrderId": INTENT.client_id}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    now_ms = [1_000_000]
+    monkeypatch.setattr(orders, "monotonic_ns", lambda: now_ms[0] * 1_000_000)
+    return now_ms
+
+
+async def test_not_found_is_not_told_while_the_order_may_wait_to_be_matched(clock: list[int]) -> None:
+    """The door checks the receive window; behind it an order has filled ten and more seconds later."""
+    rest, heard = OverloadedRest(), list[Event]()
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    await desk.place((INTENT,), reducing=False, deliver=heard.append)
+    for _ in range(3):
+        clock[0] += 5_000
+        await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
+    assert {type(event) for event in heard} == {OrderOutcomeUnknown}
+    rest.stuck = False
+    for _ in range(2):
+        clock[0] += 5_000
+        await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
+    assert [event.sources for event in heard if isinstance(event, OrderNotFound)] == [1], "the views may lag"
+    report = heard[-1]
+    assert isinstance(report, OrderReported)
+    assert report.state is OrderState.CANCELLED
+
+
+@pytest.mark.parametrize("refusal", [None, AnsweredError(400, -1013, "Market is closed.")])
+async def test_not_found_is_told_in_full_once_the_views_can_have_caught_up(
+    clock: list[int], refusal: AnsweredError | None
+) -> None:
+    rest, heard = OverloadedRest(), list[Event]()
+    rest.stuck, rest.refuses = False, refusal
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    for _ in range(3):
+        await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
+        clock[0] += 600
+    assert [event.sources for event in heard if isinstance(event, OrderNotFound)] == [1, 1, 3]
+
+
+async def test_a_ban_does_not_make_the_views_do(clock: list[int]) -> None:
+    rest, heard = OverloadedRest(), list[Event]()
+    rest.refuses = AnsweredError(429, -1003, "Too many requests.")
+    desk = OrderDesk(rest, lambda: SymbolBook.of((SPOT,)), OrderNames(), lambda *_: None)  # type: ignore[arg-type]
+    for _ in range(2):
+        clock[0] += 5_000
+        await desk.query(INTENT.client_id, SPOT.id, None, 1, heard.append)
+    assert {type(event) for event in heard} == {OrderOutcomeUnknown}
 
 
 class ForgetfulRest:

@@ -46,6 +46,8 @@ ORDERS_PAGES = {Kind.SPOT: 1_000, Kind.MARGIN: 500, Kind.PERP: 1_000}
 PAGES_MAX = 100
 VIEWS = 3
 """The order by its id, the open orders, and the history of orders."""
+VIEWS_LAG_MS = 1_000
+"""How far the views may lag behind the engine that matches orders."""
 
 _FAILURES = (AnsweredError, NoAnswerError, NotSentError)
 _SPOT_FORCE = {TimeInForce.IOC: "IOC", TimeInForce.GTC: "GTC"}
@@ -99,6 +101,8 @@ class OrderDesk:
         self._log = log
         self._placing: set[str] = set()
         """Client ids of orders that wait to be sent or have no answer yet."""
+        self._passed_mono_ms: dict[str, int] = {}
+        """Client id -> when the engine that matches orders answered that it knows no such order."""
 
     async def place(self, intents: Sequence[OrderIntent], *, reducing: bool, deliver: Deliver) -> None:
         """All at once; returns when each has an outcome. Legs that are given together leave so, or not at all."""
@@ -202,8 +206,10 @@ class OrderDesk:
         try:
             row = await self._find(client_id, instrument, venue_order_id, since_ms)
             if row is None:
-                deliver(OrderNotFound(client_id, VIEWS, asked_mono_ms))
+                passed = asked_mono_ms - self._passed_mono_ms[client_id] >= VIEWS_LAG_MS
+                deliver(OrderNotFound(client_id, VIEWS if passed else 1, asked_mono_ms))
                 return
+            self._passed_mono_ms.pop(client_id, None)
             report = report_of(row, instrument)
             self._names.learn(instrument.id, str(row.order_id), client_id)
             if row.filled > 0:
@@ -226,17 +232,40 @@ class OrderDesk:
         else:
             by_id = {**params, "origClientOrderId": client_id}
         try:
-            row = convert(await self._ask(ends.get, by_id), OrderRow)
-            if row.client_id != client_id:
-                raise DecodeError("the reply is about another order")
-            return row
+            return await self._by_id(ends, by_id, client_id)
         except _FAILURES as error:
             if judge_lookup(error).verdict is not Verdict.NOT_FOUND:
                 raise
         for row in convert_list(await self._ask(ends.open, params), OrderRow):
             if row.client_id == client_id:
                 return row
-        return await self._in_history(client_id, instrument, since_ms)
+        found = await self._in_history(client_id, instrument, since_ms)
+        if found is None and client_id not in self._passed_mono_ms:
+            if await self._cancelled(ends, {**params, "origClientOrderId": client_id}):
+                return await self._by_id(ends, by_id, client_id)
+            self._passed_mono_ms[client_id] = monotonic_ns() // 1_000_000
+        return found
+
+    async def _by_id(self, ends: _Endpoints, params: dict[str, Any], client_id: str) -> OrderRow:
+        row = convert(await self._ask(ends.get, params), OrderRow)
+        if row.client_id != client_id:
+            raise DecodeError("the reply is about another order")
+        return row
+
+    async def _cancelled(self, ends: _Endpoints, params: dict[str, Any]) -> bool:
+        """Whether there was something to cancel. Raises while the venue does not say.
+
+        The views know of an order what has been matched. In an overload it may wait for that much longer than the
+        receive window, which is checked at the door, and they all say "not found" until it fills. A cancel waits
+        behind it, and its answer says that the order is not on its way any more.
+        """
+        try:
+            await self._ask(ends.cancel, params)
+        except _FAILURES as error:
+            if judge_lookup(error).verdict is Verdict.NOT_FOUND or _refused_here(error):
+                return False
+            raise
+        return True
 
     async def _in_history(self, client_id: str, instrument: Instrument, since_ms: int) -> OrderRow | None:
         endpoint, limit = _ENDPOINTS[instrument.kind].all, ORDERS_PAGES[instrument.kind]
@@ -297,6 +326,12 @@ class OrderDesk:
             deliver(outcome(intent.id, judged.reason))
         except (KeyError, TypeError) as error:
             deliver(TransferUnknown(intent.id, f"unreadable reply: {error!r}"))
+
+
+def _refused_here(error: RequestError) -> bool:
+    """Whether the venue takes no cancel of this order at all, as of a closed market: then its views must do."""
+    told = isinstance(error, AnsweredError) and error.status not in {418, 429}
+    return told and judge_order(error).verdict is Verdict.REFUSED
 
 
 def _priority(intent: OrderIntent, *, reducing: bool) -> Priority:

@@ -69,6 +69,7 @@ def trust_not_found(stack: ExitStack) -> None:
         self: OrderDesk, client_id: str, instrument: Any, venue_order_id: str | None, since_ms: int
     ) -> Any:
         params = {"symbol": instrument.symbol, "origClientOrderId": client_id}
+        self._passed_mono_ms[client_id] = 0
         try:
             return venue_orders.convert(
                 await self._ask(venue_orders._ENDPOINTS[instrument.kind].get, params), venue_orders.OrderRow
