@@ -73,6 +73,8 @@ class Instrument:
     """Whether the venue takes orders in it; what is held stays listed without."""
     leverage: int | None = None
     """The account's setting for this perpetual: it bounds the size of a position. None where it is not told."""
+    barred: str = ""
+    """Why this account may not open in it, as it is set up: what is held stays listed and is managed."""
     feed: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -95,7 +95,9 @@ async def test_a_symbol_that_the_account_may_not_trade_is_left_out(simulator: En
         assert {one.coin for one in (await venue.fetch_listing()).instruments} == {"BTC"}
         assert bench.logged.count(("venue.not_permitted", {"venue": "binance", "symbols": "SOLUSDT"})) == 1
         venue.keep_listed(["binance:SOLUSDT:perp"])
-        assert {one.coin for one in (await venue.fetch_listing()).instruments} == {"BTC", "SOL"}
+        kept = (await venue.fetch_listing()).instruments
+        assert {one.coin for one in kept} == {"BTC", "SOL"}
+        assert {one.id for one in kept if one.barred} == {"binance:SOLUSDT:spot"}
     finally:
         await venue.close()
         await bench.control("POST", "/permissions", {"unpermitted": []})

@@ -281,6 +281,7 @@ def test_a_perpetual_with_isolated_margin_is_left_out_unless_it_may_be_held(reco
     held = list_instruments("binance", given, Universe(), fee_in_base=True, kept={"binance:XVGUSDT:perp"})
     assert {i.coin for i in held.instruments} == {"BTC", "XVG"}
     assert held.isolated == ("XVGUSDT",)
+    assert {i.id for i in held.instruments if i.barred} == {"binance:XVGUSDT:perp"}
     with pytest.raises(DecodeError):
         isolated_symbols([{"symbol": "BTCUSDT"}])
 
@@ -299,6 +300,7 @@ def test_a_perpetual_of_low_leverage_is_left_out_unless_it_may_be_held(recorded:
     held = list_instruments("binance", given, Universe(), fee_in_base=True, kept={"binance:XVGUSDT:perp"})
     assert {i.coin for i in held.instruments} == {"BTC", "SOL", "XVG"}
     assert held.unlevered == ("XVGUSDT",)
+    assert {i.id for i in held.instruments if i.barred} == {"binance:XVGUSDT:perp"}
 
 
 def test_isolated_margin_is_told_once_and_again_when_it_is_another() -> None:

@@ -35,6 +35,9 @@ def refusal(book: Book, pair: Pair) -> Verdict | None:
     if not pair.trades:
         closed = pair.perp if pair.spot.trades else pair.spot
         return judge(RULE, ok=False, limit="both legs trade", observed=closed.id, detail="the venue takes no orders")
+    for leg in (pair.spot, pair.perp):
+        if leg.barred:
+            return judge(RULE, ok=False, limit="set up to open", observed=leg.id, detail=leg.barred)
     ends_ms = _ends_ms(pair)
     if ends_ms:
         return judge(

@@ -31,6 +31,7 @@ NO_END_MS = 4_102_444_800_000
 """2100-01-01: perpetuals that do not end are given a delivery date of that December."""
 LEVERAGE_MIN = 5
 """A short at less wants more initial margin than R7's distance puts behind it, and the venue refuses it (-2019)."""
+NOT_PERMITTED = "the venue does not permit it to this account"
 RATIO_MIN, RATIO_MAX = Decimal("0.5"), Decimal(2)
 """Perpetual price / (multiplier x spot price) beyond which two names are taken for different coins."""
 
@@ -125,19 +126,20 @@ def list_instruments(
             suspicious.append(str(row["symbol"]))
             if not keep:
                 continue
+        barred, leverage = "", leverages.get(row["symbol"])
         if row["symbol"] in isolated:
             alone.append(str(row["symbol"]))
-            if not keep:
-                continue
-        leverage = leverages.get(row["symbol"])
+            barred = "its margin is isolated"
         if leverage is not None and leverage < LEVERAGE_MIN:
             unlevered.append(str(row["symbol"]))
-            if not keep:
-                continue
+            barred = barred or f"its leverage is set below {LEVERAGE_MIN}"
+        if barred and not keep:
+            continue
         interval_s = intervals.get(row["symbol"], DEFAULT_INTERVAL_S)
         try:
             spot = _spot(venue, coin, spot_row, ends_ms, fee_in_base=fee_in_base)
-            instruments += spot, replace(_perp(venue, coin, row, multiplier, interval_s), leverage=leverage)
+            perp = _perp(venue, coin, row, multiplier, interval_s)
+            instruments += spot, replace(perp, leverage=leverage, barred=barred)
         except DecodeError:
             if keep:
                 raise
@@ -198,7 +200,11 @@ def permitted(listed: Listed, spot_info: Any, granted: Collection[str], kept: Co
         raise DecodeError(f"permissionSets: {error!r}") from None
     spots = {one.coin: one for one in listed.instruments if one.kind is Kind.SPOT and one.symbol in refused}
     held = {one.coin for one in listed.instruments if one.id in kept}
-    instruments = tuple(one for one in listed.instruments if one.coin in held or one.coin not in spots)
+    instruments = tuple(
+        replace(one, barred=NOT_PERMITTED) if one in spots.values() else one
+        for one in listed.instruments
+        if one.coin in held or one.coin not in spots
+    )
     told = sorted({*listed.unpermitted, *(one.symbol for one in spots.values())})
     return replace(listed, instruments=instruments, unpermitted=tuple(told))
 
@@ -206,13 +212,11 @@ def permitted(listed: Listed, spot_info: Any, granted: Collection[str], kept: Co
 def closed_since(listed: Listed, spot_info: Any) -> Listed:
     """The listing after a newer exchangeInfo of some spots, which may have closed meanwhile."""
     closed = {row["symbol"] for row in _rows(spot_info) if not _spot_trades(row)}
-    return replace(
-        listed,
-        instruments=tuple(
-            replace(one, trades=False) if one.kind is Kind.SPOT and one.symbol in closed else one
-            for one in listed.instruments
-        ),
+    instruments = (
+        replace(one, trades=False) if one.kind is Kind.SPOT and one.symbol in closed else one
+        for one in listed.instruments
     )
+    return replace(listed, instruments=tuple(instruments))
 
 
 def leverages_of(symbol_config: Any) -> dict[str, int]:
