@@ -7,6 +7,7 @@ from bot.domain.config import CoreConfig
 from bot.domain.guards import Guards
 from bot.domain.hedges import Control, Hedge, HedgeState, Removal, TransferIntent
 from bot.domain.instruments import Pair
+from bot.domain.margin import ShortPosition
 from bot.domain.market import MarketState
 from bot.domain.orders import OrderRecord
 from bot.domain.time import Stamp
@@ -50,6 +51,8 @@ class Book:
     """Moves of margin without an outcome, by our id."""
     margin_stuck: set[str] = field(default_factory=set)
     """Venues whose latest move of margin was refused or got no answer: R7 does not count on the next one."""
+    strangers: dict[str, tuple[Decimal, tuple[ShortPosition, ...]]] = field(default_factory=dict)
+    """Venue -> unrealised P&L and perpetuals in the same wallet that no hedge holds, by the venue's latest word."""
     guards: Guards = field(default_factory=Guards)
     """What rules R4, R5, R6 and the budgets remember."""
     now: Stamp = field(default_factory=lambda: Stamp(0, 0, 0))

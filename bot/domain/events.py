@@ -5,6 +5,7 @@ Market facts are `Quote`, `Mark`, `SettledRate`, `Liquidity`, `BorrowTerms` and 
 """
 
 from collections.abc import Mapping
+from dataclasses import field
 from decimal import Decimal
 
 from bot.domain.config import CoreConfig
@@ -157,17 +158,28 @@ class CapitalMoved:
 
 
 @struct(frozen=True, slots=True)
+class PositionRisk:
+    """How a position weighs on its wallet by the venue's word: signed notional at the mark, P&L not booked yet."""
+
+    notional_usd: Decimal
+    unrealized_usd: Decimal
+    maintenance_usd: Decimal
+
+
+@struct(frozen=True, slots=True)
 class AccountReported:
     """The venue's truth at one moment: wallet -> asset -> total, and signed base quantity by instrument.
 
     Perp wallet balances exclude unrealised P&L. `complete` says that all fills and receipts up to that moment
-    were delivered as events before this one, so a difference from the ledger is a real one.
+    were delivered as events before this one, so a difference from the ledger is a real one. `risks` are those of
+    positions, by instrument, where the venue tells them.
     """
 
     venue: str
     balances: Mapping[str, Mapping[str, Decimal]]
     positions: Mapping[str, Decimal]
     complete: bool
+    risks: Mapping[str, PositionRisk] = field(default_factory=dict)
 
 
 @struct(frozen=True, slots=True)

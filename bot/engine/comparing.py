@@ -7,8 +7,9 @@ used only later: then what the books lack in it was there before, provided that 
 from collections.abc import Mapping
 from decimal import Decimal
 
-from bot.domain.events import AccountReported
-from bot.domain.instruments import Wallet
+from bot.domain.events import AccountReported, PositionRisk
+from bot.domain.instruments import MarginTier, Wallet
+from bot.domain.margin import ShortPosition
 from bot.domain.numbers import ZERO
 from bot.engine import trust
 from bot.engine.state import Actions, EngineState
@@ -43,7 +44,34 @@ def compare_account(state: EngineState, event: AccountReported, out: Actions) ->
         state.differences[key] = difference, count
         if count == DIFFERENCE_CONFIRMED:
             out.critical("ledger.difference", venue=key[0], wallet=key[1], asset=key[2], venue_less_ledger=difference)
+    state.book.strangers[event.venue] = _strangers(state, event)
     trust.compared(state, event.venue, out)
+
+
+def _strangers(state: EngineState, event: AccountReported) -> tuple[Decimal, tuple[ShortPosition, ...]]:
+    """What the owner holds by hand beside the hedges: the same margin bears it (R7).
+
+    In an instrument of ours it may be a view that lags behind our own trade, until the difference is confirmed.
+    """
+    unrealized, found = ZERO, list[ShortPosition]()
+    for (venue, what, name), (difference, seen) in state.differences.items():
+        quantity, risk = event.positions.get(name, ZERO), event.risks.get(name)
+        sure = seen >= DIFFERENCE_CONFIRMED or name not in state.market.instruments
+        if venue != event.venue or what != POSITION or risk is None or not quantity or not sure:
+            continue
+        share = difference / quantity
+        unrealized += share * risk.unrealized_usd
+        tiers = state.market.tiers.get(name) or _tier(risk)
+        found.append(ShortPosition(float(share * risk.notional_usd), tiers))
+    return unrealized, tuple(found)
+
+
+def _tier(risk: PositionRisk) -> tuple[MarginTier, ...]:
+    """Of an instrument whose brackets are not listed: the rate that the venue asks for now."""
+    if not risk.notional_usd:
+        return ()
+    rate = risk.maintenance_usd / abs(risk.notional_usd)
+    return (MarginTier(ZERO, abs(risk.notional_usd), 1, rate, ZERO),)
 
 
 def _open(

@@ -81,6 +81,8 @@ def _needed_usd(state: EngineState, venue: str) -> float:
             if price is not None:
                 usd = float(max(abs(leg.quantity_base), hedge.target_base, _unsellable_base(state, hedge)) * price)
                 held.append(ShortPosition(leg.direction * usd, state.market.tiers.get(leg.instrument, ())))
+    if held:  # what the owner holds beside them is borne by the same margin
+        held += state.book.strangers.get(venue, (ZERO, ()))[1]
     books = [held]
     if growing:
         books += [[one for one in held if one.notional_usd < 0], [one for one in held if one.notional_usd > 0]]

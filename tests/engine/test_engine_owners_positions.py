@@ -8,12 +8,13 @@ import pytest
 from playbook import Play, Playbook, fill_of, receipt, report_of, said, saved
 
 from bot.domain.config import DrawdownLimits
-from bot.domain.events import CloseCoin, LiquidationCharged, OrderFilled, Tick
+from bot.domain.events import AccountReported, CloseCoin, LiquidationCharged, OrderFilled, PositionRisk, Tick
 from bot.domain.guards import Breach, Remembered
 from bot.domain.hedges import HedgeState, Leg, LiquidationCharge
 from bot.domain.ledger import Transaction
 from bot.domain.orders import OrderState, Side
 from bot.domain.time import HOUR_MS
+from bot.risk.rules import r07_liquidation
 
 EIGHT_HOURS_MS = 8 * HOUR_MS
 
@@ -142,3 +143,39 @@ def test_what_the_owner_closes_by_hand_of_a_hedges_perpetual_has_still_been_lost
     assert before == pytest.approx(lost / 1_000_000, rel=Decimal("0.1"))
     book.feed(by_hand(book, "BTC", f"{-lost:.2f}"))
     assert seen() == pytest.approx(before, rel=Decimal("0.02"))
+
+
+def reported(book: Playbook, name: str, quantity: str, risk: PositionRisk) -> AccountReported:
+    """The venue's truth as the books have it, and a position of the owner's."""
+    balances: dict[str, dict[str, Decimal]] = {}
+    for (account, asset), amount in book.state.ledger.balances.items():
+        if account.startswith(f"venue:{kit.VENUE}:"):
+            balances.setdefault(account.split(":")[2], {})[asset] = amount
+    held = {leg.instrument: leg.quantity_base for hedge in book.state.book.live_hedges() for leg in hedge.legs[1:]}
+    held[name] = held.get(name, Decimal(0)) + Decimal(quantity)
+    return AccountReported(kit.VENUE, balances, held, complete=True, risks={name: risk})
+
+
+def test_what_the_owner_holds_by_hand_in_the_same_wallet_brings_liquidation_nearer(play: Play) -> None:
+    """Its loss and its maintenance are borne by the margin that stands behind the shorts of the hedges."""
+    book = play().scene().run()
+    state, name = book.state, f"{kit.VENUE}:OWNUSDT:perp"
+    before = r07_liquidation.distance(state.book, kit.VENUE)
+    margin = r07_liquidation.perp_margin_usd(state.book, kit.VENUE)
+    risk = PositionRisk(Decimal(-200_000), Decimal(-30_000), Decimal(5_000))
+    book.feed(reported(book, name, "-1000", risk))
+    assert r07_liquidation.perp_margin_usd(state.book, kit.VENUE) == margin - 30_000
+    assert r07_liquidation.distance(state.book, kit.VENUE) < before / 1.5
+    book.feed(replace(reported(book, name, "0", risk), risks={}))
+    assert r07_liquidation.distance(state.book, kit.VENUE) == before
+
+
+def test_in_an_instrument_of_a_hedge_it_counts_once_it_is_no_lag_of_a_view(play: Play) -> None:
+    book = play().scene().run()
+    name, before = kit.perp_id("BTC"), r07_liquidation.distance(book.state.book, kit.VENUE)
+    risk = PositionRisk(Decimal(-400_000), Decimal(0), Decimal(5_000))
+    for _ in range(2):
+        book.feed(reported(book, name, "-4", risk))
+        assert r07_liquidation.distance(book.state.book, kit.VENUE) == before
+    book.feed(reported(book, name, "-4", risk))
+    assert r07_liquidation.distance(book.state.book, kit.VENUE) < before / 2

@@ -10,13 +10,16 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import book_records as make
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.actions import Emit, Persist, QueryOrder, Record, Severity
+from bot.domain.events import AccountReported
 from bot.domain.orders import OrderRecord
 from bot.domain.time import Stamp
+from bot.store.tape import codec
 from bot.store.tape.codec import KINDS, actions_bytes, actions_shown, decode, encode
 
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
@@ -115,3 +118,12 @@ def test_the_bytes_do_not_depend_on_the_hash_seed() -> None:
     }
     assert len(found) == 1
     assert found == {actions_bytes([Persist(order())]).hex() + "\n"}
+
+
+def test_an_event_of_before_a_field_had_come_is_read() -> None:
+    """An account of a tape that is older than what the venue says of each position's risk."""
+    kind = codec.KINDS.index(AccountReported)
+    told = msgspec.msgpack.encode(["binance", {"perp": {"USDT": "5"}}, {}, True])
+    assert codec._DECODERS[kind].decode(told).risks == {}
+    now = AccountReported("binance", {}, {}, complete=True)
+    assert len(codec._GETTERS[kind](now)) == 5

@@ -23,11 +23,12 @@ AIM_MARGIN = 0.01
 
 
 def perp_margin_usd(book: Book, venue: str) -> Decimal:
-    """Perp wallet balance, less what is leaving it, plus unrealised P&L of our positions at the mark."""
+    """Perp wallet balance, less what is leaving it, plus unrealised P&L: ours at the mark, and others'."""
     valued = book.valued
     if valued is not None and venue in valued.perp_margins:
         return valued.perp_margins[venue]
     wallet = book.balances.get((f"venue:{venue}:perp", "USDT"), ZERO) - leaving_usd(book, venue, Wallet.PERP)
+    wallet += book.strangers.get(venue, (ZERO, ()))[0]
     for hedge in book.live_hedges():
         if hedge.venue == venue:
             for leg in hedge.legs:
@@ -39,7 +40,7 @@ def perp_margin_usd(book: Book, venue: str) -> Decimal:
 
 
 def positions(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> list[ShortPosition]:
-    """Perp positions with everything in flight and `extra` orders filled."""
+    """Perp positions with everything in flight and `extra` orders filled, and what is the owner's own."""
     signed: dict[str, Decimal] = {}
     for hedge in book.live_hedges():
         if hedge.venue != venue:
@@ -54,7 +55,7 @@ def positions(book: Book, venue: str, extra: Sequence[OrderIntent] = ()) -> list
     for intent in extra:
         if intent.instrument in signed:
             signed[intent.instrument] += intent.side.sign * intent.quantity_base
-    found = []
+    found = list(book.strangers.get(venue, (ZERO, ()))[1])
     for name, quantity in signed.items():
         price = mark_price(book, name)
         if quantity and price is not None:

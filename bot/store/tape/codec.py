@@ -6,7 +6,7 @@ Amounts are written as decimal text, so that a replay gets exactly what the core
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
@@ -54,9 +54,18 @@ def _getter(kind: type[Any]) -> Any:
     return lambda event: tuple(getattr(event, name) for name in names)
 
 
+def _default(field: Field[Any]) -> tuple[Any, ...]:
+    """What a tape of before the field had come stands for; nothing where it has been there from the beginning."""
+    if field.default_factory is not MISSING:
+        return (msgspec.field(default_factory=field.default_factory),)
+    return () if field.default is MISSING else (field.default,)
+
+
 def _decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
     hints = get_type_hints(kind)
-    shape = msgspec.defstruct(kind.__name__, [(name, hints[name]) for name in _given(kind)], array_like=True)
+    defaults = {one.name: _default(one) for one in fields(kind)}
+    given = [(name, hints[name], *defaults[name]) for name in _given(kind)]
+    shape = msgspec.defstruct(kind.__name__, given, array_like=True)
     return msgspec.msgpack.Decoder(shape)
 
 

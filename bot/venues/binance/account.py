@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from bot.domain.actions import Severity
-from bot.domain.events import AccountReported, VenueListed
+from bot.domain.events import AccountReported, PositionRisk, VenueListed
 from bot.domain.instruments import FeeRates, Instrument, Kind, Wallet, instrument_id
 from bot.ports import KeyRights, VenueError
 from bot.venues.binance.decode import DecodeError
@@ -53,6 +53,9 @@ class PositionRow(msgspec.Struct):
     symbol: str
     quantity: Decimal = msgspec.field(name="positionAmt")
     side: str = msgspec.field(name="positionSide", default="BOTH")
+    notional: Decimal = Decimal(0)
+    unrealized: Decimal = msgspec.field(name="unRealizedProfit", default=Decimal(0))
+    maintenance: Decimal = msgspec.field(name="maintMargin", default=Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,14 +222,20 @@ class AccountReader:
             positions = convert_list(risk, PositionRow)
         except DecodeError as error:
             raise VenueError(f"account: {error}") from None
+        held = {row.symbol: self._position(row, book) for row in positions if row.quantity}
         return AccountReported(
             venue=self._name,
             balances={
                 Wallet.SPOT.value: {r.asset: r.free + r.locked for r in spot_rows if r.free or r.locked},
                 Wallet.PERP.value: {r.asset: r.wallet for r in perp_rows if r.wallet},
             },
-            positions=dict(self._position(row, book) for row in positions if row.quantity),
+            positions=dict(held.values()),
             complete=False,
+            risks={
+                held[row.symbol][0]: PositionRisk(row.notional, row.unrealized, row.maintenance)
+                for row in positions
+                if row.quantity
+            },
         )
 
     def _position(self, row: PositionRow, book: SymbolBook) -> tuple[str, Decimal]:
