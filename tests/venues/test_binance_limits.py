@@ -91,3 +91,26 @@ async def test_questions_about_funding_rates_keep_to_their_own_limit(monkeypatch
         assert rest.budgets[Api.PERP].pause_s(WEIGHT_SHARE_ALL) == 0, "orders go on"
     finally:
         await rest.close()
+
+
+@pytest.mark.parametrize(("answer", "wait_s"), [(None, RETRY_AFTER_UNKNOWN_S), ({"code": -2015, "msg": "no"}, 0.0)])
+async def test_a_firewall_that_refuses_is_left_in_peace(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, wait_s: float
+) -> None:
+    """It stands before the API and says nothing of a wait; whoever asks on is kept out for longer."""
+
+    async def answered(exchange: Any, url: str, *more: Any) -> Any:
+        exchange.handle_errors(403, "", url, "GET", {}, "<html>Forbidden</html>", answer, None, None)
+
+    monkeypatch.setattr(ccxt.binance, "fetch", answered)
+    monkeypatch.setattr(gate, "monotonic", lambda: 1_000.0)
+    rest = BinanceRest("", "", None)
+    await rest.open()
+    try:
+        with pytest.raises(VenueError) as refused:
+            await rest.data("fapiPublicGetPremiumIndex")
+    finally:
+        await rest.close()
+    assert rest.budgets[Api.PERP].pause_s(WEIGHT_SHARE_ALL) == wait_s
+    assert rest.budgets[Api.SPOT].pause_s(WEIGHT_SHARE_ALL) == 0
+    assert refused.value.wait_s == wait_s

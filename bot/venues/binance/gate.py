@@ -83,12 +83,12 @@ class WeightBudget:
         if known_s is None or error_s <= self.clock_error_s or abs(offset_s - known_s) > error_s:
             self.clock_offset_s, self.clock_error_s = offset_s, error_s
 
-    def observe(self, headers: Mapping[str, str], status: int, message: str = "") -> None:
-        """`headers` with lower-case names; `message` is the text of an error."""
+    def observe(self, headers: Mapping[str, str], status: int, message: str = "", code: int | None = None) -> None:
+        """`headers` with lower-case names; `message` and `code` are an error's text and the venue's code of it."""
         for name in ("x-mbx-used-weight-1m", "x-sapi-used-ip-weight-1m"):
             if name in headers and headers[name].isdigit():
                 self.used, self.seen_s = int(headers[name]), monotonic()
-        if status in {418, 429}:
+        if stops(status, code):
             self.blocked_until_s = max(self.blocked_until_s, monotonic() + self.wait_s(headers, message))
 
     def wait_s(self, headers: Mapping[str, str], message: str) -> float:
@@ -128,6 +128,12 @@ class WeightBudget:
             if monotonic() + pause_s > deadline_s:
                 raise NotSentError(f"rate limit: {pause_s:.1f} s to wait", pause_s)
             await asyncio.sleep(min(pause_s, 0.5))
+
+
+def stops(status: int, code: int | None) -> bool:
+    """Whether nothing more may be asked for a while: by the API's limits, or (403 without a code of the venue's) by
+    the firewall before it, which counts on as long as it is asked."""
+    return status in {418, 429} or (status == 403 and code is None)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

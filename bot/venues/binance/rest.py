@@ -28,6 +28,7 @@ from bot.venues.binance.gate import (
     OrderGate,
     Priority,
     WeightBudget,
+    stops,
 )
 from bot.venues.binance.outcomes import AnsweredError, NoAnswerError, NotSentError, RequestError
 from bot.venues.transport import Transport, open_session
@@ -117,14 +118,14 @@ class _Exchange(ccxt.binance):  # type: ignore[misc]
         lower = {name.lower(): value for name, value in headers.items()}
         budget = self.budgets[api_of(url)]
         venue_code, message = _error_in(response)
-        budget.observe(lower, code, message)
+        budget.observe(lower, code, message, venue_code)
         if 200 <= code < 300 and venue_code is None:
             if response is None:
                 raise NoAnswerError(f"HTTP {code} with a body that is not JSON ({len(body)} characters)")
             return
         if venue_code is None and response is None:
             message = body.strip()[:80] if code == 503 and len(body) < 80 else f"no JSON ({len(body)} characters)"
-        waits = code in {418, 429}
+        waits = stops(code, venue_code)
         perp = api_of(url) == Api.PERP
         raise AnsweredError(code, venue_code, message, budget.wait_s(lower, message) if waits else None, perp=perp)
 
