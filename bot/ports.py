@@ -11,7 +11,7 @@ from bot.domain.events import AccountReported, Event, LoanRecalled, VenueListed
 from bot.domain.hedges import Interest, LiquidationCharge, Receipt, TransferIntent
 from bot.domain.market import BorrowTerms, CollateralRatio, Liquidity, SettledRate
 from bot.domain.orders import Fill, OrderIntent
-from bot.domain.time import Stamp
+from bot.domain.time import DAY_MS, Stamp
 from bot.engine.state import EngineState
 
 
@@ -24,6 +24,9 @@ class Clock(Protocol):
 
 Deliver = Callable[[Event], None]
 """Puts an event into the daemon's inbox; never blocks, never raises."""
+
+
+KEY_ENDS_SOON_MS = 14 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,15 @@ class KeyRights:
     """Move margin between the wallets of a split account."""
     can_borrow: bool = False
     """Coins, on the margin account."""
+    trades_until_ms: int = 0
+    """Wall time at which the key may trade no more; 0: no end is told."""
+
+    def ends_soon(self, wall_ms: int) -> str | None:
+        """What its owner has to know of an end within two weeks; None when there is none."""
+        if not self.trades_until_ms or self.trades_until_ms - wall_ms >= KEY_ENDS_SOON_MS:
+            return None
+        days = max(0, self.trades_until_ms - wall_ms) // DAY_MS
+        return f"the key's right to trade ends in {days} days: after that nothing can be closed"
 
     def missing(self, *, borrows: bool) -> list[str]:
         """What the key has to be allowed and is not, as the venue's page calls it."""

@@ -142,6 +142,9 @@ async def _rights(venue: BinanceVenue, report: _Report, *, borrows: bool) -> Non
     if missing:
         report.add(name, FAIL, f"the key lacks: {', '.join(missing)}", "allow them in the venue's API settings")
         return
+    if (ends := rights.ends_soon(time.time_ns() // 1_000_000)) is not None:
+        report.add(name, WARN, ends, "renew it in the venue's API settings")
+        return
     if not rights.ip_restricted:
         report.add(
             name, WARN, "may trade, cannot withdraw, any address", "restrict the key to this machine's address"

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.time import DAY_MS
 from bot.ports import KeyRights, VenueError
 from bot.venues.binance import AccountModes, BinanceVenue
+from bot.venues.binance import venue as venue_module
 
 FULL = KeyRights(True, True, True, can_withdraw=False, ip_restricted=True)
 
@@ -69,3 +71,31 @@ async def test_what_the_key_lacks_is_told_and_what_is_held_is_managed(monkeypatc
     ((name, problem),) = await connected(monkeypatch, right, replace(FULL, can_trade_spot=False))
     assert name == "venue.account_modes"
     assert problem == "the key lacks spot trading; allow it in the venue's API settings"
+
+
+@pytest.mark.parametrize(("days", "told"), [(13, 1), (15, 0), (-1, 1)])
+async def test_a_key_whose_right_to_trade_ends_soon_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, days: int, told: int
+) -> None:
+    """Else it ends at some hour of the night, with hedges open that nobody can close any more."""
+    monkeypatch.setattr(venue_module, "time_ns", lambda: 1_800_000_000_000 * 1_000_000)
+    right = AccountModes(hedge_mode=False, multi_assets=False)
+    rights = replace(FULL, trades_until_ms=1_800_000_000_000 + days * DAY_MS + 1)
+    problems = [problem for _, problem in await connected(monkeypatch, right, rights)]
+    assert len(problems) == told
+    assert all("right to trade ends in" in problem for problem in problems)
+
+
+async def test_the_end_of_a_keys_right_is_read_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = dict.fromkeys(
+        ("enableReading", "enableSpotAndMarginTrading", "enableFutures", "enableWithdrawals", "ipRestrict"), True
+    )
+    venue = BinanceVenue("binance", "main", "key", "secret")
+
+    async def answer(*_: Any) -> Any:
+        return reply
+
+    monkeypatch.setattr(venue._rest, "data", answer)
+    assert (await venue.key_rights()).trades_until_ms == 0
+    reply["tradingAuthorityExpirationTime"] = 1_628_985_600_000
+    assert (await venue.key_rights()).trades_until_ms == 1_628_985_600_000

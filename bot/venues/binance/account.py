@@ -270,8 +270,9 @@ class AccountReader:
                 ip_restricted=_flag(reply["ipRestrict"]),
                 can_transfer=_flag(reply.get("permitsUniversalTransfer", True)),
                 can_borrow=_flag(reply.get("enableMargin", False)),
+                trades_until_ms=int(reply.get("tradingAuthorityExpirationTime") or 0),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise VenueError(f"apiRestrictions: {error!r}") from None
 
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from time import time_ns
 
 from bot.domain.actions import Severity
 from bot.domain.events import AccountReported, FeedLost, VenueListed
@@ -154,6 +155,8 @@ class BinanceVenue:
         problems = [] if modes.problem is None else [modes.problem]
         if missing := rights.missing(borrows=self._borrows):
             problems.append(f"the key lacks {', '.join(missing)}; allow it in the venue's API settings")
+        if (ends := rights.ends_soon(time_ns() // 1_000_000 + self.clock_offset_ms)) is not None:
+            problems.append(f"{ends}; renew it in the venue's API settings")
         for problem in problems:
             self._log(Severity.WARNING, "venue.account_modes", {"venue": self.name, "problem": problem})
 
