@@ -272,7 +272,7 @@ def _rest(state: EngineState, hedge: Hedge, step: Plan, out: Actions) -> None:
     if step.note == CLOSED_NOTE and (pair := state.book.pair_of(hedge)) is not None:
         say(state, hedge.coin, r08_universe.RULE, r08_universe.check(state.book, pair), out, hedge.id)
     if step.state is HedgeState.HEDGED and not step.note:
-        setbacks.forget(state, hedge)
+        setbacks.forget(state, hedge, out)
     if step.state is HedgeState.CLOSED:
         _close(state, hedge, out)
     else:
@@ -316,7 +316,7 @@ def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
     state.empty_handed.discard(hedge.id)
     state.fruitless.pop(hedge.id, None)
     state.stuck.discard(hedge.id)
-    setbacks.forget(state, hedge)
+    setbacks.settled(state, hedge)
     dust = hedge.imbalance_base
     out.info(
         "hedge.closed",

@@ -11,7 +11,7 @@ from bot.domain.instruments import Kind
 from bot.domain.market import Mark
 from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderState
-from bot.engine import borrowing, collateral, guarding, spending
+from bot.engine import borrowing, collateral, guarding, setbacks, spending
 from bot.engine.money import CLOSED_SLACK_MS
 from bot.engine.state import EngineState
 from bot.ledger.journal import Ledger
@@ -64,6 +64,7 @@ def restore(books: Books, config: CoreConfig) -> EngineState:
     borrowing.restore(books, book.guards)
     spending.restore(books, book.guards)
     collateral.restore(books, state)
+    setbacks.restore(books, state)
     if books.control is not None:
         state.wanted, state.wanted_reason = books.control.control, books.control.reason
     for name, price in last_prices(books).items():

@@ -103,7 +103,9 @@ class EngineState:
     undoing: set[str] = field(default_factory=set)
     """Hedges whose filled leg is being taken back because the other one did not fill."""
     setbacks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Hedge -> entries in a row that had to be undone, and the monotonic time before which it does not grow."""
+    """`venue:coin:direction` -> entries in a row that were undone, and the monotonic time before which it waits."""
+    setbacks_before: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """The same as the books had it at the start, with the market time of the latest, until it is asked for."""
     held_up: dict[str, int] = field(default_factory=dict)
     """Hedge that a hole of the book keeps from being made smaller -> monotonic time since when."""
     quarantined_mono_ms: dict[str, int] = field(default_factory=dict)

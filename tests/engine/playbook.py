@@ -38,6 +38,7 @@ from bot.domain.events import (
     Reconciled,
     Tick,
 )
+from bot.domain.guards import Remembered
 from bot.domain.hedges import Hedge, Receipt
 from bot.domain.orders import Fill, OrderIntent, OrderState, Side
 from bot.domain.time import HOUR_MS, Stamp
@@ -144,6 +145,7 @@ class Playbook:
         self.cursor = 0
         self.unmet: list[Action] = []
         self.sent: list[OrderIntent] = []
+        self.kept: list[Remembered] = []
         self.trades = 0
         self.rate = "0.0003"
 
@@ -182,6 +184,8 @@ class Playbook:
         for action in actions:
             if isinstance(action, PlaceOrders):
                 self.sent += action.intents
+            elif isinstance(action, Persist) and isinstance(action.record, Remembered):
+                self.kept.append(action.record)
         return actions
 
     def shown(self) -> str:

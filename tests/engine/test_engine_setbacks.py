@@ -7,9 +7,13 @@ import market_kit as kit
 from playbook import Play, Playbook, fill_of, report_of, said, silence
 
 from bot.domain.actions import Action, PlaceOrders, Reconcile
+from bot.domain.books import Books
 from bot.domain.events import FeedAlive, Reconciled, Tick
 from bot.domain.orders import OrderState, Purpose
 from bot.domain.time import HOUR_MS
+from bot.engine.recovery import restore
+
+BTC = f"{kit.VENUE}:BTC:1"
 
 
 def one_leg_only(book: Playbook) -> None:
@@ -64,18 +68,79 @@ def test_a_leg_that_is_refused_for_good_is_tried_a_few_times_a_day(play: Play) -
     one_leg_only(book)
     book.unmet.clear()
     for count in range(2, 16):
-        book.wait(book.state.setbacks[book.hedge.id][1] / 1000 - book.mono_ms / 1000)
+        book.wait(book.state.setbacks[BTC][1] / 1000 - book.mono_ms / 1000)
         book.scene()
         one_leg_only(book)
-        assert book.state.setbacks[book.hedge.id][0] == count
+        assert book.state.setbacks[BTC][0] == count
         book.unmet.clear()
-    assert book.state.setbacks[book.hedge.id][1] - book.mono_ms > 5.9 * HOUR_MS
+    assert book.state.setbacks[BTC][1] - book.mono_ms > 5.9 * HOUR_MS
+
+
+def again(play: Play, book: Playbook, down_s: float) -> Playbook:
+    """Another daemon on the same books, as its store hands them over."""
+    books = Books(epoch=2, hedge_count=1, hedges=list(book.state.book.live_hedges()))
+    newest = {(one.rule, one.subject, one.name): one for one in book.kept}
+    books.remembered = [one for one in newest.values() if one.value]
+    later = play(state=restore(books, book.config))
+    later.market_ms, later.mono_ms = book.market_ms + int(down_s * 1000), 77_000
+    return later
+
+
+def test_a_restart_is_no_reason_to_try_at_once(play: Play) -> None:
+    """A leg that is refused for good would have cost a round trip at each, and then some in a row."""
+    book = play().scene()
+    for count in range(1, 12):
+        refused_once(book)
+        assert book.state.setbacks[BTC][0] == count
+        book.wait(book.state.setbacks[BTC][1] / 1000 - book.mono_ms / 1000)
+        book.scene()
+    wait_s = 10 * 2**11
+    refused_once(book)
+    later = again(play, book, down_s=600).scene()
+    before = entries(later)
+    later.run(5)
+    assert entries(later) == before
+    later.unmet.clear()
+    left_s = later.state.setbacks[BTC][1] / 1000 - later.mono_ms / 1000
+    assert wait_s - 640 < left_s < wait_s - 590
+    later.wait(left_s + 1).scene()
+    later.run(60)
+    assert later.hedge.size_base > 0
+    assert not later.state.setbacks
+    after = again(play, later, down_s=60)
+    assert not after.state.setbacks_before, "what has succeeded is forgotten for good"
+
+
+def refused_once(book: Playbook) -> None:
+    one_leg_only(book)
+    book.unmet.clear()
+
+
+def test_the_next_hedge_of_the_coin_is_tried_no_sooner(play: Play) -> None:
+    """An empty hedge is closed where its coin does not pay for a while, and opened anew where it does."""
+    book = play().scene()
+    for count in range(1, 6):
+        refused_once(book)
+        assert book.state.setbacks[BTC][0] == count
+        book.wait(book.state.setbacks[BTC][1] / 1000 - book.mono_ms / 1000)
+        book.scene()
+    refused_once(book)
+    book.hedge.target_base = Decimal(0)
+    book.wait(0.3).alive().feed(Tick())
+    assert not list(book.state.book.live_hedges())
+    before = entries(book)
+    book.state.decide_due = True
+    book.run(5)
+    assert book.hedge.id == "h2"
+    assert entries(book) == before
+    book.wait(320).scene().run(60)
+    assert book.hedge.size_base > 0
 
 
 def test_an_entry_that_succeeds_clears_the_account(play: Play) -> None:
     book = play().scene()
     one_leg_only(book)
-    assert book.state.setbacks[book.hedge.id][0] == 1
+    assert book.state.setbacks[BTC][0] == 1
     book.run(60)
     assert book.hedge.size_base > 0
     assert not book.state.setbacks
