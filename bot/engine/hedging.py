@@ -10,7 +10,7 @@ from bot.domain.structures import PERP
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
 from bot.engine import holes, quarantine, setbacks
 from bot.engine.orders import send
-from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say
+from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say, stays_out
 from bot.engine.state import Actions, EngineState
 from bot.execution.drafts import BPS, CLOSED_NOTE, TOO_SMALL_NOTE, Draft, Plan
 from bot.execution.plan import BASIS_NOTE, NO_QUOTE, plan
@@ -317,6 +317,7 @@ def _close(state: EngineState, hedge: Hedge, out: Actions) -> None:
     state.fruitless.pop(hedge.id, None)
     state.stuck.discard(hedge.id)
     setbacks.settled(state, hedge)
+    state.decide_due |= hedge.traded and stays_out(state, hedge)  # its capital is free for other coins
     dust = hedge.imbalance_base
     out.info(
         "hedge.closed",

@@ -1,7 +1,9 @@
 """Refusals as the owner hears of them: recorded, told, and told again only when the reason has changed."""
 
 from bot.domain.actions import Verdict, VerdictGiven
+from bot.domain.hedges import Hedge
 from bot.engine.state import Actions, EngineState
+from bot.risk.review import entry_refusal
 
 ENTRY, ENTRY_BORROWED = "entry", "entry on loan"
 """What decisions ask of each coin: entering with a short, and with a long perpetual."""
@@ -25,3 +27,9 @@ def say(state: EngineState, coin: str, what: str, verdict: Verdict, out: Actions
         detail=verdict.detail,
     )
     return True
+
+
+def stays_out(state: EngineState, closed: Hedge) -> bool:
+    """Whether nothing may be opened again where this hedge was: by a rule or the owner, or as it is not listed."""
+    pair = state.book.pair_of(closed)
+    return pair is None or entry_refusal(state.book, pair) is not None
