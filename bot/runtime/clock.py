@@ -1,12 +1,13 @@
 """The daemon's two clocks: market time from the venue, monotonic time from the machine."""
 
-import time
 from collections.abc import Callable
+
+from bot.steady import monotonic_ns
 
 
 def mono_ms() -> int:
-    """Milliseconds of the machine's monotonic clock; its zero means nothing."""
-    return time.monotonic_ns() // 1_000_000
+    """Milliseconds of the machine's monotonic clock, suspended time included; its zero means nothing."""
+    return monotonic_ns() // 1_000_000
 
 
 class VenueClock:

@@ -19,6 +19,8 @@ from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
+from bot import steady
+
 BEGAN_S = 1_000.0
 WALL_BEGAN_S = 1_790_000_000.0
 RESOLUTION_S = 1e-9
@@ -96,6 +98,8 @@ def _replacements(loop: VirtualLoop) -> Mapping[Any, Callable[[], Any]]:
     return {
         time.monotonic: partial(attrgetter("now_s"), loop),
         time.monotonic_ns: partial(attrgetter("now_ns"), loop),
+        steady.monotonic: partial(attrgetter("now_s"), loop),
+        steady.monotonic_ns: partial(attrgetter("now_ns"), loop),
         time.time: loop.wall_s,  # noqa: TID251 - it is what is replaced
         time.time_ns: lambda: int(loop.wall_s() * 1e9),
         time.perf_counter: still,

@@ -1,8 +1,7 @@
 """The venue's market time: what its streams say, carried on by our own monotonic clock in between."""
 
-from time import monotonic
-
 from bot.domain.time import DAY_MS
+from bot.steady import monotonic
 
 FAR_MS = 30 * DAY_MS
 """A stamp so far ahead of the one before it is believed when the next one says so too."""

@@ -14,11 +14,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from time import monotonic, time_ns
+from time import time_ns
 from typing import Any
 
 from asyncio_throttle.throttler import Throttler
 
+from bot.steady import monotonic
 from bot.venues.binance.outcomes import NotSentError
 
 WEIGHT_SHARE_OPENING = 0.8
@@ -77,7 +78,7 @@ class WeightBudget:
     """How far that may be wrong."""
 
     def tell_clock(self, offset_s: float, error_s: float) -> None:
-        """Our monotonic clock stands still while the machine sleeps. What allows the offset that is known, and says
+        """Some machines' monotonic clock stands still in their sleep. What allows the offset that is known, and says
         less, changes nothing."""
         known_s = self.clock_offset_s
         if known_s is None or error_s <= self.clock_error_s or abs(offset_s - known_s) > error_s:

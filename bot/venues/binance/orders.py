@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic_ns
 from typing import Any
 
 from bot.domain.actions import Severity
@@ -22,6 +21,7 @@ from bot.domain.numbers import ZERO, text
 from bot.domain.orders import OrderIntent, OrderState, Purpose, Side, TimeInForce
 from bot.domain.time import MINUTE_MS
 from bot.ports import Deliver, VenueError
+from bot.steady import monotonic_ns
 from bot.venues.binance.decode import DecodeError
 from bot.venues.binance.gate import Priority
 from bot.venues.binance.income import ROUTES

@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from time import monotonic, time_ns
+from time import time_ns
 from typing import Any
 
 import aiohttp
@@ -20,6 +20,7 @@ import ccxt.async_support as ccxt
 from asyncio_throttle.throttler import Throttler
 
 from bot.ports import VenueError, VenueRefusedError
+from bot.steady import monotonic
 from bot.venues.binance.gate import (
     WEIGHT_SHARE_ACCOUNT,
     WEIGHT_SHARE_HISTORY,

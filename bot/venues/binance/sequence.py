@@ -1,6 +1,6 @@
 """The order of what a stream tells: an older frame may come after a newer one, and must not replace it."""
 
-from time import monotonic
+from bot.steady import monotonic
 
 RENUMBERED_S = 5.0
 """Lower numbers that come for so long, and no higher one with them, are a new numbering."""

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from time import monotonic
 
 import websockets
 from websockets.asyncio.client import ClientConnection
@@ -19,6 +18,7 @@ from websockets.asyncio.client import ClientConnection
 from bot.domain.actions import Severity
 from bot.domain.events import FeedAlive, FeedLost
 from bot.ports import Deliver, VenueError
+from bot.steady import monotonic
 from bot.venues.binance.decode import DecodeError
 from bot.venues.transport import Transport, websocket_options
 
