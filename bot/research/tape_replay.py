@@ -87,7 +87,9 @@ def _again(state: EngineState, entry: Entry, outcome: Outcome) -> Difference | N
 
 def _difference(entry: Entry, taped: bytes | None, replayed: list[Any]) -> Difference:
     shown = [["core", FAILED]] if taped is None else actions_shown(taped)
-    place, pair = next((place, pair) for place, pair in enumerate(zip_longest(shown, replayed)) if pair[0] != pair[1])
+    pairs = enumerate(zip_longest(shown, replayed))
+    # As they are written: 1 and 1.0 are equal, and other bytes.
+    place, pair = next((place, pair) for place, pair in pairs if repr(pair[0]) != repr(pair[1]))
     return Difference(
         entry.at.seq, entry.at.market_ms, type(entry.event).__name__, place, taped=pair[0], replayed=pair[1]
     )

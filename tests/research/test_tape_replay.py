@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.actions import Emit, Severity
 from bot.domain.config import CoreConfig, Limits
 from bot.domain.time import HOUR_MS
 from bot.engine import core
@@ -126,6 +127,32 @@ def test_a_core_that_fails_in_the_replay_alone_is_named(tape: Path, monkeypatch:
     assert found is not None
     assert found.seq == 2_000
     assert "ZeroDivisionError" in str(found.replayed)
+
+
+@pytest.mark.parametrize("other", [1.0, True])
+def test_what_is_equal_and_written_otherwise_is_named(
+    tape: Path, monkeypatch: pytest.MonkeyPatch, other: object
+) -> None:
+    def told(number: object) -> Emit:
+        return Emit(Severity.INFO, "a.b", {"number": number})  # type: ignore[dict-item]
+
+    expected = first_order(tape)
+    taped = tape_replay.actions_bytes([told(1)])
+    real = tape_replay.TapeReader.entries
+
+    def entries(reader: Any) -> Any:
+        return (replace(each, actions=taped) if each.at.seq == expected else each for each in real(reader))
+
+    monkeypatch.setattr(tape_replay.TapeReader, "entries", entries)
+    deviating(monkeypatch, lambda actions, at: [told(other)] if at.seq == expected else actions)
+    found = run(tape).difference
+    assert found is not None
+    assert (found.seq, found.action) == (expected, 0)
+    assert (str(found.taped), str(found.replayed)) == (str(told_as(1)), str(told_as(other)))
+
+
+def told_as(number: object) -> list[Any]:
+    return ["Emit", {"severity": "info", "name": "a.b", "fields": {"number": number}}]
 
 
 def test_another_config_decides_otherwise(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
