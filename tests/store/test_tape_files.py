@@ -158,6 +158,57 @@ def test_a_new_file_waits_for_orders_in_flight_but_not_for_ever(tmp_path: Path) 
     assert len(files(tmp_path)) == 2
 
 
+def test_a_late_thread_is_asked_for_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was handed over before is still the old file's, which is full: it froze the state a second time and left a
+    file that held next to nothing."""
+    session = Session(tmp_path, MIB)
+    frozen: list[int] = []
+    monkeypatch.setattr(writer, "freeze", lambda state: frozen.append(len(session.fed)) or freeze(state))
+    late, real = threading.Event(), writer.encode
+    monkeypatch.setattr(writer, "encode", lambda taken: late.wait(30) and real(taken))
+    late.set()
+    while not session.tape._full:
+        session.feed(100)
+        wait_until_written(session.tape)
+    late.clear()
+    while not frozen:
+        session.feed(1)
+    late.set()
+    wait_until_written(session.tape)
+    session.feed(1_000)
+    wait_until_written(session.tape)
+    session.feed(1_000)
+    session.tape.close()
+    assert len(frozen) == 1
+    first, second = files(tmp_path)
+    assert as_fed(read(first)[0]) + as_fed(read(second)[0]) == session.fed
+
+
+def test_new_books_in_the_folder_of_old_tapes_keep_their_own(tmp_path: Path) -> None:
+    """Their epochs begin at 1 again: the new tapes were deleted first, and one whose name was taken was not begun."""
+    for epoch, part in ((7, 1), (7, 2), (7, 3), (9, 1)):
+        path = tmp_path / f"{epoch:06}-{part:04}.tape"
+        path.write_bytes(b"x" * (MIB // 5))
+        os.utime(path, ns=(1_000 * epoch + part, 1_000 * epoch + part))
+    own = tmp_path / "kept.tape"
+    own.write_bytes(b"x" * 100)
+    os.utime(own, ns=(1, 1))
+    session = Session(tmp_path, MIB)
+    session.feed(1_000)
+    wait_until_written(session.tape)
+    assert session.said == []
+    assert session.tape._part == 4, "those names are taken"
+    for _ in range(30):
+        session.feed(1_000)
+        wait_until_written(session.tape)
+    session.tape.close()
+    kept = [path.name for path in files(tmp_path)]
+    assert kept[-1] == "kept.tape", "a copy of somebody's own goes last"
+    assert not {"000007-0001.tape", "000009-0001.tape"} & set(kept)
+    together = [entry for path in files(tmp_path)[:-1] for entry in read(path)[0]]
+    assert as_fed(together) == session.fed[-len(together) :]
+
+
 def test_a_torn_end_is_dropped_with_a_note(tmp_path: Path) -> None:
     session = Session(tmp_path)
     session.feed(3_000)

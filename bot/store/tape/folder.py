@@ -14,6 +14,13 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}"), key=_place)
 
 
+def oldest_first(folder: Path) -> list[Path]:
+    """The same by when they were last written, for what goes first: new books in a folder of old ones begin to count
+    at 1 again."""
+    found = [(path, path.stat().st_mtime_ns) for path in files(folder)]
+    return [path for path, written_ns in sorted(found, key=lambda one: (_place(one[0])[0] == _LAST, one[1]))]
+
+
 def _place(path: Path) -> tuple[int, int, str]:
     epoch, _, part = path.stem.partition("-")
     if epoch.isdecimal() and part.isdecimal():

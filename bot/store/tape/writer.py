@@ -20,7 +20,7 @@ from bot.domain.time import Stamp
 from bot.engine.state import EngineState
 from bot.store.tape.blocks import MARK, Kind, Packer
 from bot.store.tape.codec import NAMES, Taken, encode
-from bot.store.tape.folder import SUFFIX, files
+from bot.store.tape.folder import SUFFIX, oldest_first
 from bot.store.tape.frozen import core_digest, freeze
 
 FILES = 8
@@ -60,10 +60,14 @@ class TapeWriter:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._handed = 0
+        self._asked = 0
+        """New files that were asked for."""
         # The thread writes these, the consumer reads them.
         self._written = 0
         self._bytes = 0
+        self._begun = 0
         self._full = False
+        """Of the latest of the files that were begun."""
         self._error: str | None = None
         self.total_bytes = 0
         """Written since start."""
@@ -93,7 +97,7 @@ class TapeWriter:
             self._hand_over(None)
             if self._error is not None or self._handed - self._written > WAITING_MAX:
                 self._pause(mono_ms)
-            elif self._full:
+            elif self._full and self._begun == self._asked:
                 self._when_calm(mono_ms)
 
     def close(self) -> None:
@@ -113,8 +117,8 @@ class TapeWriter:
 
     def _new_file(self, mono_ms: int) -> None:
         self._resume_ms = self._due_ms = self._error = None
-        self._full = False
         self._began_ms = mono_ms
+        self._asked += 1
         assert self._state is not None
         self._hand_over(freeze(self._state))
 
@@ -146,6 +150,8 @@ class TapeWriter:
                         file.close()
                     self._error, packer = None, Packer()
                     file = self._open(packer, state)
+                    self._full = False
+                    self._begun += 1
                 if file is not None and self._error is None and taken:
                     self._put(file, packer, taken)
                 self._written += len(taken)
@@ -157,8 +163,7 @@ class TapeWriter:
 
     def _open(self, packer: Packer, state: bytes) -> BinaryIO | None:
         assert self._state is not None
-        self._part += 1
-        name = f"{self._state.epoch:06}-{self._part:04}{SUFFIX}"
+        name = self._next_name(self._state.epoch)
         header = {"epoch": self._state.epoch, "part": self._part, "kinds": NAMES, "core": core_digest()}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +181,14 @@ class TapeWriter:
                 (self._folder / name).unlink()
             return None
         return file
+
+    def _next_name(self, epoch: int) -> str:
+        """The next number that no file has: of other books that were taped here there may be some."""
+        while True:
+            self._part += 1
+            name = f"{epoch:06}-{self._part:04}{SUFFIX}"
+            if not (self._folder / name).exists():
+                return name
 
     def _put(self, file: BinaryIO, packer: Packer, taken: Sequence[Taken]) -> None:
         try:
@@ -200,7 +213,7 @@ class TapeWriter:
 
     def _make_room(self) -> None:
         """Delete the oldest files until a new one fits, and leave the books their share of the disk."""
-        found = files(self._folder)
+        found = oldest_first(self._folder)
         sizes = [path.stat().st_size for path in found]
         while found and sum(sizes) + self._file_bytes > self._size_bytes:
             found.pop(0).unlink()
