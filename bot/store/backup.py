@@ -51,7 +51,7 @@ def backup(url: str, target: Path) -> Proof:
     # A WAL that another copy left there would be applied to this one by whoever opens it.
     there = next((path for path in _files_of(target) if path.exists()), None)
     if there is not None:
-        raise StoreError(f"{there}: it exists already; name another file")
+        raise _exists(there)
     with _new_file(target, url) as part:
         _must_have_room(source, part)
         counted = _copy(source, part)
@@ -170,22 +170,41 @@ def _files_of(books: Path) -> list[Path]:
 @contextmanager
 def _new_file(target: Path, url: str) -> Iterator[Path]:
     """A file beside `target` that becomes it when everything went well. StoreError for what the disk refuses."""
-    part = target.with_name(target.name + ".part")
+    part: Path | None = None
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        part.touch(mode=0o600)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own: another backup to the same target may be under way.
+        descriptor, name = tempfile.mkstemp(".part", f"{target.name}.", target.parent)
+        os.close(descriptor)
+        part = Path(name)
         yield part
         _sync(part)
-        part.replace(target)
+        _put(part, target)
         _sync(target.parent)
     except sqlite3.Error as error:
         raise refusal(url, error) from None
     except OSError as error:
         raise StoreError(f"{target}: {error.strerror or 'it cannot be written'}; check its folder") from None
     finally:
-        with suppress(OSError):
-            part.unlink()
+        if part is not None:
+            with suppress(OSError):
+                part.unlink()
+
+
+def _put(part: Path, target: Path) -> None:
+    """Give the file its name, unless another one has taken it meanwhile."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:  # a disk without hard links
+        if target.exists():
+            raise _exists(target) from None
+        part.replace(target)
+
+
+def _exists(path: Path) -> StoreError:
+    return StoreError(f"{path}: it exists already; name another file")
 
 
 def _must_have_room(source: Path, part: Path) -> None:

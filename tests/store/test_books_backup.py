@@ -21,6 +21,10 @@ from bot.store.database import SqlStore
 from bot.store.reader import SqlReader
 
 
+def parts(folder: Path) -> list[Path]:
+    return list(folder.glob("*.part"))
+
+
 async def test_a_backup_beside_a_writing_daemon(url: str, tmp_path: Path) -> None:
     target = tmp_path / "backups" / "copy.db"
     async with SqlStore(url) as store:
@@ -63,6 +67,33 @@ def test_nothing_is_overwritten(url: str, tmp_path: Path) -> None:
     assert target.read_text() == "mine"
 
 
+@pytest.mark.parametrize("links", [True, False])
+async def test_two_backups_to_one_target_at_once_leave_the_one_that_ended_first(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """They wrote into one file, and what was proven was not what then bore the name."""
+    target, proofs = tmp_path / "backups" / "copy.db", []
+    async with SqlStore(url) as store:
+        await store.commit(make.persist(make.receipt(1)))
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    def proving(path: Path) -> backup_module.Proof:
+        monkeypatch.setattr(backup_module, "prove", prove)
+        proofs.append(backup(url, target))
+        return prove(path)
+
+    if not links:
+        monkeypatch.setattr(backup_module.os, "link", refused)
+    monkeypatch.setattr(backup_module, "prove", proving)
+    with pytest.raises(StoreError, match=r"copy\.db: it exists already"):
+        backup(url, target)
+    assert [prove(target)] == proofs
+    assert [entry.name for entry in target.parent.iterdir()] == ["copy.db"]
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_folder_that_cannot_be_made_is_named(url: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/copy\.db: .*; check its folder"):
@@ -85,7 +116,7 @@ async def test_a_damaged_copy_does_not_count(url: str, path: Path, tmp_path: Pat
     with pytest.raises(StoreError):
         backup(url, tmp_path / "copy.db")
     assert not (tmp_path / "copy.db").exists()
-    assert not (tmp_path / "copy.db.part").exists()
+    assert not parts(tmp_path)
 
 
 async def test_books_are_made_anew_out_of_a_backup_with_a_later_epoch(url: str, path: Path, tmp_path: Path) -> None:
