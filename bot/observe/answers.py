@@ -170,7 +170,11 @@ class Answers:
         return [explaining.scan_view(row) for row in scan(self._daemon.state)]
 
     async def _halt(self, fields: Fields) -> View:
-        return await self._command(Halt(_reason(fields)))
+        """Taken before it runs, too: nothing opens until it does, and then neither."""
+        if self._daemon.phase != "starting":
+            self._must_run()
+        await self._daemon.ask(Halt(_reason(fields)))
+        return self._outcome()
 
     async def _resume(self, fields: Fields) -> View:
         return await self._command(Resume(_reason(fields)))

@@ -229,12 +229,13 @@ class Daemon:
         assert self._consumer is not None
         if self.plan.lease is not None:
             self._long.append(tasks.create_task(self.plan.lease.keep(self.vitals), name="lease"))
+        # Before there is a venue: a ban may last for hours, and what the owner says meanwhile is written down.
+        self._keep(tasks, "consumer", self._consumer.run, restarts_max=0)
         for name, venue in self.venues.items():
             venue.keep_listed(self.state.instruments_in_use())
             await self._insist(venue.name, venue.connect)
             self.notices.report(Severity.INFO, "venue.connected", venue=name)
             self._desks[name] = self._open_desk(name, venue)
-        self._keep(tasks, "consumer", self._consumer.run, restarts_max=0)
         for name, desk in self._desks.items():
             listed = await self._insist(name, desk.venue.fetch_listing)
             await self.ask(listed)

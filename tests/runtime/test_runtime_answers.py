@@ -16,6 +16,7 @@ from test_runtime_daemon import Life, hedged, living
 from bot.cli import client
 from bot.cli.failure import Failure
 from bot.domain.events import AccountReported, Event, Reconciled
+from bot.domain.hedges import Control
 
 COMMANDS = ("halt", "resume", "flatten", "close", "readmit", "accept", "reload")
 FIELDS = {"coin": "BTC", "asset": "USDT", "amount": "5", "reason": "a rebate"}
@@ -48,12 +49,40 @@ async def test_before_it_runs_every_command_is_told_so(database: str, tmp_path: 
         await life.until(lambda: hedged(life))
         assert life.daemon.phase == "running"
     async with living(database, tmp_path, Unreachable(), read_again=lambda: pytest.fail("too early")) as life:
-        for name in COMMANDS:
+        for name in COMMANDS[1:]:
             with pytest.raises(Failure, match="the daemon is starting"):
                 await life.post(name, **FIELDS)
         with pytest.raises(Failure, match="the daemon is starting"):
             await life.get("explain", coin="BTC")
         assert (await life.get("status"))["state"] == "starting"
+
+
+class Banned(QuietVenue):
+    """Does not answer until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+
+    async def connect(self) -> None:
+        await self.ended.wait()
+        await super().connect()
+
+
+async def test_a_halt_is_taken_while_a_ban_keeps_the_daemon_from_starting(database: str, tmp_path: Path) -> None:
+    """It was refused with "try again in a few seconds", for as long as the ban lasted; and then everything opened."""
+    async with living(database, tmp_path, Banned()) as life:
+        said = await life.post("halt", reason="not tonight")
+        assert (said["state"], said["control"], said["hedges"]) == ("starting", "halted", 0)
+    async with living(database, tmp_path, Banned()) as life:
+        assert life.daemon.state.wanted is Control.HALTED, "it is written down"
+        life.venue.ended.set()  # type: ignore[attr-defined]
+        await life.until(lambda: life.daemon.phase == "running")
+        await life.daemon.flush()
+        assert (await life.get("status"))["reason"] == "not tonight"
+        assert not life.venue.placed
+        await life.post("resume")
+        await life.until(lambda: hedged(life))
 
 
 async def test_without_room_a_command_is_refused_in_words(database: str, tmp_path: Path) -> None:
