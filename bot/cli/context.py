@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 DEFAULT_CONFIG = Path("config/demo.yaml")
+ASKED_MAX = 1_000
+"""Rows that a running daemon is asked for at once."""
 
 
 def config_path(given: Path | None) -> Path:
@@ -51,6 +53,26 @@ def question(
             pass
     settings = load(given)
     return asyncio.run(_await(offline(settings)))
+
+
+def listing(
+    given: Path | None,
+    name: str,
+    offline: "Callable[[Settings], Awaitable[Any]]",
+    limit: int | None,
+    **query: str | None,
+) -> Any:
+    """The same for lists out of the books. What a daemon has written in months is read and put into words here: it
+    would decide nothing meanwhile. It is asked all the same where the books cannot be read."""
+    if limit is None or limit > ASKED_MAX:
+        from bot.ports import StoreError
+
+        try:
+            return asyncio.run(_await(offline(load(given))))
+        except StoreError:
+            if running(given) is None:
+                raise
+    return question(given, name, offline, **query, limit=None if limit is None else str(limit))
 
 
 def order(given: Path | None, name: str, **fields: str) -> Any:

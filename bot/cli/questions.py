@@ -97,7 +97,7 @@ def orders(config: Path | None, limit: int | None, as_json: bool) -> None:
     async def offline(settings: "Settings") -> Any:
         return await (await books_of(settings)).orders(kept)
 
-    view = context.question(config, "orders", offline, limit=_text(kept))
+    view = context.listing(config, "orders", offline, kept)
     _show("Orders, newest last", ORDERS, view, "no orders", as_json)
 
 
@@ -119,7 +119,7 @@ def receipts(config: Path | None, coin: str | None, limit: int | None, as_json: 
     async def offline(settings: "Settings") -> Any:
         return await (await books_of(settings)).receipts(coin, kept)
 
-    view = context.question(config, "receipts", offline, coin=coin, limit=_text(kept))
+    view = context.listing(config, "receipts", offline, kept, coin=coin)
     _show("Funding receipts, newest last", RECEIPTS, view, "no funding received yet", as_json)
 
 
@@ -184,7 +184,7 @@ def alerts(config: Path | None, limit: int | None, as_json: bool) -> None:
     async def offline(settings: "Settings") -> Any:
         return await (await books_of(settings)).alerts(kept)
 
-    view = context.question(config, "alerts", offline, limit=_text(kept))
+    view = context.listing(config, "alerts", offline, kept)
     _show("Alerts, newest last", ALERTS, view, "no alerts", as_json)
 
 
@@ -200,7 +200,3 @@ def rows_kept(given: int | None, as_json: bool) -> int | None:
     if given is not None and given < 1:
         raise Failure(FAILED, "--limit must be at least 1")
     return given if given is not None or as_json else ROWS_SHOWN
-
-
-def _text(limit: int | None) -> str | None:
-    return None if limit is None else str(limit)

@@ -65,7 +65,7 @@ def verdicts(config: Path | None, asked: Asked, limit: int | None, *, count: boo
     if count:
         view = context.question(config, "verdict-counts", offline, **query)
     else:
-        view = context.question(config, "verdicts", offline, **query, limit=None if kept is None else str(kept))
+        view = context.listing(config, "verdicts", offline, kept, **query)
     if as_json:
         show_json(view)
     elif count:

@@ -3,7 +3,11 @@
 import asyncio
 import csv
 import io
+import json
+import os
+import socket
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -220,6 +224,45 @@ def test_receipts_and_orders_are_exact_text(carrybot: Run, books: Path) -> None:
     (order,) = carrybot("orders", "--json").json
     assert (order["client_id"], order["state"], order["limit_price"]) == ("cb1-1-1", "filled", "90010.1")
     assert carrybot("orders", "--limit", "0").code == 1
+
+
+@pytest.mark.parametrize("words", [("orders",), ("receipts",), ("alerts",), ("verdicts",)])
+def test_long_lists_are_read_beside_a_daemon_and_not_by_it(
+    carrybot: Run, books: Path, data: Path, words: tuple[str, ...]
+) -> None:
+    """It built the rows of months on the loop on which it decides."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        endpoint = {"host": "127.0.0.1", "port": listening.getsockname()[1], "pid": os.getpid()}
+        (data / "endpoint.json").write_text(json.dumps(endpoint))
+        (data / "api.token").write_text("x\n")
+        for more in (("--json",), ("--json", "--limit", "5000")):
+            done = carrybot(*words, *more)
+            assert done.code == 0, done.err
+            assert isinstance(done.json, list)
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+def test_a_long_list_is_asked_of_the_daemon_where_the_books_cannot_be_read(carrybot: Run, data: Path) -> None:
+    """Alerts, for one, are then those that it remembers."""
+    data.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4_096)
+                connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n[{"name": "a"}]')
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        endpoint = {"host": "127.0.0.1", "port": listening.getsockname()[1], "pid": os.getpid()}
+        (data / "endpoint.json").write_text(json.dumps(endpoint))
+        (data / "api.token").write_text("x\n")
+        done = carrybot("alerts", "--json")
+        answering.join()
+    assert done.json == [{"name": "a"}]
 
 
 def test_ledger_pnl_and_alerts(carrybot: Run, books: Path) -> None:
