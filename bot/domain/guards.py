@@ -49,6 +49,8 @@ class Drawdown:
     """Rule R5. Figures are USD, shares are fractions of the high-water mark."""
 
     high_usd: Decimal | None = None
+    saved_usd: Decimal | None = None
+    """The high-water mark as the books have it; None while they have none."""
     share: Decimal = ZERO
     """Latest drawdown; negative never."""
     level: Breach = Breach.NONE

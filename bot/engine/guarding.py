@@ -19,6 +19,9 @@ from bot.risk.rules import r04_spread, r05_drawdown, r06_extreme
 from bot.risk.verdicts import Forced
 
 ONE = Decimal(1)
+SAVED_ANEW = Decimal("1.0005")
+"""A high-water mark that is higher than the books have it by this factor is saved at once: a kill would forget a part
+of R5's limits that matters."""
 PRICES_RUN = Decimal(2)
 """What R6 remembers of an event in which prices run; ONE of an outage alone."""
 
@@ -166,6 +169,9 @@ def _watch_drawdown(state: EngineState, out: Actions) -> None:
         remember(state, r05_drawdown.RULE, "", "step", ZERO, out)
         state.decide_due = True
         out.warning("drawdown.recovered", rule=r05_drawdown.RULE, observed=share, done="entries are open again")
+    high, saved = drawdown.high_usd, drawdown.saved_usd
+    if high is not None and saved is not None and high >= saved * SAVED_ANEW:
+        save_mark(state, out)
     if changed is not Breach.HARD and r05_drawdown.step_due(state.book):
         r05_drawdown.take_step(state.book)
         remember(state, r05_drawdown.RULE, "", "step", drawdown.share, out)
@@ -238,8 +244,8 @@ def applied(state: EngineState, hedge: Hedge, change: Forced, out: Actions) -> N
 
 
 def save_mark(state: EngineState, out: Actions) -> None:
-    """The high-water mark, with each point of the NAV history."""
-    high = state.book.guards.drawdown.high_usd
+    """The high-water mark: with each point of the NAV history, and in between when it has risen by so much."""
+    high = state.book.guards.drawdown.saved_usd = state.book.guards.drawdown.high_usd
     if high is not None:
         remember(state, r05_drawdown.RULE, "", "high", high, out)
 
@@ -253,6 +259,7 @@ def accept_drawdown(state: EngineState, out: Actions) -> None:
         "drawdown.accepted", rule=r05_drawdown.RULE, observed=round(drawdown.share, 6), high_usd=drawdown.high_usd
     )
     r05_drawdown.accept(state.book)
+    drawdown.saved_usd = None
     for name in ("level", "step", "high"):
         remember(state, r05_drawdown.RULE, "", name, ZERO, out)
 
@@ -284,7 +291,7 @@ def restore(books: Books, guards: Guards) -> None:
     for one in books.remembered:
         match one.rule, one.name:
             case "R5", "high":
-                drawdown.high_usd = one.value
+                drawdown.high_usd = drawdown.saved_usd = one.value
             case "R5", "level":
                 drawdown.level = Breach(int(one.value))
             case "R5", "step":

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import Play, Playbook, fill_of, said, saved, severity_of, silence
+from playbook import Play, Playbook, fill_of, receipt, said, saved, severity_of, silence
 
 from bot.domain.actions import ControlSet, LastPrice, Severity
 from bot.domain.books import Books
@@ -92,6 +92,27 @@ def test_nothing_opens_while_a_breach_is_confirmed(play: Play) -> None:
     book.unmet.clear()
     assert not ticked(basis(book, 0), "drawdown.soft")
     assert r05_drawdown.allows(book.state.book)
+
+
+def test_a_mark_that_has_risen_is_saved_at_once_and_not_each_time(play: Play) -> None:
+    """A kill within the hour forgot what was earned since, and with it a part of the limits."""
+    book = scene(play)
+    high = book.state.book.guards.drawdown.high_usd
+    assert high is not None
+    for number, (payment, written) in enumerate((("300", False), ("300", True), ("300", False), ("300", True)), 1):
+        book.feed(receipt("BTC", payment, book.market_ms, str(number)))
+        basis(book, 0)
+        kept = len(book.kept)
+        ticked(book, "none")
+        found = [one.value for one in book.kept[kept:] if (one.rule, one.name) == ("R5", "high")]
+        assert bool(found) is written, number
+        basis(book, 0)
+        kept = len(book.kept)
+        ticked(book, "none")
+        assert not [one for one in book.kept[kept:] if (one.rule, one.name) == ("R5", "high")]
+    newest = next(one for one in reversed(book.kept) if (one.rule, one.name) == ("R5", "high"))
+    assert newest.value > high + 1_100
+    assert restore(Books(remembered=[newest]), book.config).book.guards.drawdown.high_usd == newest.value
 
 
 def test_a_flickering_price_is_not_a_drawdown(play: Play) -> None:
