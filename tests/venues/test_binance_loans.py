@@ -124,7 +124,7 @@ class TestBinanceLoans(LoanContract):
 
 
 async def test_an_account_without_margin_trades_on_without(tmp_path: Path) -> None:
-    async with alone(tmp_path, "withdraw") as bench:
+    async with alone(tmp_path, "marginless") as bench:
         venue = bench.venue
         assert venue.lender is None
         assert {i.kind for i in (await venue.fetch_listing()).instruments} == {Kind.SPOT, Kind.PERP}

@@ -29,6 +29,7 @@ CREDENTIALS: Mapping[str, Credential] = {
     for c in (
         Credential("demo-key", "demo-secret"),
         Credential("withdraw-key", "withdraw-secret", can_withdraw=True, can_borrow=False),
+        Credential("marginless-key", "marginless-secret", can_borrow=False),
     )
 }
 
