@@ -234,12 +234,12 @@ class SqlStore:
         bound = [(prepared[write].sql, prepared[write].bind(row)) for write, row in writes]
         fence = None if self._epoch is None else (_EPOCH_SQL, self._epoch)
 
-        def work(books: sqlite3.Connection) -> bool:
+        def work(books: sqlite3.Connection, *given: Any) -> bool:
             self._must_be_in_place()
-            return sqlite.transact(books, bound, fence)
+            return sqlite.transact(books, *given)
 
         async with self._turn:
-            return bool(await self._in_its_thread(work, self._driver._conn))  # noqa: SLF001
+            return bool(await self._in_its_thread(work, self._driver._conn, bound, fence))  # noqa: SLF001
 
     async def _in_its_thread(self, work: Callable[..., object], *given: object) -> object:
         """Run this in the connection's thread: what the disk keeps waiting there keeps nobody else."""

@@ -108,9 +108,12 @@ class _Driver:
         self._conn = raw
         self._hook = hook
 
-    async def _execute(self, function: Callable[..., bool], raw: Any, writes: Rows, *more: Any) -> bool:
+    async def _execute(self, function: Callable[..., bool], *given: Any) -> bool:
+        if not given:  # a look where the file is: there is none
+            return function()
+        writes: Rows = given[1]
         await self._hook(writes, False)
-        done = function(raw, writes, *more)
+        done = function(*given)
         if done:
             await self._hook(writes, True)
         return done
