@@ -18,6 +18,8 @@ KEPT_MAX = 200_000
 """Room for events that must not be dropped: 35 days of hourly rates of 200 coins fit."""
 SUBJECTS_MAX = 20_000
 """Room for coalesced subjects: four for each of 5,000 instruments."""
+IDLE_S = 1.0
+"""Well below what makes a task look as if it stood still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,17 @@ class Inbox:
         return refused
 
     async def wait(self) -> None:
-        """Return when there is something to take. Only the consumer calls this."""
+        """Return when there is something to take, or after `IDLE_S`: having nothing to do, as during a ban at the
+        start, is no standstill. Only the consumer calls this."""
         if self._kept or self._latest:
             return
-        self._waiter = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(IDLE_S, self._wake)
         try:
             await self._waiter
         finally:
+            timer.cancel()
             self._waiter = None
 
     def _keep(self, event: Event | _Heard) -> None:

@@ -106,3 +106,11 @@ async def test_waiting_ends_with_the_first_event_and_not_before() -> None:
     inbox.put(Tick())
     await asyncio.wait_for(waiting, 0.1)
     await asyncio.wait_for(inbox.wait(), 0.1)
+
+
+async def test_nothing_to_do_is_no_standstill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader shows that it lives also while nothing comes: during a ban at the start, for hours."""
+    monkeypatch.setattr(inboxes, "IDLE_S", 0.01)
+    inbox = Inbox()
+    await asyncio.wait_for(inbox.wait(), 1.0)
+    assert inbox.take() is None
