@@ -172,7 +172,7 @@ class AccountReported:
 
     Perp wallet balances exclude unrealised P&L. `complete` says that all fills and receipts up to that moment
     were delivered as events before this one, so a difference from the ledger is a real one. `risks` are those of
-    positions, by instrument, where the venue tells them.
+    positions, by instrument, where the venue tells them; `at_ms` is the moment, by market time, None: just now.
     """
 
     venue: str
@@ -180,6 +180,7 @@ class AccountReported:
     positions: Mapping[str, Decimal]
     complete: bool
     risks: Mapping[str, PositionRisk] = field(default_factory=dict)
+    at_ms: int | None = None
 
 
 @struct(frozen=True, slots=True)

@@ -28,12 +28,12 @@ def compare_account(state: EngineState, event: AccountReported, out: Actions) ->
     margin = Wallet.MARGIN.value
     if not any(account.startswith(f"venue:{event.venue}:") for account, _ in state.ledger.balances):
         first = {wallet: assets for wallet, assets in event.balances.items() if wallet != margin}
-        _open(state, event.venue, None, first, out)
+        _open(state, event, None, first, out)
     found = _differences(state, event)
     unopened = margin in event.balances and postings.opening_id(event.venue, margin) not in state.openings
     if unopened and all(wallet == margin for _, wallet, _ in found):
         lacking = {asset: amount for (_, _, asset), amount in found.items()}
-        _open(state, event.venue, margin, {margin: lacking}, out)
+        _open(state, event, margin, {margin: lacking}, out)
         found = {}
     for key in [key for key in state.differences if key[0] == event.venue and key not in found]:
         del state.differences[key]
@@ -75,16 +75,21 @@ def _tier(risk: PositionRisk) -> tuple[MarginTier, ...]:
 
 
 def _open(
-    state: EngineState, venue: str, wallet: str | None, balances: Mapping[str, Mapping[str, Decimal]], out: Actions
+    state: EngineState,
+    event: AccountReported,
+    wallet: str | None,
+    balances: Mapping[str, Mapping[str, Decimal]],
+    out: Actions,
 ) -> None:
-    """Book what was there before the bot came."""
-    name, at_ms = postings.opening_id(venue, wallet), state.book.now.market_ms
-    entries = postings.opening_entries(venue, balances)
+    """Book what was there before the bot came, as of when it was read: a slow disk may have kept that waiting."""
+    name, now_ms = postings.opening_id(event.venue, wallet), state.book.now.market_ms
+    at_ms = now_ms if event.at_ms is None else min(event.at_ms, now_ms)
+    entries = postings.opening_entries(event.venue, balances)
     transaction = state.ledger.post(name, at_ms, "opening", None, entries)
     state.openings[name] = at_ms
     if transaction is not None:
         out.persist(transaction)
-        out.info("ledger.opened", venue=venue, wallet=wallet, entries=len(entries))
+        out.info("ledger.opened", venue=event.venue, wallet=wallet, entries=len(entries))
 
 
 def before_opening(state: EngineState, venue: str, wallet: str, at_ms: int) -> bool:

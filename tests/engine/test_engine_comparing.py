@@ -1,5 +1,6 @@
 """The venue's own balances and positions against the books: when the books open, and what of a difference is told."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import market_kit as kit
@@ -9,7 +10,7 @@ from bot.domain.actions import Persist, PlaceOrders, Severity
 from bot.domain.books import Books
 from bot.domain.events import AccountReported, Reconciled, Tick
 from bot.domain.ledger import Transaction
-from bot.engine.comparing import confirmed_difference
+from bot.engine.comparing import before_opening, confirmed_difference
 from bot.engine.recovery import restore
 from bot.ledger import postings
 
@@ -144,3 +145,13 @@ def test_a_difference_that_stands_since_before_a_restart_lets_nothing_open_meanw
     book >> Reconciled(kit.VENUE) << said("venue.explained")
     book.wait(1).alive() >> Tick() << orders("buy spot 0.1992", "sell perp 0.199")
     book.unmet.clear()
+
+
+def test_the_books_open_as_of_the_moment_at_which_the_balances_were_read(play: Play) -> None:
+    """They waited for a slow disk, and a deposit came meanwhile: it is not in them, and is to be booked."""
+    book = began(play)
+    read_ms = book.market_ms
+    book.wait(6, market_s=6_000)
+    book.feed(replace(reported(), at_ms=read_ms))
+    assert before_opening(book.state, kit.VENUE, "spot", read_ms)
+    assert not before_opening(book.state, kit.VENUE, "spot", read_ms + 1)

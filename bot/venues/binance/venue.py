@@ -320,9 +320,10 @@ class BinanceVenue:
 
     async def fetch_account(self) -> AccountReported:
         report = await self._reader.report(self._book)
-        if not self._borrows:
-            return report
-        return replace(report, balances={**report.balances, Wallet.MARGIN.value: await self._margin.balances()})
+        balances = dict(report.balances)
+        if self._borrows:
+            balances[Wallet.MARGIN.value] = await self._margin.balances()
+        return replace(report, balances=balances, at_ms=self.market_ms())
 
     async def fetch_receipts(self, since_ms: int) -> Sequence[Receipt]:
         return await self._income.receipts(since_ms, self._book)
