@@ -10,7 +10,7 @@ from bot.domain.actions import Persist, PlaceOrders, Severity
 from bot.domain.books import Books
 from bot.domain.events import AccountReported, Reconciled, Tick
 from bot.domain.ledger import Transaction
-from bot.engine.comparing import before_opening, confirmed_difference
+from bot.engine.comparing import confirmed_difference
 from bot.engine.recovery import restore
 from bot.ledger import postings
 
@@ -153,5 +153,4 @@ def test_the_books_open_as_of_the_moment_at_which_the_balances_were_read(play: P
     read_ms = book.market_ms
     book.wait(6, market_s=6_000)
     book.feed(replace(reported(), at_ms=read_ms))
-    assert before_opening(book.state, kit.VENUE, "spot", read_ms)
-    assert not before_opening(book.state, kit.VENUE, "spot", read_ms + 1)
+    assert book.state.openings == {OPENING: read_ms}, "from when on a later start looks for what its owner moved"
