@@ -103,11 +103,16 @@ class Rules(Losses):
                 self.check(22, usd >= ceiling, f"R3 trims, {usd:.0f} of {ceiling:.0f} are held")
 
     def _worst_usd(self, coins: Iterable[str]) -> Decimal:
-        """What is held of these, by marks or by quotes: one of them may be ahead of the other."""
-        sizes, found = {coin: self._size_of(coin) for coin in coins}, []
+        """What is held of these at the most that was told, by marks, or by quotes of either leg: one of them may be
+        ahead of the others, and a squeeze is in the perpetual's book first."""
+        return sum((self._size_of(coin) * max(self._prices(coin)) for coin in coins), ZERO)
+
+    def _prices(self, coin: str) -> Iterable[Decimal]:
         for self.by_quotes in (True, False):
-            found.append(sum((size * self._price(coin) for coin, size in sizes.items()), ZERO))
-        return max(found)
+            yield self._price(coin)
+        told = self.touch(f"binance:{self.world.market.coins[coin].perp.symbol}:perp")
+        if told:
+            yield sum(told, ZERO) / 2
 
     def _size_of(self, coin: str) -> Decimal:
         """The larger of both sides: one may be a slice ahead."""
