@@ -105,9 +105,9 @@ class Rules(Losses):
     def _worst_usd(self, coins: Iterable[str]) -> Decimal:
         """What is held of these at the most that was told, by marks, or by quotes of either leg: one of them may be
         ahead of the others, and a squeeze is in the perpetual's book first."""
-        return sum((self._size_of(coin) * max(self._prices(coin)) for coin in coins), ZERO)
+        return sum((self._size_of(coin) * max(self._told_prices(coin)) for coin in coins), ZERO)
 
-    def _prices(self, coin: str) -> Iterable[Decimal]:
+    def _told_prices(self, coin: str) -> Iterable[Decimal]:
         for self.by_quotes in (True, False):
             yield self._price(coin)
         told = self.touch(f"binance:{self.world.market.coins[coin].perp.symbol}:perp")
