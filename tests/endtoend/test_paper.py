@@ -45,10 +45,12 @@ def story(market: Exchange, data: Path) -> tuple[Owner, dict[str, Any]]:
 
 
 def outage(owner: Owner) -> tuple[int, int]:
-    """Market time (UTC ms) of the killed run's last line, and of the restarted one's first."""
+    """Market time (UTC ms) of the killed run's last line, and of the restarted one's first from the venue on."""
     lines = [json.loads(line) for line in (owner.data / "daemon.log").read_text().splitlines()]
     restarted = [number for number, line in enumerate(lines) if line["event"] == "daemon.starting"][1]
-    parts = lines[:restarted], lines[restarted:]
+    # Until the venue tells the time, it is the one at which the books end.
+    connected = [number for number, line in enumerate(lines) if line["event"] == "venue.connected"][1]
+    parts = lines[:restarted], lines[connected:]
     told = [[line["market_time"] for line in part if "market_time" in line] for part in parts]
     down, up = (datetime.fromisoformat(text + "+00:00") for text in (told[0][-1], told[1][0]))
     return int(down.timestamp() * 1000), int(up.timestamp() * 1000)
