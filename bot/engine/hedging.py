@@ -8,7 +8,7 @@ from bot.domain.numbers import ZERO
 from bot.domain.orders import OrderIntent, OrderState, TimeInForce
 from bot.domain.structures import PERP
 from bot.domain.valuation import basis, nav_usd, notional_usd, price_of, price_pnl_usd
-from bot.engine import holes, quarantine, setbacks
+from bot.engine import holes, markets, quarantine, setbacks
 from bot.engine.orders import send
 from bot.engine.refusals import ENTRY, ENTRY_BORROWED, say, stays_out
 from bot.engine.state import Actions, EngineState
@@ -107,7 +107,7 @@ def work(state: EngineState, hedge: Hedge, out: Actions) -> None:
     if hedge.state is HedgeState.QUARANTINED:
         hedge.state = HedgeState.UNBALANCED
     quarantine.release(state, hedge)
-    if _at_rest(state, hedge) or _unlisted(state, hedge, out):
+    if _at_rest(state, hedge) or markets.unlisted(state, hedge, out):
         return
     may_open = ready and state.book.control is Control.RUNNING and not state.stopping
     step = plan(state.book, hedge, may_open=may_open, basis_min=state.basis_min.get(hedge.id))
@@ -149,25 +149,6 @@ def _soon_complete(state: EngineState, hedge: Hedge, step: Plan) -> bool:
     if hedge.unbalanced_mono_ms is None:
         hedge.unbalanced_mono_ms = state.book.now.mono_ms
     return not r10_leg_imbalance.overdue(state.book, hedge)
-
-
-def _unlisted(state: EngineState, hedge: Hedge, out: Actions) -> bool:
-    """Whether the venue does not list an instrument of the hedge any more, so that nothing can be done about it."""
-    missing = [leg.instrument for leg in hedge.legs if leg.instrument not in state.market.instruments]
-    if missing:
-        why = "the venue does not list it: this hedge cannot be traded"
-        verdict = judge(r08_universe.RULE, ok=False, limit="listed", observed=missing[0], detail=why)
-        if say(state, hedge.coin, r08_universe.RULE, verdict, out, hedge.id):
-            out.critical(
-                "hedge.unlisted",
-                rule=r08_universe.RULE,
-                hedge=hedge.id,
-                coin=hedge.coin,
-                instrument=missing[0],
-                done="nothing can be traded of it here; R5 counts it at its last price",
-                remedy="have it listed again (universe, rights of the key), or close both legs at the venue by hand",
-            )
-    return bool(missing)
 
 
 def _at_rest(state: EngineState, hedge: Hedge) -> bool:
