@@ -58,8 +58,7 @@ def _lacking_base(state: EngineState, event: AcceptDifference) -> Decimal:
     held = holdings.held_base(state, event.venue, event.wallet, event.asset)
     if event.amount >= 0 or not held:
         return ZERO
-    account = postings.wallet_account(event.venue, event.wallet)
-    lacking = max(ZERO, held - state.ledger.balance(account, event.asset) - event.amount)
+    lacking = max(ZERO, holdings.lacking_base(state, event.venue, event.wallet, event.asset) - event.amount)
     return lacking if held > 0 else min(lacking, -event.amount)
 
 

@@ -22,18 +22,39 @@ GONE = "its coins have left the wallet"
 
 def holding(state: EngineState, venue: str, wallet: str, asset: str) -> list[tuple[Hedge, Leg]]:
     """Coin legs of live hedges that lie in this wallet as this asset, the oldest first."""
-    found = []
-    for hedge in (hedge for hedge in state.book.live_hedges() if hedge.venue == venue):
-        for leg in (leg for leg in hedge.legs if leg.kind.is_coin):
-            instrument = state.market.instruments.get(leg.instrument)
-            if instrument and (instrument.base_asset, instrument.wallet.value) == (asset, wallet):
-                found.append((hedge, leg))
+    found = [
+        (hedge, leg)
+        for hedge in state.book.live_hedges()
+        for leg in hedge.legs
+        if hedge.venue == venue and _lies_in(state, leg, wallet, asset)
+    ]
     return sorted(found, key=lambda one: one[0].number)
 
 
 def held_base(state: EngineState, venue: str, wallet: str, asset: str) -> Decimal:
     """Coins of this asset that live hedges hold in this wallet."""
     return sum((leg.quantity_base for _, leg in holding(state, venue, wallet, asset)), ZERO)
+
+
+def lacking_base(state: EngineState, venue: str, wallet: str, asset: str) -> Decimal:
+    """Coins that live hedges hold beyond what is there, by the books.
+
+    What closed hedges owe still, interest that was told after their end, was paid back with coins of the one that
+    came after them: the wallet has so many less, and none have left it.
+    """
+    owed = (
+        leg.quantity_base
+        for hedge in state.remembered_hedges()
+        for leg in hedge.legs
+        if not hedge.live and hedge.venue == venue and leg.quantity_base < 0 and _lies_in(state, leg, wallet, asset)
+    )
+    there = state.ledger.balance(postings.wallet_account(venue, wallet), asset)
+    return held_base(state, venue, wallet, asset) + sum(owed, ZERO) - there
+
+
+def _lies_in(state: EngineState, leg: Leg, wallet: str, asset: str) -> bool:
+    listed = state.market.instruments.get(leg.instrument) if leg.kind.is_coin else None
+    return listed is not None and (listed.base_asset, listed.wallet.value) == (asset, wallet)
 
 
 def compared(state: EngineState, event: AccountReported, out: Actions) -> None:
@@ -43,8 +64,7 @@ def compared(state: EngineState, event: AccountReported, out: Actions) -> None:
     for wallet, asset in sorted(_places(state, event.venue)):
         if (event.venue, wallet, asset) in state.differences:
             continue
-        account = postings.wallet_account(event.venue, wallet)
-        lacking = held_base(state, event.venue, wallet, asset) - state.ledger.balance(account, asset)
+        lacking = lacking_base(state, event.venue, wallet, asset)
         for hedge, leg in holding(state, event.venue, wallet, asset):
             pair, quantity = state.book.pair_of(hedge), min(lacking, leg.quantity_base)
             if pair is None or quantity <= pair.tolerance:

@@ -5,16 +5,30 @@ from decimal import Decimal
 
 import market_kit as kit
 import pytest
-from playbook import Play, Playbook, fill_of, receipt, said, saved, severity_of, silence
+from playbook import (
+    Play,
+    Playbook,
+    fill_of,
+    fills,
+    orders,
+    receipt,
+    report_of,
+    said,
+    saved,
+    severity_of,
+    silence,
+    unanswered,
+)
+from reverse_kit import dearer
 
 from bot.domain.actions import ControlSet, LastPrice, Severity
 from bot.domain.books import Books
 from bot.domain.config import DrawdownLimits, Limits, SpreadLimits
-from bot.domain.events import CapitalMoved, OrderFilled, Reconciled, Reconfigure, Resume, Tick
+from bot.domain.events import CapitalMoved, CloseCoin, OrderFilled, Reconciled, Reconfigure, Resume, Tick
 from bot.domain.guards import Breach, Remembered
 from bot.domain.hedges import Control
 from bot.domain.ledger import Transaction
-from bot.domain.orders import Side
+from bot.domain.orders import OrderState, Side
 from bot.domain.time import HOUR_MS
 from bot.engine.recovery import restore
 from bot.risk.rules import r05_drawdown
@@ -267,6 +281,32 @@ def test_a_hedge_that_is_half_done_does_not_lift_the_mark(play: Play) -> None:
     ticked(basis(book, 0), "")
     assert before is not None
     assert abs((book.state.book.guards.drawdown.high_usd or D(0)) - before - 5000) < 1
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_a_leg_that_may_have_filled_is_not_the_loss_of_the_other_one(play: Play, filled: bool) -> None:
+    """An outage, and the price doubles: the books show a short alone, whose purchase nobody tells the end of."""
+    book = scene(play)
+    book >> CloseCoin("BTC", "enough")
+    book >> Tick() << orders("sell spot 0.199", "buy perp 0.199 reduce")
+    book >> fills("spot")
+    book >> unanswered("perp")
+    book.unmet.clear()
+    order = book.last("perp")
+    for _ in range(8):
+        dearer(book.wait(0.3), "210000")
+        assert not ticked(book, "drawdown.hard")
+    drawdown = book.state.book.guards.drawdown
+    assert drawdown.share > D("0.015")
+    assert state(book) is Breach.NONE
+    assert not r05_drawdown.allows(book.state.book), "nothing opens meanwhile"
+    if filled:
+        book.feed(fill_of(book, order, price=order.decided_price))
+        book.feed(report_of(order, OrderState.FILLED, order.quantity_base))
+    else:
+        book.feed(report_of(order, OrderState.CANCELLED, D(0)))
+    dearer(book.wait(0.3), "210000")
+    assert ticked(book, "drawdown.hard") is not filled
 
 
 def test_no_judgement_without_fresh_marks(play: Play) -> None:

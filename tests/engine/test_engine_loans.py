@@ -8,6 +8,7 @@ import market_kit as kit
 import pytest
 from playbook import Play, Playbook, said, saved, severity_of, silence
 from reverse_kit import config, interest, opened, scene, terms
+from test_engine_accepting import reported
 
 from bot.domain.actions import Persist, Severity
 from bot.domain.books import Books
@@ -267,3 +268,19 @@ def test_interest_on_a_crumb_is_booked_with_its_hedge_after_a_restart(play: Play
     book >> charged << saved(Transaction, kind="interest", hedge_id="h1") << saved(Hedge, id="h1")
     assert book.balance("interest:h1", "BTC") == D("0.00000001")
     assert crumb.legs[0].quantity_base == D("-0.00001001")
+
+
+def test_coins_that_paid_what_a_closed_hedge_owed_have_not_left(play: Play) -> None:
+    """Interest that was told after its end made one hedge owe; the next one of the coin bought for the whole loan."""
+    book = opened(play)
+    hedge, wallet = book.hedge, ("venue:binance:margin", "BTC")
+    owed = tuple(replace(leg, quantity_base=D("-0.01") if leg.kind.is_coin else D(0)) for leg in hedge.legs)
+    book.state.note_last(replace(hedge, id="h0", number=0, legs=owed, order_ids=[], state=HedgeState.CLOSED))
+    hedge.legs[0].quantity_base = D("0.0100001")
+    book.state.ledger.balances[wallet] = D("0.0000001")
+    looked = reported(book, {})
+    book >> looked
+    assert severity_of(book, "hedge.coins_gone") is None
+    assert hedge.legs[0].quantity_base == D("0.0100001")
+    book.state.ledger.balances[wallet] -= D("0.01")
+    book >> reported(book, {}) << said("hedge.coins_gone", quantity_base=D("0.01"))

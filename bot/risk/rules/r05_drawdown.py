@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from bot.domain.actions import Verdict
 from bot.domain.book import Book
+from bot.domain.config import DrawdownLimits
 from bot.domain.guards import Breach
 from bot.domain.hedges import Hedge
 from bot.domain.market import Mark
@@ -98,6 +99,23 @@ def _may_stand(book: Book, feed: str, seen_ms: int) -> bool:
     return alive and now_ms - seen_ms > limits.extreme.outage_s * 1000
 
 
+def in_doubt_usd(book: Book) -> Decimal:
+    """What the books would be worth more, had the orders that have not ended filled when they were decided.
+
+    A leg that an outage keeps from being booked is no loss of the other one: closing everything for it would be one.
+    """
+    total = ZERO
+    for hedge in book.live_hedges():
+        mark = _mark(book, hedge, old=True)
+        if mark is None:
+            continue
+        for order in book.orders_of(hedge):
+            price = mark.index if hedge.legs[order.intent.leg].kind.is_coin else mark.mark
+            gain = (price - order.intent.decided_price) * order.intent.side.sign
+            total += max(ZERO, gain) * order.open_base
+    return total
+
+
 def deferred_usd(book: Book) -> Decimal:
     """The part of the entry costs that the holding time still has to bear."""
     holding_ms, now_ms = Decimal(repr(book.config.strategy.holding_h * HOUR_MS)), book.now.market_ms
@@ -139,13 +157,7 @@ def update(book: Book) -> Breach | None:
     level = drawdown.level
     if level is Breach.HARD:
         return None
-    seen = (
-        Breach.HARD
-        if drawdown.share >= limits.hard
-        else Breach.SOFT
-        if drawdown.share >= limits.soft
-        else Breach.NONE
-    )
+    seen = _depth(drawdown.share, limits)
     if seen is Breach.NONE and level is Breach.SOFT and drawdown.share > limits.soft * RELEASE:
         seen = Breach.SOFT
     if seen <= level:
@@ -155,8 +167,18 @@ def update(book: Book) -> Breach | None:
         drawdown.deeper_mono_ms = book.now.mono_ms
     if book.now.mono_ms - drawdown.deeper_mono_ms < CONFIRM_MS:
         return None
+    worth += in_doubt_usd(book)
+    seen = _depth(ONE - worth / high, limits)
+    if seen <= level:
+        return None
     drawdown.deeper_mono_ms, drawdown.level = None, seen
     return seen
+
+
+def _depth(share: Decimal, limits: DrawdownLimits) -> Breach:
+    if share >= limits.hard:
+        return Breach.HARD
+    return Breach.SOFT if share >= limits.soft else Breach.NONE
 
 
 def step_due(book: Book) -> bool:
