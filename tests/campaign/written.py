@@ -19,6 +19,8 @@ from tests.campaign.truth import MARGIN, Sent, book_of
 
 CAP_SLACK = Decimal("1.01")
 CAP_SLACK_USD = Decimal(15)
+FEE = Decimal("0.002")
+"""More than any fee that is paid in coins."""
 NEARLY, PAYMENT_STEP = Decimal("0.000001"), Decimal("0.00000001")
 _INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]*)\)")
 TAKEN = "autoclose-"
@@ -233,6 +235,9 @@ class Written(Owed):
         names = ", ".join(str(row["client_id"]) for row in opening)
         found = []
         for coin in {self._coin(row["instrument"]) for row in opening}:
+            if self._only_fills_up(coin, coming):
+                worst[coin] = Decimal(0)
+                continue
             cap = self.cap_of(coin) * nav * CAP_SLACK + CAP_SLACK_USD
             if worst[coin] > cap:
                 why = f"held {self.held(coin)}, coming {dict(coming)}, price {self._price(coin)}, NAV {nav:.0f}"
@@ -242,6 +247,14 @@ class Written(Owed):
         if total > ceiling:
             found.append(f"{names}: the book may reach {total:.0f} of {ceiling:.0f}")
         return found
+
+    def _only_fills_up(self, coin: str, coming: Mapping[tuple[str, str], Decimal]) -> bool:
+        """Whether coins come up to a short of which too little is naked to be bought back: its side stays."""
+        spot, perp = self.held(coin)
+        listed, naked = self.world.market.coins[coin], -perp - spot
+        room = listed.spot.lot + naked * FEE
+        stuck = 0 < naked < listed.perp.quantity_min * listed.multiplier
+        return stuck and not coming[coin, "perp"] and coming[coin, "spot"] <= naked + room
 
     def cap_of(self, coin: str, among: Callable[[list[Decimal]], Decimal] = max) -> Decimal:
         """A share of NAV: of those in force, or that may be, the largest (or least); or the coin's own."""

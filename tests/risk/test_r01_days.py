@@ -245,6 +245,15 @@ def test_days_judged_anew_start_from_the_word_from_outside() -> None:
     assert (removal.removed, removal.reason, removal.positive_days) == (True, "R1c: too dear", 2)
 
 
+def test_a_day_whose_midnight_is_told_after_the_word_ended_before_it() -> None:
+    """The venue took the position at a quarter to two: three whole days bring the coin back, not two and a half."""
+    history = a_run(dict.fromkeys(range(4), "0.001"))
+    removal = counted(history[:2])
+    r01.remove(removal, (FIRST_DAY + 1) * DAY_MS + 2 * HOUR_MS, "R7: taken")
+    said = [r01.count(removal, one, LIMITS) for one in history[2:]]
+    assert said == [None] * 9 + ["readmitted"]
+
+
 def test_a_hand_that_readmits_is_not_overruled_by_what_came_before() -> None:
     history = a_run(dict.fromkeys(range(5), "-0.0001"))
     removal = counted([*history[:4], *history[5:]])

@@ -124,9 +124,13 @@ def readmit(removal: Removal, at_ms: int) -> None:
 
 
 def _stand_for_good(removal: Removal, runs: Runs, at_ms: int) -> None:
-    """A word from outside the days: those judged before it are not judged anew, the one that runs goes on."""
-    running = removal.day
-    first = running if running is not None else max(removal.days, default=funding_day(at_ms) - 1) + 1
+    """A word from outside the days: those that ended before it are not judged anew, the one that runs goes on.
+
+    A day whose midnight is only told after the word has ended before it as well.
+    """
+    running = removal.day if removal.day is not None and removal.day >= funding_day(at_ms) else None
+    first = max([funding_day(at_ms), *(day + 1 for day in removal.days)]) if running is None else running
+    removal.day = running
     removal.days = {} if running is None else {running: removal.days[running]}
     removal.floor_ms = max(removal.floor_ms, first * DAY_MS)
     removal.before = runs
