@@ -123,11 +123,18 @@ class Told(Rules):
     def rules_are_obeyed(self, *, patient: bool) -> None:
         super().rules_are_obeyed(patient=patient)
         for (name, about), due_s in list(self._due_s.items()):
-            if patient:
+            if patient and name == EXTREME and self._is_calm():
+                del self._due_s[name, about]
+            elif patient:
                 self._due_s[name, about] = max(due_s, self._now_s + 1.0)
             elif self._now_s > due_s:
                 self.check(LOUD[name], False, f"{name} {about}: nobody was told".replace(" :", ":"))
                 del self._due_s[name, about]
+
+    def _is_calm(self) -> bool:
+        """Whether an event is over, as one that came and went while a daemon started: nobody could decide in it."""
+        calm_ms = self.world.config.limits.extreme.calm_s * 1000
+        return self.world.market_ms - self._moved_ms > calm_ms
 
     # -- what the venue took --------------------------------------------------------------------------------
 
