@@ -242,6 +242,21 @@ def test_coins_bought_for_interest_that_did_not_come_are_sold_once_the_balances_
     assert hedge.legs[0].quantity_base < D("0.0001")
 
 
+def test_such_coins_are_sold_though_dollars_elsewhere_differ(play: Play) -> None:
+    book = opened(play)
+    book.feed(CloseCoin("BTC", "enough"))
+    book.run(20)
+    hedge = book.state.last_hedge[kit.perp_id("BTC")]
+    hedge.legs[0].quantity_base = D("0.002")
+    looked = reported(book, {"USDT": "-5"})
+    for owed in ("-0.001", "0"):
+        book.state.market.repaid_ms[KEY] = book.market_ms
+        margin = {**looked.balances["margin"], "BTC": looked.balances["margin"]["BTC"] + D(owed)}
+        book >> replace(looked, balances={**looked.balances, "margin": margin})
+        assert (KEY in book.state.market.repaid_ms) is bool(D(owed))
+        assert hedge.state is (HedgeState.UNBALANCED if not D(owed) else HedgeState.CLOSED)
+
+
 def test_such_coins_are_sold_though_another_hedge_of_the_coin_came_and_filled_nothing(play: Play) -> None:
     book = opened(play)
     book.feed(CloseCoin("BTC", "enough"))
