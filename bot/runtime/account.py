@@ -60,7 +60,7 @@ class StateView:
         held = self._positions()
         moved = {
             (POSITION, name): report.positions.get(name, ZERO) - held.get(name, ZERO)
-            for name in held.keys() | report.positions.keys()
+            for name in sorted(held.keys() | report.positions.keys())
         }
         return self._gaps(report) | {place: amount for place, amount in moved.items() if amount}
 

@@ -64,7 +64,7 @@ class Closed(Opening):
 
     def listed(self) -> None:
         super().listed()
-        for coin in self._closed_read - self._closed_told_s.keys():
+        for coin in sorted(self._closed_read - self._closed_told_s.keys()):
             self._closed_told_s[coin] = self._now_s
             if self._is_held(coin):
                 self._alarm_due_s[coin] = self._now_s + ALARM_S

@@ -1,6 +1,9 @@
 """A few seeds of the fault campaign, and that it is what it says: deterministic, covered, and able to fail."""
 
 import asyncio
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -46,6 +49,17 @@ def test_the_same_seed_is_the_same_run() -> None:
     first, second = session.run(3, verbose=True), session.run(3, verbose=True)
     assert first.log == second.log
     assert len(first.log) > 100
+
+
+def test_no_order_of_a_set_is_in_a_run() -> None:
+    """A failing seed is played again by another process, in which strings have other hashes."""
+    command = [sys.executable, "-m", "tests.campaign", "--seed", str(SPARSE_FIRST), "--verbose"]
+    logs = [
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": hashes}, capture_output=True, check=True).stdout
+        for hashes in ("1", "3")
+    ]
+    assert logs[0] == logs[1]
+    assert len(logs[0]) > 10_000
 
 
 def test_a_shorter_plan_has_the_same_faults() -> None:

@@ -123,7 +123,7 @@ def charge(state: State, at_ms: int) -> None:
 def recall(state: State, at_ms: int) -> None:
     """Tell who owes what is recalled now, once, with the time by which it must be back."""
     for account in state.accounts.values():
-        for asset in account.margin.owed.keys() - account.margin.recalls.keys():
+        for asset in sorted(account.margin.owed.keys() - account.margin.recalls.keys()):
             called = state.faults.in_force(FaultKind.LOAN_RECALL, asset, at_ms)
             if called is not None:
                 due_ms = at_ms + int(called["grace_s"]) * 1000

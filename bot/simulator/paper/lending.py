@@ -24,7 +24,7 @@ class PaperLender:
     async def fetch_terms(self, assets: Sequence[str]) -> AsyncIterator[BorrowTerms]:
         """Of what has a live price; the account's interest is charged at these rates from now on."""
         funding = self._funding_per_h()
-        for asset in set(assets) & self._account.loans.twins.keys():
+        for asset in sorted(set(assets) & self._account.loans.twins.keys()):
             spot = self._account.loans.twins[asset]
             try:
                 top = self._account.prices.top(Book.SPOT, spot.symbol, 0)

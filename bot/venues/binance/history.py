@@ -62,7 +62,7 @@ class BinanceHistory:
             symbol.removesuffix(QUOTE): symbol
             for symbol in _symbols(await self._rest.data("publicGetExchangeInfo", {"permissions": "SPOT"}), None)
         }
-        return {coin: Listed(perps.get(coin), spots.get(coin)) for coin in perps.keys() | spots.keys()}
+        return {coin: Listed(perps.get(coin), spots.get(coin)) for coin in sorted(perps.keys() | spots.keys())}
 
     async def market_ms(self, perp: str) -> int:
         """The venue's time, by which a candle is finished or not."""

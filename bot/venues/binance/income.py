@@ -95,7 +95,7 @@ class IncomeReader:
             if row.symbol in book.perp and self._rates.find(row.symbol, nominal_ms(row.at_ms)) is None
         }
         if unsettled:
-            wanted = [book.perp[symbol] for symbol in unsettled]
+            wanted = [book.perp[symbol] for symbol in sorted(unsettled)]
             first_ms = min(row.at_ms for row in rows if row.symbol in unsettled)
             await self._rates.fetch(first_ms - MINUTE_MS, wanted, each=len(wanted) <= 5)
         return [self._receipt(row, book) for row in rows]
