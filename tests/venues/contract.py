@@ -93,11 +93,14 @@ class Bench:
         side: Side,
         quantity: str,
         *,
-        away: str = "0.003",
+        away: str = "0.01",
         force: TimeInForce = TimeInForce.IOC,
         reduce_only: bool = False,
     ) -> OrderIntent:
-        """A limit order `away` (share of the mid) on the far side of the mid; negative: resting."""
+        """A limit order `away` (share of the mid) on the far side of the mid; negative: resting.
+
+        Far enough that it fills by a quote of before the clock was set back, on a machine that is busy.
+        """
         mid = self.quotes[instrument].mid
         number = next(_numbers)
         return OrderIntent(
@@ -291,6 +294,7 @@ class VenueContract:
         assert isinstance(await bench.move("20000"), TransferSettled)
         sell = bench.intent("binance:ETHUSDT:perp", Side.SELL, "1")
         await bench.venue.place([sell], reducing=False, deliver=bench.deliver)
+        assert bench.of(OrderReported, sell.client_id)[-1].state is OrderState.FILLED, bench.events
         await bench.control("POST", "/clock", {"speed": 20_000})
         await asyncio.sleep(4)
         await bench.control("POST", "/clock", {"speed": 1})

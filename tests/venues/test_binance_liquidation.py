@@ -19,7 +19,7 @@ async def test_the_fee_of_a_liquidation_comes_with_the_history(own_bench: Bench)
     bench = own_bench
     since_ms = bench.venue.market_ms() - HOUR_MS
     assert isinstance(await bench.move("1000"), TransferSettled)
-    opening = bench.intent(SOL, Side.BUY, str(Decimal(18_000) / bench.quotes[SOL].mid // 1))
+    opening = bench.intent(SOL, Side.BUY, str(Decimal(18_000) / bench.quotes[SOL].mid // 1), away="0.003")
     await bench.venue.place([opening], reducing=False, deliver=bench.deliver)
     assert bench.of(OrderReported, opening.client_id)[-1].state is OrderState.FILLED
     await bench.control("POST", "/clock", {"speed": 172_800})
