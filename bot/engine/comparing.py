@@ -44,6 +44,9 @@ def compare_account(state: EngineState, event: AccountReported, out: Actions) ->
         state.differences[key] = difference, count
         if count == DIFFERENCE_CONFIRMED:
             out.critical("ledger.difference", venue=key[0], wallet=key[1], asset=key[2], venue_less_ledger=difference)
+    for asset in [asset for venue, asset in state.market.repaid_ms if venue == event.venue]:
+        if (event.venue, margin, asset) not in state.differences:
+            del state.market.repaid_ms[event.venue, asset]  # all interest of that time is booked
     state.book.strangers[event.venue] = _strangers(state, event)
     trust.compared(state, event.venue, out)
 

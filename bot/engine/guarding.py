@@ -152,7 +152,7 @@ def _watch_drawdown(state: EngineState, out: Actions) -> None:
     drawdown, limits = state.book.guards.drawdown, state.config.limits.drawdown
     if changed is not None:
         remember(state, r05_drawdown.RULE, "", "level", Decimal(int(changed)), out)
-    share = round(drawdown.share, 6)
+    share = round(drawdown.share if changed is None else r05_drawdown.certain_share(state.book), 6)
     if changed is Breach.SOFT:
         out.critical(
             "drawdown.soft",
@@ -174,7 +174,7 @@ def _watch_drawdown(state: EngineState, out: Actions) -> None:
         save_mark(state, out)
     if changed is not Breach.HARD and r05_drawdown.step_due(state.book):
         r05_drawdown.take_step(state.book)
-        remember(state, r05_drawdown.RULE, "", "step", drawdown.share, out)
+        remember(state, r05_drawdown.RULE, "", "step", drawdown.stepped_share, out)
 
 
 def _forget_entry_costs(state: EngineState, out: Actions) -> None:

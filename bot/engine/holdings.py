@@ -42,14 +42,14 @@ def lacking_base(state: EngineState, venue: str, wallet: str, asset: str) -> Dec
     What closed hedges owe still, interest that was told after their end, was paid back with coins of the one that
     came after them: the wallet has so many less, and none have left it.
     """
-    owed = (
+    left = (
         leg.quantity_base
         for hedge in state.remembered_hedges()
         for leg in hedge.legs
-        if not hedge.live and hedge.venue == venue and leg.quantity_base < 0 and _lies_in(state, leg, wallet, asset)
+        if not hedge.live and hedge.venue == venue and _lies_in(state, leg, wallet, asset)
     )
     there = state.ledger.balance(postings.wallet_account(venue, wallet), asset)
-    return held_base(state, venue, wallet, asset) + sum(owed, ZERO) - there
+    return held_base(state, venue, wallet, asset) + min(ZERO, sum(left, ZERO)) - there
 
 
 def _lies_in(state: EngineState, leg: Leg, wallet: str, asset: str) -> bool:

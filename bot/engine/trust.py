@@ -7,7 +7,6 @@ venue whose margin the books misjudge for good must not be tried with each recon
 """
 
 from bot.domain.actions import Reconcile
-from bot.domain.instruments import Wallet
 from bot.engine.state import Actions, EngineState
 
 DOUBT_MS = 30_000
@@ -41,9 +40,6 @@ def compared(state: EngineState, venue: str, out: Actions) -> None:
     three times to know so, or agreement once.
     """
     now = state.book.now.mono_ms
-    for asset in [asset for at, asset in state.market.repaid_ms if at == venue]:
-        if (venue, Wallet.MARGIN.value, asset) not in state.differences:
-            del state.market.repaid_ms[venue, asset]  # all interest of that time is booked
     if any(key[0] == venue for key in state.differences):
         if venue not in state.agreed_mono_ms:
             state.book.doubted.setdefault(venue, now)

@@ -28,7 +28,7 @@ from bot.domain.events import CapitalMoved, CloseCoin, OrderFilled, Reconciled, 
 from bot.domain.guards import Breach, Remembered
 from bot.domain.hedges import Control
 from bot.domain.ledger import Transaction
-from bot.domain.orders import OrderState, Side
+from bot.domain.orders import OrderRecord, OrderState, Side
 from bot.domain.time import HOUR_MS
 from bot.engine.recovery import restore
 from bot.risk.rules import r05_drawdown
@@ -307,6 +307,55 @@ def test_a_leg_that_may_have_filled_is_not_the_loss_of_the_other_one(play: Play,
         book.feed(report_of(order, OrderState.CANCELLED, D(0)))
     dearer(book.wait(0.3), "210000")
     assert ticked(book, "drawdown.hard") is not filled
+
+
+def closing(play: Play) -> Playbook:
+    """Both orders of a slice have left, and nothing was told of them yet."""
+    book = scene(play)
+    book >> CloseCoin("BTC", "enough")
+    book >> Tick() << orders("sell spot 0.199", "buy perp 0.199 reduce")
+    book.unmet.clear()
+    return book
+
+
+def test_a_leg_whose_order_the_venue_says_is_there_is_naked(play: Play) -> None:
+    book = closing(play)
+    order = book.last("perp")
+    book >> fills("spot")
+    book.unmet.clear()
+    told = False
+    for _ in range(8):
+        dearer(book.wait(0.3), "210000")
+        book.feed(report_of(order, OrderState.LIVE, D(0)))
+        told |= ticked(book, "drawdown.hard")
+    assert told
+
+
+def test_orders_that_leave_both_legs_in_doubt_hide_no_basis(play: Play) -> None:
+    book = closing(play)
+    for one in ("spot", "perp"):
+        book >> unanswered(one)
+        book.unmet.clear()
+    assert any(ticked(basis(book, 700), "drawdown.hard") for _ in range(4))
+
+
+def test_nothing_is_reduced_for_what_may_be_no_loss(play: Play) -> None:
+    """The soft limit is passed by a basis; then a leg's end is unknown while its price runs, cool-downs long."""
+    book = scene(play)
+    for _ in range(4):
+        ticked(basis(book, 310), "drawdown.soft")
+    drawdown = book.state.book.guards.drawdown
+    book.hedge.legs[0].quantity_base -= D("0.1")
+    order = replace(book.sent[-1], client_id="cb-lost", side=Side.BUY, leg=0, quantity_base=D("0.1"))
+    book.state.orders["cb-lost"] = OrderRecord(replace(order, decided_price=D(100_000)), OrderState.UNKNOWN)
+    book.hedge.order_ids.append("cb-lost")
+    drawdown.stepped_ms = 1
+    dearer(book.wait(0.3), "150000")
+    r05_drawdown.update(book.state.book)
+    assert drawdown.share > drawdown.stepped_share > D("0.008")
+    assert not r05_drawdown.step_due(book.state.book)
+    book.state.orders["cb-lost"].state = OrderState.LIVE
+    assert r05_drawdown.step_due(book.state.book)
 
 
 def test_no_judgement_without_fresh_marks(play: Play) -> None:

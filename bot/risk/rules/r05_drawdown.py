@@ -18,6 +18,7 @@ from bot.domain.guards import Breach
 from bot.domain.hedges import Hedge
 from bot.domain.market import Mark
 from bot.domain.numbers import ONE, ZERO
+from bot.domain.orders import OrderState
 from bot.domain.structures import PERP
 from bot.domain.time import HOUR_MS
 from bot.domain.valuation import USD_ASSETS, mark_price, price_of
@@ -67,7 +68,7 @@ def worth_usd(book: Book) -> Decimal | None:
     or never by this process.
     """
     measured = measure(book) or measure(book, old=True)
-    return None if measured is None else measured[0]
+    return None if measured is None else measured[0] + in_doubt_usd(book)
 
 
 def _mark(book: Book, hedge: Hedge, *, old: bool) -> Mark | None:
@@ -100,20 +101,30 @@ def _may_stand(book: Book, feed: str, seen_ms: int) -> bool:
 
 
 def in_doubt_usd(book: Book) -> Decimal:
-    """What the books would be worth more, had the orders that have not ended filled when they were decided.
+    """What the books would be worth more, had orders of which nobody tells filled when they were decided.
 
     A leg that an outage keeps from being booked is no loss of the other one: closing everything for it would be one.
+    An order counts as far as it closes its hedge's imbalance; one that the venue says is still there has not filled.
     """
     total = ZERO
     for hedge in book.live_hedges():
-        mark = _mark(book, hedge, old=True)
+        mark = _mark(book, hedge, old=True) if hedge.order_ids else None
         if mark is None:
             continue
         for order in book.orders_of(hedge):
+            sign = order.intent.side.sign
+            if order.state is OrderState.LIVE or sign * hedge.imbalance_base >= 0:
+                continue
             price = mark.index if hedge.legs[order.intent.leg].kind.is_coin else mark.mark
-            gain = (price - order.intent.decided_price) * order.intent.side.sign
-            total += max(ZERO, gain) * order.open_base
+            gain = (price - order.intent.decided_price) * sign
+            total += max(ZERO, gain) * min(order.open_base, abs(hedge.imbalance_base))
     return total
+
+
+def certain_share(book: Book) -> Decimal:
+    """The drawdown without what may be none: what is reduced for."""
+    high, share = book.guards.drawdown.high_usd, book.guards.drawdown.share
+    return max(ZERO, share - in_doubt_usd(book) / high) if high else share
 
 
 def deferred_usd(book: Book) -> Decimal:
@@ -186,14 +197,14 @@ def step_due(book: Book) -> bool:
     drawdown, limits = book.guards.drawdown, book.config.limits.drawdown
     if drawdown.level is not Breach.SOFT or drawdown.share < limits.soft:
         return False
-    cooled = book.now.market_ms - drawdown.stepped_ms >= limits.cooldown_s * 1000
-    return not drawdown.stepped_ms or (cooled and drawdown.share > drawdown.stepped_share)
+    share, cooled = certain_share(book), book.now.market_ms - drawdown.stepped_ms >= limits.cooldown_s * 1000
+    return share >= limits.soft and (not drawdown.stepped_ms or (cooled and share > drawdown.stepped_share))
 
 
 def take_step(book: Book) -> None:
     """Fix what this reduction leaves of each hedge."""
     drawdown, limits = book.guards.drawdown, book.config.limits.drawdown
-    drawdown.stepped_ms, drawdown.stepped_share = book.now.market_ms, drawdown.share
+    drawdown.stepped_ms, drawdown.stepped_share = book.now.market_ms, certain_share(book)
     keep = ONE - limits.reduce_step
     drawdown.targets = {hedge.id: min(hedge.target_base, hedge.size_base) * keep for hedge in book.live_hedges()}
 
